@@ -1,0 +1,51 @@
+# make demo   the whole chain on real recordings: install, corpus, search, export, final evaluation
+# make test   lint, types and every test
+# make fast   the quick tests only
+# make lint   ruff and mypy
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test fast lint install clean-demo
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing (torch alone is several GB; a few minutes)"
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install $(DEMO)/study/best.yaml
+	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split dev
+	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split eval
+	@echo
+	@echo "best configuration: $(DEMO)/study/best.yaml   (again: $(BIN)/fsd-tuner train $(DEMO)/study/best.yaml)"
+	@echo "detector:           $(DEMO)/study/detector    (score: $(BIN)/fsd-tuner score $(DEMO)/study/detector FILE...)"
+	@echo "compare the trials: $(BIN)/fsd-tuner ui $(DEMO)/study"
+
+$(DEMO)/corpus/LA/corpus.json: | install
+	$(BIN)/fsd-tuner corpus make $(DEMO)/corpus
+
+# An interrupted search leaves a folder without best.yaml: it is kept under another name.
+$(DEMO)/study/best.yaml: | $(DEMO)/corpus/LA/corpus.json
+	@if [ -d $(DEMO)/study ]; then mv $(DEMO)/study $(DEMO)/study.interrupted.$$(date +%s); fi
+	$(BIN)/fsd-tuner search demo --out $(DEMO)/study
+
+clean-demo:
+	rm -rf $(DEMO)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest --durations=10
+
+fast: install
+	$(BIN)/pytest -m "not slow"

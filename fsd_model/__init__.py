@@ -1,0 +1,1 @@
+"""Self-distillation for fake speech detection: features, networks, losses, trainer, metrics."""

@@ -1,0 +1,184 @@
+"""Front ends: F0 subband, log-power spectrum ("LPS") and LFCC, each of a fixed number of frames.
+
+The spectrogram is that of the method's authors: the first 5 s, pre-emphasis 0.97, 1728-point STFT (108 ms,
+bins of 9.26 Hz) every 130 samples (8.125 ms), symmetric Blackman window, natural log of the magnitude. The F0
+subband is its lowest 45 bins (0-407 Hz), the LPS its lowest 432 (0-3.99 kHz). No normalisation.
+
+Computed in float64: quiet bins next to loud ones drown in the rounding of a float32 transform (6 % of the
+values of a real recording are off by more than 1e-3), and it costs 0.5 ms.
+
+Source: Xue et al., arXiv 2208.01214 and 2303.01211; the authors' extractor, SRLARes2NetF0Subband 9ba0edb.
+
+Shapes: S samples, K STFT bins, F feature rows, T frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchaudio.functional import compute_deltas, create_dct, linear_fbanks
+
+from fsd_model.audio import SAMPLE_RATE, Waveform
+from fsd_model.errors import InputError
+from fsd_model.settings import Settings
+
+Kind: TypeAlias = Literal["f0_subband", "log_power_spectrum", "lfcc"]
+Pad: TypeAlias = Literal["zero", "reflect"]
+Features: TypeAlias = NDArray[np.float32]
+
+MAX_SAMPLES = 80_000
+_FFT, _HOP, _FRAMES = 1728, 130, 600
+_LFCC_FFT, _LFCC_WINDOW, _LFCC_HOP, _LFCC_FRAMES, _COEFFICIENTS = 512, 320, 160, 400, 20
+_SHAPES = {"f0_subband": (45, _FRAMES), "log_power_spectrum": (432, _FRAMES), "lfcc": (60, _LFCC_FRAMES)}
+_NUMPY_PAD: dict[Pad, Literal["constant", "reflect"]] = {"zero": "constant", "reflect": "reflect"}
+
+
+class FeatureConfig(Settings):
+    """Front end of a detector.
+
+    `pad` fills half a window before and after the recording, so it changes only the first and last frames.
+    """
+
+    kind: Kind = "f0_subband"
+    pad: Pad = "zero"
+
+
+def feature_shape(config: FeatureConfig) -> tuple[int, int]:
+    """Rows and frames (F, T) that `extract` gives for any recording."""
+    return _SHAPES[config.kind]
+
+
+def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
+    """The configured front end; see the function of its name.
+
+    Returns:
+        (F, T) float32, `feature_shape(config)`.
+
+    Raises:
+        InputError: the waveform is empty, not one-dimensional, not floating point, or holds NaN or inf.
+    """
+    return _EXTRACTORS[config.kind](waveform_S, config.pad)
+
+
+def f0_subband(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+    """Lowest 45 bins (0-407 Hz) of the log spectrogram.
+
+    Args:
+        waveform_S: (S,) floating point in [-1, 1), 16 kHz; samples after the first 80,000 are not used.
+        pad: what the centred frames at both ends see outside the recording. A recording shorter than half a
+            window is reflected as often as needed.
+
+    Returns:
+        (45, 600) float32, natural log of the magnitude, at least -80. Recordings below 4.87 s are continued
+        by their mirror image, then doubled until they fill the 600 frames.
+
+    Raises:
+        InputError: as `extract`.
+    """
+    return _log_spectrogram(waveform_S, pad, _SHAPES["f0_subband"][0])
+
+
+def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+    """Lowest 432 bins (0-3.99 kHz) of the same spectrogram, (432, 600) float32; as `f0_subband`."""
+    return _log_spectrogram(waveform_S, pad, _SHAPES["log_power_spectrum"][0])
+
+
+def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+    """Linear-frequency cepstral coefficients: 20 static, 20 delta, 20 double delta.
+
+    Hann window of 20 ms every 10 ms, 512-point power spectrum, 20 triangular filters from 0 to 8 kHz, natural
+    log (offset 1e-6), orthonormal DCT-II; regression deltas over 5 frames, taken before the tiling.
+
+    Args:
+        waveform_S: as `f0_subband`.
+        pad: as `f0_subband`.
+
+    Returns:
+        (60, 400) float32: 4 s. Shorter recordings are tiled by the rule of `f0_subband`.
+
+    Raises:
+        InputError: as `extract`.
+    """
+    window = torch.hann_window(_LFCC_WINDOW, dtype=torch.float64)
+    power_KT = _stft(_checked(waveform_S), _LFCC_FFT, _LFCC_HOP, window, pad).abs().square()
+    static_FT = _lfcc_dct().T @ torch.log(_lfcc_filters().T @ power_KT + 1e-6)
+    delta_FT = compute_deltas(static_FT)
+    return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]), _LFCC_FRAMES)
+
+
+def tile(frames_FT: Features, length: int) -> Features:
+    """Make any number of frames `length`: append the mirror image once, double until enough, cut.
+
+    Args:
+        frames_FT: (F, T) with T >= 1.
+        length: frames wanted.
+
+    Returns:
+        (F, length); the first T columns are the given ones where T < length.
+    """
+    if frames_FT.shape[1] < length:
+        frames_FT = np.concatenate([frames_FT, frames_FT[:, ::-1]], axis=1)
+    doublings = max(0, math.ceil(math.log2(length / frames_FT.shape[1])))
+    return np.tile(frames_FT, 2**doublings)[:, :length]
+
+
+def _log_spectrogram(waveform_S: Waveform, pad: Pad, bins: int) -> Features:
+    samples_S = _checked(waveform_S)
+    emphasised_S = samples_S.copy()
+    emphasised_S[1:] -= 0.97 * samples_S[:-1]
+    window = torch.blackman_window(_FFT, periodic=False, dtype=torch.float64)
+    magnitude_FT = _stft(emphasised_S, _FFT, _HOP, window, pad)[:bins].abs()
+    return _finish(torch.log(magnitude_FT + math.exp(-80)), _FRAMES)
+
+
+def _finish(features_FT: Tensor, length: int) -> Features:
+    return np.ascontiguousarray(tile(features_FT.numpy().astype(np.float32), length))
+
+
+def _stft(samples_S: NDArray[np.float64], size: int, hop: int, window: Tensor, pad: Pad) -> Tensor:
+    # padded by NumPy: unlike PyTorch it also reflects recordings shorter than the padding
+    padded = torch.from_numpy(np.pad(samples_S, size // 2, mode=_NUMPY_PAD[pad]))
+    return torch.stft(padded, size, hop, len(window), window, center=False, return_complex=True)
+
+
+def _checked(waveform_S: Waveform) -> NDArray[np.float64]:
+    waveform_S = np.asarray(waveform_S)
+    if waveform_S.ndim != 1 or not waveform_S.size or waveform_S.dtype.kind != "f":
+        raise InputError(
+            "waveform must be one-dimensional, floating point and not empty,"
+            f" got {waveform_S.dtype} {waveform_S.shape}; read it with read_audio"
+        )
+    if not np.isfinite(waveform_S).all():
+        bad = int(np.flatnonzero(~np.isfinite(waveform_S))[0])
+        raise InputError(
+            f"waveform must be finite, got {waveform_S[bad]} at sample {bad}; read the file again"
+        )
+    return waveform_S[:MAX_SAMPLES].astype(np.float64)
+
+
+@cache
+def _lfcc_filters() -> Tensor:
+    filters_KF: Tensor = linear_fbanks(
+        _LFCC_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, _COEFFICIENTS, SAMPLE_RATE
+    ).double()
+    return filters_KF
+
+
+@cache
+def _lfcc_dct() -> Tensor:
+    matrix_FF: Tensor = create_dct(_COEFFICIENTS, _COEFFICIENTS, norm="ortho").double()
+    return matrix_FF
+
+
+_EXTRACTORS: dict[Kind, Callable[[Waveform, Pad], Features]] = {
+    "f0_subband": f0_subband,
+    "log_power_spectrum": log_power_spectrum,
+    "lfcc": lfcc,
+}
