@@ -1,0 +1,50 @@
+"""One file with the state of a training run: written whole or not at all, read without unpickling."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fsd_model.errors import InputError
+
+STATE_FILE = "state.pt"
+
+
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain values) to `folder/state.pt` through a temporary file.
+
+    Raises:
+        InputError: the file cannot be written (full disk, permissions); nothing half-written is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{STATE_FILE}.{os.getpid()}"
+    try:
+        with part.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(folder / STATE_FILE)
+    except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
+        part.unlink(missing_ok=True)
+        raise InputError(f"{folder}: cannot save the training state ({error}); free some space") from error
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read what `write_state` wrote, on the CPU.
+
+    Raises:
+        InputError: missing or damaged file.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: no training state here; give a folder that `Trainer.save` wrote")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        kind = type(error).__name__
+        raise InputError(f"{path}: damaged training state ({kind}); delete it and start again") from error
+    return state

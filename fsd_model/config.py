@@ -1,0 +1,91 @@
+"""The whole configuration of a training run, composed of the configs that live beside their code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from fsd_model.backbone import NetworkConfig, stage_ends
+from fsd_model.dataset import Track
+from fsd_model.distill import DistillConfig
+from fsd_model.features import FeatureConfig
+from fsd_model.optim import OptimConfig
+from fsd_model.runtime import RuntimeConfig
+from fsd_model.settings import Settings
+from fsd_model.split import Cuts, check_cuts, stage_cuts
+
+
+class DataConfig(Settings):
+    """A corpus in the official ASVspoof 2019 layout.
+
+    Attributes:
+        root: the folder that holds `ASVspoof2019_LA_cm_protocols`, or its parent.
+        track: "LA" (synthesis and conversion) or "PA" (replay).
+    """
+
+    root: Annotated[Path, Field(strict=False)]
+    track: Track = "LA"
+
+
+class TrainConfig(Settings):
+    """One training run. The defaults are the most defensible reading of arXiv 2303.01211.
+
+    Attributes:
+        cuts: increasing cut points; None is the published split behind every stage, [] the plain network.
+        batch_size: utterances an update.
+        epochs: passes over the training set.
+        seed: fixes initial weights and the order of the utterances.
+    """
+
+    data: DataConfig
+    feature: FeatureConfig = FeatureConfig()
+    network: NetworkConfig = NetworkConfig()
+    cuts: Annotated[Cuts | None, Field(strict=False)] = None
+    distill: DistillConfig = DistillConfig()
+    optim: OptimConfig = OptimConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    batch_size: int = Field(64, ge=2)
+    epochs: int = Field(32, ge=1)
+    seed: int = Field(1, ge=0)
+
+    @model_validator(mode="after")
+    def _cuts_fit_the_network(self) -> Self:
+        if self.cuts is not None:
+            check_cuts(self.cuts, self.blocks)
+        return self
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the network: one more than its legal cuts."""
+        return stage_ends(self.network.depth)[-1]
+
+    @property
+    def split(self) -> Cuts:
+        """The cuts, with None resolved to the published split."""
+        return stage_cuts(stage_ends(self.network.depth)) if self.cuts is None else self.cuts
+
+    def override(self, changes: Mapping[str, Any]) -> TrainConfig:
+        """A copy with dotted keys replaced, e.g. `{"distill.temperature": 4.0}`.
+
+        Raises:
+            pydantic.ValidationError: unknown key, wrong type or range.
+        """
+        tree = self.model_dump()
+        for path, value in changes.items():
+            node = tree
+            *parents, last = path.split(".")
+            for part in parents:
+                node = node.setdefault(part, {})
+            node[last] = value
+        return TrainConfig.model_validate(tree)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides the result: not the runtime, not where the data lies."""
+        tree = self.model_dump(mode="json", exclude={"runtime": True, "data": {"root"}})
+        tree["cuts"] = list(self.split)
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""The deployed detector: a folder with a card and weights; loads without unpickling, scores, decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from fsd_model.atomic import write_text
+from fsd_model.audio import SAMPLE_RATE, Waveform, at_16_khz, read_audio
+from fsd_model.backbone import NetworkConfig, build_backbone
+from fsd_model.dataset import Track
+from fsd_model.errors import InputError
+from fsd_model.features import FeatureConfig, extract
+from fsd_model.settings import Settings
+from fsd_model.split import Cuts, DeployedNetwork, SplitNetwork, deploy
+
+CARD_FILE = "detector.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+Decision = Literal["bonafide", "spoof"]
+
+
+class DetectorCard(Settings):
+    """What a detector is, and where it comes from.
+
+    Attributes:
+        format: version of this file's form.
+        feature, network: front end and deployed network.
+        threshold: scores above it are called bona fide; the point on dev where both error rates meet.
+        polarity: the meaning of a score.
+        dev_eer: EER on dev at the chosen epoch, a fraction; optimistic, since that epoch was chosen on dev.
+        epoch: the chosen epoch, from 1.
+        trained_cuts: where the network was cut in training; the deployed network has no extra exit left.
+        parameters: of the deployed network.
+        data_root, track: the corpus it was trained on.
+        data_digest: SHA-256 over names, labels and audio of train and dev.
+        fingerprint: SHA-256 of the training configuration.
+        seed: of the training run.
+    """
+
+    format: Literal[1] = 1
+    feature: FeatureConfig
+    network: NetworkConfig
+    threshold: float
+    polarity: Literal["higher = more bona fide"] = "higher = more bona fide"
+    dev_eer: float = Field(ge=0, le=1)
+    epoch: int = Field(ge=1)
+    trained_cuts: Annotated[Cuts, Field(strict=False)]
+    parameters: int = Field(ge=1)
+    data_root: str
+    track: Track
+    data_digest: str
+    fingerprint: str
+    seed: int
+
+
+class Detector:
+    """A front end, a network and a threshold.
+
+    Args:
+        card: what the detector is.
+        network: the deployed network, on the CPU.
+    """
+
+    def __init__(self, card: DetectorCard, network: DeployedNetwork) -> None:
+        self.card = card
+        self.network = network.eval()
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Load a detector folder.
+
+        Raises:
+            InputError: a missing or damaged file.
+        """
+        folder = Path(folder)
+        card = _read_card(folder / CARD_FILE)
+        network = empty_network(card.network)
+        try:
+            network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            first = str(error).splitlines()[0]
+            raise InputError(
+                f"{folder / WEIGHTS_FILE}: not this detector's weights ({first}); export it again"
+            ) from error
+        return cls(card, network)
+
+    def save(self, folder: Path) -> None:
+        """Write the folder: `detector.json` and `weights.safetensors`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: value.contiguous() for name, value in self.network.state_dict().items()},
+            folder / WEIGHTS_FILE,
+        )
+        write_text(folder / CARD_FILE, self.card.model_dump_json(indent=2) + "\n")
+
+    def features(self, waveform_S: Waveform) -> NDArray[np.float32]:
+        """Front end of a 16 kHz waveform (S,) -> (F, T), rounded to float16 as the training features were."""
+        return extract(self.card.feature, waveform_S).astype(np.float16).astype(np.float32)
+
+    def score_features(self, features_BFT: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (B,) of front-end output (B, F, T); higher = more bona fide."""
+        with torch.inference_mode():
+            scores_B: NDArray[np.float32] = self.network(torch.from_numpy(features_BFT)).numpy()
+        return scores_B
+
+    def score(self, waveform_S: Waveform, sample_rate: int = SAMPLE_RATE) -> float:
+        """Score one utterance; higher = more bona fide.
+
+        Args:
+            waveform_S: float32 mono in [-1, 1], S >= 1 samples; the front end looks at the first 5 s at most.
+            sample_rate: Hz; resampled to 16 kHz where it differs.
+
+        Raises:
+            InputError: an empty or non-finite waveform.
+        """
+        features_FT = self.features(at_16_khz(waveform_S, sample_rate))
+        return float(self.score_features(features_FT[None])[0])
+
+    def score_file(self, path: Path) -> float:
+        """Read and score one audio file.
+
+        Raises:
+            InputError: missing, empty, truncated or undecodable audio.
+        """
+        return self.score(read_audio(path))
+
+    def decide(self, score: float) -> Decision:
+        """ "bonafide" for a score above the threshold, else "spoof"."""
+        return "bonafide" if score > self.card.threshold else "spoof"
+
+
+def empty_network(config: NetworkConfig) -> DeployedNetwork:
+    """The deployed network with initial weights."""
+    return deploy(SplitNetwork(build_backbone(config.family, config.depth, config), ()))
+
+
+def _read_card(path: Path) -> DetectorCard:
+    if not path.is_file():
+        raise InputError(f"{path}: not a detector folder; give the folder that a search or training exported")
+    try:
+        return DetectorCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}; export the detector again") from error

@@ -1,0 +1,84 @@
+"""What stands behind each segment: pooling, the angular classifier and the adapter of the feature loss.
+
+Shapes: B utterances, C channels, K = 2 classes (0 spoof, 1 bona fide).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 2
+
+
+def global_average(map_BCx: Tensor) -> Tensor:
+    """Mean over every axis behind the channels: (B, C, ...) -> (B, C), in float32."""
+    return map_BCx.float().flatten(2).mean(2)
+
+
+class AngularClassifier(nn.Module):
+    """AngleLinear: cosines between the pooled feature and unit-norm class vectors, without a bias.
+
+    The rows start uniform in (-1, 1) and normalised (Liu et al., SphereFace 2017).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.functional.normalize(torch.empty(CLASSES, width).uniform_(-1, 1)))
+
+    def forward(self, feature_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines in [-1, 1] as (B, K) and feature norms as (B,)."""
+        norm_B = feature_BC.norm(dim=1)
+        cosine_BK = nn.functional.linear(
+            nn.functional.normalize(feature_BC), nn.functional.normalize(self.weight)
+        )
+        return cosine_BK.clamp(-1.0, 1.0), norm_B
+
+
+@dataclass(frozen=True)
+class ExitOutput:
+    """What one exit says of a batch.
+
+    Attributes:
+        cosine_BK: cosines to the class vectors.
+        norm_B: norm of the pooled feature.
+        feature_BC: pooled feature.
+        projected_BD: the feature brought to the deepest exit's width; None at the deepest exit.
+    """
+
+    cosine_BK: Tensor
+    norm_B: Tensor
+    feature_BC: Tensor
+    projected_BD: Tensor | None = None
+
+    @property
+    def logits_BK(self) -> Tensor:
+        """|x| cos(theta), without margin: what is softened, and scored."""
+        return self.norm_B[:, None] * self.cosine_BK
+
+
+def bonafide_score(logits_BK: Tensor) -> Tensor:
+    """logit[bona fide] - logit[spoof], (B, K) -> (B,); higher = more bona fide."""
+    return logits_BK[:, 1] - logits_BK[:, 0]
+
+
+class Exit(nn.Module):
+    """Pool, classify, and (unless this is the deepest exit) project to the deepest exit's width.
+
+    The projection is a learned Linear layer (bias included), a parameter like any other, so that the
+    optimiser trains it; it serves the feature loss alone and is dropped at inference.
+    """
+
+    def __init__(self, width: int, deepest_width: int | None) -> None:
+        super().__init__()
+        self.classifier = AngularClassifier(width)
+        self.adapter = None if deepest_width is None else nn.Linear(width, deepest_width)
+
+    def forward(self, map_BCFT: Tensor) -> ExitOutput:
+        with torch.autocast(map_BCFT.device.type, enabled=False):  # angles and losses need float32
+            feature_BC = global_average(map_BCFT)
+            cosine_BK, norm_B = self.classifier(feature_BC)
+            projected_BD = None if self.adapter is None else self.adapter(feature_BC)
+        return ExitOutput(cosine_BK, norm_B, feature_BC, projected_BD)

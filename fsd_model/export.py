@@ -1,0 +1,71 @@
+"""From a trainer to a detector folder, with a parity check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fsd_model.config import TrainConfig
+from fsd_model.detector import Detector, DetectorCard, empty_network
+from fsd_model.trainer import Trainer
+from fsd_model.validation import DevResult
+
+# bfloat16 segments round to 8 bits; the detector computes them in float32.
+PARITY = {"float32": 1e-4, "bfloat16": 5e-2}
+
+
+class ParityError(RuntimeError):
+    """The reloaded detector does not reproduce the training network's scores."""
+
+
+def export_detector(trainer: Trainer, folder: Path) -> Detector:
+    """Write the best epoch's deployed network as a detector folder and prove that it scores the same.
+
+    Args:
+        trainer: after at least one epoch.
+        folder: created where it is missing.
+
+    Returns:
+        The detector, as loaded from the folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+        ParityError: its scores of the first dev utterances differ from those of the training network.
+    """
+    best = trainer.best
+    if best is None:
+        raise RuntimeError("export_detector needs a trainer with at least one epoch done")
+    network = empty_network(trainer.config.network)
+    network.load_state_dict(trainer.best_weights)
+    parameters = sum(p.numel() for p in network.parameters())
+    Detector(_card(trainer.config, best, trainer.data.digest, parameters), network).save(folder)
+    detector = Detector.load(folder)
+    _check_parity(detector, trainer, best)
+    return detector
+
+
+def _card(config: TrainConfig, best: DevResult, digest: str, parameters: int) -> DetectorCard:
+    return DetectorCard(
+        feature=config.feature,
+        network=config.network,
+        threshold=best.threshold,
+        dev_eer=best.eer,
+        epoch=best.epoch,
+        trained_cuts=config.split,
+        parameters=parameters,
+        data_root=str(config.data.root),
+        track=config.data.track,
+        data_digest=digest,
+        fingerprint=config.fingerprint(),
+        seed=config.seed,
+    )
+
+
+def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None:
+    expected = np.array(best.probe)
+    features_BFT = trainer.data.dev.features_NFT[: len(expected)].astype(np.float32)
+    error = float(np.abs(detector.score_features(features_BFT) - expected).max())
+    allowed = PARITY[trainer.config.runtime.precision] * max(1.0, float(np.abs(expected).max()))
+    if not error <= allowed:
+        raise ParityError(f"the exported detector's scores differ by {error:.2e} (allowed {allowed:.0e})")

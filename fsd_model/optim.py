@@ -1,0 +1,59 @@
+"""Optimiser and learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from fsd_model.settings import Settings
+
+
+class OptimConfig(Settings):
+    """Adam as in the paper's trainer: betas (0.9, 0.98), eps 1e-9, AMSGrad.
+
+    Attributes:
+        schedule: "noam" (warm-up, then 1/sqrt(step)) or "constant".
+        learning_rate: of the constant schedule.
+        model_size, warmup_steps: of the Noam schedule; its peak is (model_size * warmup_steps)^-0.5.
+        weight_decay: L2 penalty inside Adam.
+    """
+
+    schedule: Literal["noam", "constant"] = "noam"
+    learning_rate: float = Field(1e-4, gt=0, le=1)
+    model_size: int = Field(64, ge=1)
+    warmup_steps: int = Field(1000, ge=1)
+    weight_decay: float = Field(1e-4, ge=0)
+
+
+def learning_rate(config: OptimConfig, step: int) -> float:
+    """Learning rate of update `step` (from 1).
+
+    Noam: model_size^-0.5 * min(step^-0.5, step * warmup^-1.5), peak 3.95e-3 at step 1000 by default.
+
+    Source: Vaswani et al. 2017, section 5.3.
+    """
+    if config.schedule == "constant":
+        return config.learning_rate
+    return float(config.model_size**-0.5 * min(step**-0.5, step * config.warmup_steps**-1.5))
+
+
+def build_optimiser(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
+    """Adam over all trained parameters, adapters included."""
+    return torch.optim.Adam(
+        parameters,
+        lr=learning_rate(config, 1),
+        betas=(0.9, 0.98),
+        eps=1e-9,
+        weight_decay=config.weight_decay,
+        amsgrad=True,
+    )
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every parameter group for the next update."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate

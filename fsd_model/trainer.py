@@ -1,0 +1,167 @@
+"""The self-distillation trainer: a generator of epochs that knows nothing of who calls it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fsd_model import runtime
+from fsd_model.backbone import build_backbone
+from fsd_model.checkpoint import read_state, write_state
+from fsd_model.config import TrainConfig
+from fsd_model.distill import LossTerms, distill_loss
+from fsd_model.errors import InputError
+from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
+from fsd_model.split import SplitNetwork, deploy
+from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches
+from fsd_model.validation import DevResult, validate
+
+State = dict[str, Any]
+
+
+class DivergenceError(ArithmeticError):
+    """The loss or the scores became NaN or infinite."""
+
+
+class Trainer:
+    """Trains one configuration; `epochs()` may be left and entered again at any epoch.
+
+    Args:
+        config: the run.
+        data: train and dev features; None opens what the config names.
+
+    Attributes:
+        network: all segments and exits.
+        epoch: epochs done.
+        best: the dev result of the best epoch so far (lowest EER of the deepest exit, then lowest loss),
+            None before the first.
+        best_weights: weights of the deployed network at that epoch, on the CPU.
+
+    Raises:
+        InputError: faulty data or settings.
+    """
+
+    def __init__(self, config: TrainConfig, data: TrainingData | None = None) -> None:
+        self.config = config
+        self.data = data or open_training_data(config)
+        self.device = runtime.start(config.runtime, config.seed)
+        backbone = build_backbone(config.network.family, config.network.depth, config.network)
+        network = SplitNetwork(backbone, config.split).to(self.device)
+        # a third faster on CPUs
+        self.network: SplitNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = build_optimiser(config.optim, self.network.parameters())
+        self.epoch = 0
+        self.step = 0
+        self.best: DevResult | None = None
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    def epochs(self) -> Iterator[dict[str, float]]:
+        """Train epoch by epoch and yield the metrics of each.
+
+        Yields:
+            `train/loss`, its terms `train/hard`, `train/soft`, `train/feature`, `train/learning_rate`;
+            `dev/loss`, `dev/eer` (deepest exit), `dev/eer_best` (best epoch so far), `dev/eer_exit1`.. (one
+            for each block of the network, see `validation.pad_exits`); `time/epoch_s`. Rates are fractions.
+
+        Raises:
+            DivergenceError: the loss is no longer a finite number.
+        """
+        while self.epoch < self.config.epochs:
+            began = time.perf_counter()
+            train = self._train_epoch()
+            self.epoch += 1
+            result = validate(
+                self.network, self.data.dev, self.epoch, self.device, self.config.runtime.precision
+            )
+            self._keep_best(result)
+            yield {**train, **self._dev_metrics(result), "time/epoch_s": time.perf_counter() - began}
+
+    def train_step(self, rows_B: Any) -> LossTerms:
+        """One update on the training rows `rows_B`; returns the loss terms before the update, detached."""
+        features_BFT, labels_B = self.data.train.batch(rows_B, self.device)
+        self.step += 1
+        set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
+        half = self.config.runtime.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            outputs = self.network(features_BFT)
+        terms = distill_loss(self.config.distill, outputs, labels_B, self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms.total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return LossTerms(*(t.detach() for t in (terms.total, terms.hard, terms.soft, terms.feature)))
+
+    def _train_epoch(self) -> dict[str, float]:
+        self.network.train()
+        sums = torch.zeros(4, device=self.device)
+        count = 0
+        size = len(self.data.train.labels_N)
+        for rows_B in shuffled_batches(size, self.config.batch_size, self.config.seed, self.epoch):
+            terms = self.train_step(rows_B)
+            sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]) * len(rows_B)
+            count += len(rows_B)
+        total, hard, soft, feature = (sums / count).tolist()
+        if not math.isfinite(total):
+            way_out = "lower the learning rate or the loss weights"
+            raise DivergenceError(f"epoch {self.epoch + 1}: the training loss is {total}; {way_out}")
+        return {
+            "train/loss": total,
+            "train/hard": hard,
+            "train/soft": soft,
+            "train/feature": feature,
+            "train/learning_rate": learning_rate(self.config.optim, self.step),
+        }
+
+    def _keep_best(self, result: DevResult) -> None:
+        if self.best is None or (result.eer, result.loss) < (self.best.eer, self.best.loss):
+            self.best = result
+            state = deploy(self.network).state_dict()
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def _dev_metrics(self, result: DevResult) -> dict[str, float]:
+        if not math.isfinite(result.loss):
+            raise DivergenceError(
+                f"epoch {self.epoch}: the dev loss is {result.loss}; lower the learning rate"
+            )
+        assert self.best is not None
+        exits = {
+            f"dev/eer_exit{n}": rate for n, rate in enumerate(result.padded_exits(self.config.blocks), 1)
+        }
+        return {"dev/loss": result.loss, "dev/eer": result.eer, "dev/eer_best": self.best.eer, **exits}
+
+    def save(self, folder: Path) -> None:
+        """Write all that a resumed run needs to equal the uninterrupted one, bit for bit on the CPU."""
+        state: State = {
+            "fingerprint": self.config.fingerprint(),
+            "data": self.data.digest,
+            "epoch": self.epoch,
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": torch.get_rng_state(),
+            "best": None if self.best is None else self.best.as_dict(),
+            "best_weights": self.best_weights,
+        }
+        write_state(folder, state)
+
+    def load(self, folder: Path) -> None:
+        """Go on from a saved folder.
+
+        Raises:
+            InputError: no such folder, a damaged file, or the state of another configuration or other data.
+        """
+        state = read_state(folder)
+        for key, own in (("fingerprint", self.config.fingerprint()), ("data", self.data.digest)):
+            if state.get(key) != own:
+                what = "configuration" if key == "fingerprint" else "data set"
+                raise InputError(f"{folder}: was saved with another {what}; start afresh in another folder")
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["rng"])
+        self.best = None if state["best"] is None else DevResult.from_dict(state["best"])
+        self.best_weights = state["best_weights"]

@@ -1,0 +1,88 @@
+"""Scores, loss and EER of every exit on the dev set, in one pass.
+
+Shapes: N utterances, E exits, B utterances of a batch, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from fsd_model.exits import bonafide_score
+from fsd_model.scoring import eer_by_exit
+from fsd_model.split import SplitNetwork
+from fsd_model.training_data import FeatureSet
+
+BATCH = 64
+PROBE = 8
+
+
+@dataclass(frozen=True)
+class DevResult:
+    """What one epoch reached on dev.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: mean cross-entropy of the deepest exit on |x| cos(theta), nats.
+        eer: of the deepest exit, a fraction.
+        threshold: the score where miss and false-alarm rate of the deepest exit meet.
+        exits: EER of each exit, shallowest first.
+        probe: scores of the first dev utterances, kept to prove that an exported detector scores the same.
+    """
+
+    epoch: int
+    loss: float
+    eer: float
+    threshold: float
+    exits: tuple[float, ...]
+    probe: tuple[float, ...]
+
+    def padded_exits(self, count: int) -> tuple[float, ...]:
+        """EER by exit for `count` >= E places; places behind the deepest exit repeat it.
+
+        Every run of a network thus has the same metrics, however many cuts it has.
+        """
+        return self.exits + (self.exits[-1],) * (count - len(self.exits))
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> DevResult:
+        return cls(**{**given, "exits": tuple(given["exits"]), "probe": tuple(given["probe"])})
+
+
+def exit_scores(
+    network: SplitNetwork, data: FeatureSet, device: torch.device, precision: str
+) -> tuple[NDArray[np.float32], float]:
+    """Scores (N, E) of every exit, and the mean cross-entropy of the deepest (nats)."""
+    network.eval()
+    scores: list[torch.Tensor] = []
+    loss = 0.0
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        for start in range(0, len(data.labels_N), BATCH):
+            rows_B = np.arange(start, min(start + BATCH, len(data.labels_N)))
+            features_BFT, labels_B = data.batch(rows_B, device)
+            logits_EBK = [output.logits_BK for output in network(features_BFT)]
+            scores.append(torch.stack([bonafide_score(logits_BK) for logits_BK in logits_EBK], dim=1).cpu())
+            loss += float(functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum"))
+    return torch.cat(scores).float().numpy(), loss / len(data.labels_N)
+
+
+def validate(
+    network: SplitNetwork, data: FeatureSet, epoch: int, device: torch.device, precision: str = "float32"
+) -> DevResult:
+    """Score the dev set and reduce it to the EER of each exit.
+
+    Raises:
+        InputError: scores that are NaN or infinite.
+    """
+    scores_NE, loss = exit_scores(network, data, device, precision)
+    rates = eer_by_exit(scores_NE, data.labels_N)
+    probe = tuple(float(score) for score in scores_NE[:PROBE, -1])
+    return DevResult(epoch, loss, rates[-1].rate, rates[-1].threshold, tuple(r.rate for r in rates), probe)
