@@ -41,7 +41,7 @@ def pitch_of(wave: Wave) -> float:
 def formant_of(wave: Wave) -> float:
     """Strongest frequency of the smooth spectrum, in Hz."""
     power = (np.abs(spectra.stft(wave, 1024, 256)[4:-4]) ** 2).mean(0)
-    smooth = spectra.envelope_from_cepstrum(spectra.real_cepstrum(power[None] ** 0.5, 60), 4096)[0]
+    smooth = spectra.envelope_from_cepstrum(spectra.real_cepstrum(power[None] ** 0.5, 40), 4096)[0]
     return float(np.argmax(smooth[52:]) + 52) * RATE / 4096  # above 200 Hz
 
 
@@ -67,8 +67,9 @@ def test_an_attack_changes_the_speech_but_not_its_length_and_level(attack: str) 
     fake = ATTACKS[attack](wave, np.random.default_rng(5), material)
     assert np.array_equal(wave, before), "the recording is shared and must not be written to"
     assert np.isfinite(fake).all()
-    assert 0.7 if attack in SPOKEN else 0.88 <= len(fake) / len(wave) <= 1.13
-    assert 0.5 < spectra.rms(fake) / spectra.rms(wave) < 2
+    shortest = 0.7 if attack in SPOKEN else 0.88  # a sentence of its own ends where it ends
+    assert shortest <= len(fake) / len(wave) <= 1.13
+    assert 0.4 < spectra.rms(fake) / spectra.rms(wave) < 2
     assert log_spectral_distance_db(wave, fake) > 2.0
     assert np.array_equal(fake, ATTACKS[attack](wave, np.random.default_rng(5), material))
 
@@ -143,29 +144,29 @@ def moves(before: float, after: float, down: tuple[float, float], up: tuple[floa
 
 
 def test_similarity_conversion_moves_pitch_and_formant_together() -> None:
-    wave, ranges = vowel(150), ((0.81, 0.94), (1.07, 1.23))
+    wave, ranges = vowel(110), ((0.81, 0.94), (1.07, 1.23))
     seen = set()
     for seed in range(8):
         fake = similarity_conversion(wave, np.random.default_rng(seed), NOTHING)
-        assert pitch_of(fake) / 150 == pytest.approx(formant_of(fake) / formant_of(wave), rel=0.05)
-        seen.add(moves(150, pitch_of(fake), *ranges))
+        assert pitch_of(fake) / 110 == pytest.approx(formant_of(fake) / formant_of(wave), rel=0.05)
+        seen.add(moves(110, pitch_of(fake), *ranges))
     assert seen == {"down", "up"}
 
 
 def test_phase_vocoder_conversion_moves_the_pitch_and_keeps_the_formant() -> None:
-    wave, seen = vowel(150), set()
+    wave, seen = vowel(110), set()
     for seed in range(8):
         fake = phase_vocoder_conversion(wave, np.random.default_rng(seed), NOTHING)
-        seen.add(moves(150, pitch_of(fake), (0.74, 0.91), (1.11, 1.36)))
+        seen.add(moves(110, pitch_of(fake), (0.74, 0.91), (1.11, 1.36)))
         assert formant_of(fake) == pytest.approx(formant_of(wave), rel=0.1)
     assert seen == {"down", "up"}
 
 
 def test_residual_conversion_keeps_the_pitch_and_moves_the_formant() -> None:
-    wave, seen = vowel(150), set()
+    wave, seen = vowel(110), set()
     for seed in range(8):
         fake = linear_prediction.residual_conversion(wave, np.random.default_rng(seed), NOTHING)
-        assert pitch_of(fake) == pytest.approx(150, rel=0.02)
+        assert pitch_of(fake) == pytest.approx(110, rel=0.02)
         seen.add(moves(formant_of(wave), formant_of(fake), (0.8, 0.96), (1.04, 1.24)))
     assert seen == {"down", "up"}
 
@@ -174,9 +175,9 @@ def test_residual_conversion_keeps_the_pitch_and_moves_the_formant() -> None:
     "attack", [smoothed_pulses, harmonics_and_noise, linear_prediction.pulse_vocoder, linear_tempo]
 )
 def test_a_vocoder_keeps_pitch_and_formant(attack: object) -> None:
-    wave = vowel(150)
+    wave = vowel(110)
     fake = attack(wave, np.random.default_rng(0), NOTHING)  # type: ignore[operator]
-    assert pitch_of(fake) == pytest.approx(150, rel=0.03)
+    assert pitch_of(fake) == pytest.approx(110, rel=0.03)
     assert formant_of(fake) == pytest.approx(formant_of(wave), rel=0.1)
 
 
@@ -198,7 +199,7 @@ def test_selection_finds_the_very_unit_where_the_inventory_has_it() -> None:
 def test_units_come_from_the_other_recordings() -> None:
     """With an inventory of noise alone, nothing of the sentence is left."""
     noise = 0.05 * np.random.default_rng(0).standard_normal(5 * RATE)
-    fake = concatenate_units(vowel(150), np.random.default_rng(1), Material((noise,), (), np.zeros(0)))
+    fake = concatenate_units(vowel(110), np.random.default_rng(1), Material((noise,), (), np.zeros(0)))
     assert np.mean(track_pitch(fake) > 0) < 0.1
 
 

@@ -1,4 +1,4 @@
-"""The demo corpus: layout, promises about its content, repeatability, and that nothing trivial gives it away."""
+"""The demo corpus: layout, content, repeatability, and that nothing trivial gives the fakes away."""
 
 from __future__ import annotations
 

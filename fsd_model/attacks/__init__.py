@@ -1,0 +1,1 @@
+"""The spoofing methods of the demo corpus."""
