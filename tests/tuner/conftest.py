@@ -1,0 +1,80 @@
+"""One Ray cluster for all tests of the search, on loopback, writing nothing outside temporary folders."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tuner.definition import Study
+from tuner.study import Outcome, search
+
+os.environ.pop("RAY_ADDRESS", None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+SPACE: dict[str, Any] = {
+    "x": {"float": [0, 1]},
+    "optim.rate": {"log": [1e-4, 1]},
+    "width": {"int": [8, 64]},
+    "cuts": {"cuts": {"positions": 3, "count": [1, 2]}},
+    "kind": {"choice": ["round", "square"]},
+}
+DEFAULT = {"x": 0.95, "optim.rate": 0.5, "width": 12, "cuts": [2, 3], "kind": "square"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")  # mlflow's own
+
+
+def toy_study(**changes: Any) -> Study:
+    """A study over the toy trial function with some keys changed."""
+    content = {
+        "name": "toy",
+        "trial": "tests.tuner.toy:run",
+        "epochs": 4,
+        "search": SPACE,
+        "metric": {"name": "dev/loss", "mode": "min"},
+        "sampler": {"name": "tpe", "seed": 1, "startup": 5},
+        "scheduler": {"name": "asha", "grace": 1, "reduction": 2},
+        "trials": 4,
+    }
+    return Study.model_validate(content | changes)
+
+
+def quiet() -> Console:
+    """A console that is no terminal and prints nowhere."""
+    return Console(file=io.StringIO(), width=200)
+
+
+def journal(out: Path) -> list[dict[str, Any]]:
+    """Every event of a search."""
+    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    from tuner.cluster import cluster
+
+    with cluster():
+        yield
+
+
+@pytest.fixture(scope="session")
+def searched(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, Outcome]:
+    """A finished search on Ray with trials of every kind of end, and a bad default."""
+    out = tmp_path_factory.mktemp("searched") / "out"
+    space = {**SPACE, "fate": {"choice": ["fine", "side-inf", "fail", "nan"]}}
+    study = toy_study(
+        search=space,
+        default={**DEFAULT, "fate": "side-inf"},
+        trials=24,
+        epochs=6,
+        settings={"optim": {"rate": 0.3}},
+    )
+    return out, study, search(study, out, quiet())

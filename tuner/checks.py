@@ -1,0 +1,87 @@
+"""Whether a study would run: many configurations built, the extremes tried for one step, before a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from tuner.definition import Study
+from tuner.devices import set_devices
+from tuner.errors import StudyError, lines
+from tuner.functions import load_check, load_trial, prepare_settings
+from tuner.record import shown
+from tuner.space import Point
+
+SAMPLES = 200
+
+
+def check_study(study: Study) -> str:
+    """Load the trial function, prepare its data, build sampled and extreme configurations.
+
+    Args:
+        study: the study.
+    Returns:
+        What was tried, for a line of text.
+    Raises:
+        StudyError: a configuration that does not work, with it and the reason.
+        ValueError, OSError: what the trial's `prepare` raises.
+    """
+    set_devices(study.resources)
+    load_trial(study.trial)
+    prepared = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    check = load_check(study.trial)
+    if check is None:
+        return f"{study.trial} is there; it has no `check`, so no configuration was tried"
+    samples, extremes = list(_samples(study)), list(_extremes(study))
+    for point, step in [*((point, False) for point in samples), *((point, True) for point in extremes)]:
+        try:
+            check(prepared.params(point), step=step)
+        except Exception as error:
+            where = f"the configuration [{shown(point)}]" if point else "the trial"
+            raise StudyError(f"{where} does not work: {_reason(error)}") from error
+    return f"{len(samples)} sampled configurations built, {len(extremes)} extremes tried for a step"
+
+
+def space_table(study: Study) -> Table:
+    """The search space as a table: one row a dimension."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("dimension", "kind", "range", "default"):
+        table.add_column(title)
+    for path, dimension in study.search.items():
+        ((kind, content),) = dimension.written().items()
+        default = study.default[path] if study.default is not None else "-"
+        table.add_row(path, kind, _range(kind, content), str(default))
+    return table
+
+
+def _samples(study: Study) -> Iterator[Point]:
+    from tuner.sampler import Sampler
+
+    changes = {"sampler": study.sampler.model_copy(update={"name": "random"}), "default": None}
+    sampler = Sampler(study.model_copy(update=changes))
+    for _ in range(SAMPLES if study.search else 1):
+        yield sampler.ask()[1]
+
+
+def _extremes(study: Study) -> Iterator[Point]:
+    centre = study.default if study.default is not None else study.space.middle()
+    yield centre
+    yield from (point for point in study.space.corners(centre) if point != centre)
+
+
+def _range(kind: str, content: Any) -> str:
+    if isinstance(content, dict):
+        low, high = content["count"]
+        return (
+            f"{low} to {high} of 1..{content['positions']}"
+            if low != high
+            else f"{low} of 1..{content['positions']}"
+        )
+    return ", ".join(map(str, content)) if kind == "choice" else f"{content[0]:g} to {content[1]:g}"
+
+
+def _reason(error: Exception) -> str:
+    text = "; ".join(lines(error))
+    return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"

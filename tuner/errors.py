@@ -1,0 +1,97 @@
+"""What a user did or has that cannot work, always as one line a problem: place, rule, value, way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+
+class StudyError(ValueError):
+    """A study, folder or cluster that cannot be used; the command line prints it without a traceback."""
+
+
+class SettingError(ValueError):
+    """A rule broken by one setting, raised where a whole configuration is at hand.
+
+    Args:
+        path: the setting's keys below the configuration that raises.
+        rule: the rule, the value received, the way out.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], rule: str) -> None:
+        super().__init__(rule)
+        self.path = path
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Way out for an unknown name: the nearest known one, or all of them.
+
+    Args:
+        given: what was asked for.
+        known: what there is.
+    Returns:
+        "did you mean `x`?" or "there are: x, y".
+    """
+    names = [str(name) for name in known]
+    near = get_close_matches(given, names, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"there are: {', '.join(names)}" if names else "there are none"
+
+
+def problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
+    """Each problem of a failed validation as (path of the setting, rule with the value received)."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for detail in error.errors(include_url=False):
+        path, cause = tuple(detail["loc"]), detail.get("ctx", {}).get("error")
+        if isinstance(cause, ValidationError):
+            found += [((*path, *inner), rule) for inner, rule in problems(cause)]
+        elif isinstance(cause, SettingError):
+            found.append(((*path, *cause.path), str(cause)))
+        else:
+            found.append((path, _rule(detail)))
+    return found
+
+
+def lines(error: BaseException) -> list[str]:
+    """An exception as lines for a person: one a problem.
+
+    Args:
+        error: any exception; a ValidationError gives one line for each of its problems.
+    Returns:
+        At least one non-empty line.
+    """
+    if isinstance(error, ValidationError):
+        return [f"{dotted(path)}: {rule}" if path else rule for path, rule in problems(error)]
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return [f"{place}{error.strerror}"]
+    text = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, StudyError):
+        return text
+    return [" ".join(text) or type(error).__name__]
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """A path of keys and indices as it is written in a study file: `search.a.b`, `choice[2]`."""
+    out = ""
+    for part in path:
+        out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
+    return out
+
+
+def _rule(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    if detail["type"] == "missing":
+        return "is missing; add it"
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return f"{message}, got {_short(detail['input'])}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,81 @@
+"""From a trial function's name to the function and its optional companions."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+from tuner.errors import StudyError, nearest
+from tuner.trial import Params, TrialFunction
+
+Prepare = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Check(Protocol):
+    """Builds one configuration; with `step` it opens the data and trains one step."""
+
+    def __call__(self, params: Params, step: bool) -> None: ...
+
+
+def load_trial(name: str) -> TrialFunction:
+    """The trial function named `package.module:function`.
+
+    Raises:
+        StudyError: no such module or function, or one that does not take (params, context).
+    """
+    module, attribute = _module(name), name.partition(":")[2]
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        public = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
+        raise StudyError(
+            f"trial {name}: {module.__name__} has no function `{attribute}`; {nearest(attribute, public)}"
+        )
+    try:
+        inspect.signature(function).bind({}, None)
+    except TypeError as error:
+        raise StudyError(f"trial {name}: must take (params, context), but {error}") from error
+    found: TrialFunction = function
+    return found
+
+
+def load_prepare(name: str) -> Prepare | None:
+    """`prepare(settings)` beside the trial function, where there is one."""
+    found: Prepare | None = getattr(_module(name), "prepare", None)
+    return found
+
+
+def load_check(name: str) -> Check | None:
+    """`check(params, step)` beside the trial function, where there is one."""
+    found: Check | None = getattr(_module(name), "check", None)
+    return found
+
+
+def prepare_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings after the trial module's `prepare`, unchanged where it has none.
+
+    Raises:
+        StudyError: `prepare` gave back something else than a mapping.
+        ValueError, OSError: what `prepare` itself raises for the user.
+    """
+    prepare = load_prepare(name)
+    prepared = settings if prepare is None else prepare(settings)
+    if not isinstance(prepared, dict):
+        raise StudyError(f"trial {name}: prepare must return the settings, got {type(prepared).__name__}")
+    return prepared
+
+
+def _module(name: str) -> ModuleType:
+    path = name.partition(":")[0]
+    if "" not in sys.path:
+        sys.path.append("")  # a trial function of one's own is found beside the study, as with `python -m`
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name and (path == error.name or path.startswith(f"{error.name}.")):
+            way_out = "install the package, or start in the folder that holds it"
+            raise StudyError(f"trial {name}: no module {error.name}; {way_out}") from error
+        raise StudyError(f"trial {name}: {path} itself needs {error.name}, which is not installed") from error

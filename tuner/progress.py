@@ -1,0 +1,107 @@
+"""A search on the screen: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuner.definition import Study
+from tuner.record import State, TrialRecord, shown, winner
+
+HEARTBEAT_S = 15.0
+
+
+class Progress:
+    """What runs, what is best so far, how long it takes.
+
+    Args:
+        console: where to write; a live table if it is a terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._trials: dict[int, TrialRecord] = {}
+        self._live: Live | None = None
+        self._over = threading.Event()
+        self._study: Study
+        self._begun = self._said = time.monotonic()
+
+    def study_started(self, study: Study) -> None:
+        self._study, self._begun, self._said = study, time.monotonic(), time.monotonic()
+        if self._console.is_terminal:
+            self._live = Live(self, console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        else:
+            threading.Thread(target=self._beat, daemon=True).start()
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        self._trials[trial.number] = trial
+
+    def trial_reported(self, trial: TrialRecord) -> None:
+        """The table reads the trial itself."""
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        if self._live is None or trial.state is State.FAILED:
+            self._console.print(self._ended_line(trial), soft_wrap=True)
+        self._said = time.monotonic()
+
+    def study_ended(self, trials: Sequence[TrialRecord], state: State) -> None:
+        self._over.set()
+        if self._live is not None:
+            self._live.stop()
+        self._console.print(self._status(), soft_wrap=True)
+
+    def __rich__(self) -> Group:
+        """The live table; rich asks for it at every refresh."""
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), expand=True)
+        for title in ("trial", "epoch", self._study.metric.name):
+            table.add_column(title, no_wrap=True)
+        table.add_column("configuration", no_wrap=True, ratio=1)  # the only one that shrinks
+        running = [trial for trial in list(self._trials.values()) if trial.state is State.RUNNING]
+        for trial in running:
+            value = f"{trial.value:.5g}" if trial.epoch else "-"
+            epoch = f"{trial.epoch}/{self._study.epochs}"
+            table.add_row(f"{trial.number}", epoch, value, Text(shown(trial.point)))
+        return Group(table, Text(self._status()))
+
+    def _beat(self) -> None:
+        while not self._over.wait(max(0.01, self._said + HEARTBEAT_S - time.monotonic())):
+            if time.monotonic() - self._said >= HEARTBEAT_S:
+                self._said = time.monotonic()
+                self._console.print(self._status(), soft_wrap=True)
+
+    def _ended_line(self, trial: TrialRecord) -> Text:
+        value = f"{self._study.metric.name} {trial.value:.5g}" if trial.epoch else "no report"
+        head = f"trial {trial.number} {trial.state} after {trial.epoch}/{self._study.epochs} epochs: {value}"
+        if trial.state is State.FAILED:
+            return Text(f"{head}: {trial.reason}")
+        return Text(f"{head}   [{shown(trial.point)}]")
+
+    def _status(self) -> str:
+        trials = list(self._trials.values())
+        counts: Counter[Any] = Counter(trial.state for trial in trials)
+        ended = len(trials) - counts[State.RUNNING]
+        parts = [f"{ended}/{self._study.trials} trials"]
+        parts += [f"{counts[each]} {each}" for each in State if counts[each]]
+        best = winner(trials, self._study.metric)
+        if best is not None:
+            parts.append(f"best {self._study.metric.name} {best.value:.5g} (trial {best.number})")
+        elapsed = time.monotonic() - self._begun
+        parts.append(f"{_clock(elapsed)} elapsed")
+        if 0 < ended < self._study.trials and not self._over.is_set():
+            parts.append(f"about {_clock(elapsed / ended * (self._study.trials - ended))} left")
+        return ", ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

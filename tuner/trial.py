@@ -1,0 +1,46 @@
+"""The contract between a search and what it searches over: one function, two members, two optional helpers.
+
+A trial function is `run(params, context)`, named in a study file as `package.module:function`.
+
+* `params`: nested dict of plain values (the study's `settings` with one choice of every search dimension put
+  in, and `epochs`, the number of reports of a full trial).
+* `context.checkpoint`: a folder an earlier attempt of this trial saved, or None.
+* `context.report(metrics, save)`: once per epoch, the study's metric among the metrics every time; a NaN or
+  inf there ends the trial as failed. `save(folder)` writes what a later attempt needs. The call may not
+  return: a stopped trial, and one that has reported its last epoch, ends here (SystemExit), so `finally`
+  blocks run and `except Exception` sees nothing.
+
+What `save` writes under `folder/export/` is copied into the study's output folder when the trial wins, and a
+flat JSON object in `folder/facts.json` is quoted in `best.yaml`.
+
+The module of the function may also have
+* `prepare(settings) -> settings`: called once by the driver before the search (resolve paths, build caches);
+* `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step.
+Both raise ValueError or OSError with one line for the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+Params = dict[str, Any]
+Metrics = Mapping[str, float]
+Save = Callable[[Path], None]
+
+
+class Context(Protocol):
+    """What a trial function sees of the search that runs it."""
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Folder to resume from, or None on a first attempt."""
+        ...
+
+    def report(self, metrics: Metrics, save: Save | None = None) -> None:
+        """Hand over one epoch's metrics; may not return (see the module's text)."""
+        ...
+
+
+TrialFunction = Callable[[Params, Context], None]
