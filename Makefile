@@ -28,11 +28,11 @@ demo: install $(DEMO)/study/best.yaml
 	@echo "detector:           $(DEMO)/study/detector    (score: $(BIN)/fsd-tuner score $(DEMO)/study/detector FILE...)"
 	@echo "compare the trials: $(BIN)/fsd-tuner ui $(DEMO)/study"
 
-$(DEMO)/corpus/LA/corpus.json: | install
+$(DEMO)/corpus/corpus.json: | install
 	$(BIN)/fsd-tuner corpus make $(DEMO)/corpus
 
 # An interrupted search leaves a folder without best.yaml: it is kept under another name.
-$(DEMO)/study/best.yaml: | $(DEMO)/corpus/LA/corpus.json
+$(DEMO)/study/best.yaml: | $(DEMO)/corpus/corpus.json
 	@if [ -d $(DEMO)/study ]; then mv $(DEMO)/study $(DEMO)/study.interrupted.$$(date +%s); fi
 	$(BIN)/fsd-tuner search demo --out $(DEMO)/study
 

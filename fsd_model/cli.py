@@ -5,7 +5,6 @@ Heavy imports happen inside the commands, so that `fsd-tuner --help` stays quick
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -34,22 +33,30 @@ def corpus_make(
 
     with progress_bar("corpus") as progress:
         summary = make_corpus(out, "tiny" if tiny else "demo", jobs, progress)
-    typer.echo(str(summary))
+    for split, files in summary.files.items():
+        bonafide, attacks = files["-"], [name for name in files if name != "-"]
+        spoof = sum(files[name] for name in attacks)
+        typer.echo(f"{split:5}  {bonafide} bona fide, {spoof} spoofed by {', '.join(attacks)}")
+    if summary.left_out:
+        typer.echo(f"left out (no speech synthesiser on this machine): {', '.join(summary.left_out)}")
+    typer.echo(f"corpus: {out / 'LA'}  (digest {summary.digest[:12]})")
 
 
 @app.command()
 def evaluate(
     detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
-    split: Annotated[
-        str, typer.Option(help="eval (unknown attacks; open it once, at the end) or dev.")
-    ] = "eval",
+    split: Annotated[str, typer.Option(help="eval (open it once, at the end) or dev.")] = "eval",
     data: Annotated[Path | None, typer.Option(help="Corpus; default: the one it was trained on.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
 ) -> None:
-    """Score a whole split with a detector: EER pooled and by attack, min t-DCF where ASV scores are there."""
+    """Score a whole split with a detector: EER pooled and by attack, min t-DCF where ASV scores are there.
+
+    A split that this detector has scored before is not scored again: the earlier numbers are shown.
+    """
     from fsd_model.detector import Detector
     from fsd_model.errors import InputError
+    from fsd_model.evaluation import earlier_evaluation
     from fsd_model.evaluation import evaluate as run
     from fsd_model.progress import progress_bar
 
@@ -57,12 +64,13 @@ def evaluate(
         raise InputError(f"--split: must be dev or eval, got `{split}`")
     chosen: Literal["dev", "eval"] = "eval" if split == "eval" else "dev"
     loaded = Detector.load(detector)
-    folder = out or detector
-    earlier = _earlier(folder / f"{chosen}.json")
-    with progress_bar(f"scoring {chosen}") as progress:
-        root = data or Path(loaded.card.data_root)
-        result = run(loaded, root, loaded.card.track, chosen, folder, jobs or os.cpu_count() or 1, progress)
-    _show(result, folder, earlier if chosen == "eval" else None)
+    root, folder = (data or Path(loaded.card.data_root)).absolute(), out or detector
+    result = earlier_evaluation(loaded, root, chosen, folder)
+    if result is None:
+        with progress_bar(f"scoring {chosen}") as progress:
+            threads = jobs or os.cpu_count() or 1
+            result = run(loaded, root, loaded.card.track, chosen, folder, threads, progress)
+    _show(result, folder)
 
 
 @app.command()
@@ -88,22 +96,12 @@ def score(
         raise typer.Exit(2)
 
 
-def _earlier(path: Path) -> str | None:
-    """When this split was scored before, if it was."""
-    if not path.is_file():
-        return None
-    try:
-        return str(json.loads(path.read_text())["when"])
-    except (ValueError, KeyError):
-        return None
-
-
-def _show(result: Evaluation, folder: Path, earlier: str | None) -> None:
+def _show(result: Evaluation, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{result.split}: {result.utterances} utterances", title_justify="left")
-    table.add_column("attack")
+    typer.echo(f"{result.split}: {result.utterances} utterances, scored {result.when}")
+    table = Table("attack")
     table.add_column("EER %", justify="right")
     for attack, rate in result.eer_by_attack.items():
         table.add_row(attack, f"{100 * rate:.2f}")
@@ -117,7 +115,3 @@ def _show(result: Evaluation, folder: Path, earlier: str | None) -> None:
     for form, value in result.min_tdcf.items():
         typer.echo(f"min t-DCF ({form}): {value:.4f}")
     typer.echo(f"scores: {folder / (result.split + '.scores.txt')}")
-    if earlier:
-        typer.echo(
-            f"note: eval was opened before ({earlier}); choosing by these numbers would make them optimistic"
-        )

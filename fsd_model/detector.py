@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -100,6 +101,13 @@ class Detector:
             folder / WEIGHTS_FILE,
         )
         write_text(folder / CARD_FILE, self.card.model_dump_json(indent=2) + "\n")
+
+    def digest(self) -> str:
+        """SHA-256 over card and weights: what makes two detectors the same."""
+        total = hashlib.sha256(self.card.model_dump_json().encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            total.update(name.encode() + value.numpy().tobytes())
+        return total.hexdigest()
 
     def features(self, waveform_S: Waveform) -> NDArray[np.float32]:
         """Front end of a 16 kHz waveform (S,) -> (F, T), rounded to float16 as the training features were."""

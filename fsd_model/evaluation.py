@@ -40,6 +40,8 @@ class Evaluation:
     Attributes:
         split: "dev" or "eval".
         when: UTC time of scoring.
+        detector: digest of the detector that was scored.
+        data: folder of the corpus.
         utterances: how many were scored.
         eer: pooled EER.
         false_alarm, miss: error rates at the detector's own threshold (spoof accepted, bona fide refused).
@@ -49,6 +51,8 @@ class Evaluation:
 
     split: EvaluationSplit
     when: str
+    detector: str
+    data: str
     utterances: int
     eer: float
     false_alarm: float
@@ -97,7 +101,7 @@ def score_utterances(
 
 
 def summarise(
-    detector: Detector, scores: Scores, split: EvaluationSplit, asv: AsvErrorRates | None
+    detector: Detector, scores: Scores, split: EvaluationSplit, root: Path, asv: AsvErrorRates | None
 ) -> Evaluation:
     """Reduce scores to the official figures."""
     threshold = detector.card.threshold
@@ -106,6 +110,8 @@ def summarise(
     return Evaluation(
         split=split,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
+        detector=detector.digest(),
+        data=str(root),
         utterances=len(scores.labels),
         eer=pooled_eer(scores).rate,
         false_alarm=float(np.mean(spoof > threshold)),
@@ -131,14 +137,26 @@ def evaluate(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score a split once and write `<split>.scores.txt` and `<split>.json` into `out`.
+    """Score a split and write `<split>.scores.txt` and `<split>.json` into `out`.
 
     Raises:
         InputError: faulty data, or `out` cannot be written.
     """
     utterances = utterances_of(root, track, split)
     scores = score_utterances(detector, utterances, jobs, progress)
-    result = summarise(detector, scores, split, organisers_asv(root, track, split))
+    result = summarise(detector, scores, split, root, organisers_asv(root, track, split))
     write_scores(out / f"{split}.scores.txt", scores)
     write_text(out / f"{split}.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
+
+
+def earlier_evaluation(
+    detector: Detector, root: Path, split: EvaluationSplit, out: Path
+) -> Evaluation | None:
+    """What `evaluate` wrote into `out` for this very detector and corpus, or None."""
+    try:
+        found = Evaluation(**json.loads((out / f"{split}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    same = found.detector == detector.digest() and found.data == str(root)
+    return found if same and (out / f"{split}.scores.txt").is_file() else None

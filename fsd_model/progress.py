@@ -17,12 +17,24 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, visible=False)
-        reached = [0]
+        counted = _Counted()
 
         def update(done: int, total: int) -> None:
-            reached[0] = max(reached[0], total)
+            counted.add(done)
             bar.update(task, completed=done, total=total, visible=True)
 
         yield update
-    if reached[0]:
-        print(f"{title}: {reached[0]} files done", file=sys.stderr)
+    if counted.total:
+        print(f"{title}: {counted.total} files done", file=sys.stderr)
+
+
+class _Counted:
+    """Files done in all, over several passes that each count from the start."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._last = 0
+
+    def add(self, done: int) -> None:
+        self.total += done - self._last if done > self._last else done
+        self._last = done

@@ -1,0 +1,1 @@
+"""Ready study files, found by name: `fsd-tuner search demo`."""
