@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import torch
 
-from fsd_model import runtime
 from fsd_model.atomic import write_text
 from fsd_model.backbone import build_backbone
 from fsd_model.config import TrainConfig
@@ -89,10 +88,8 @@ def check(params: dict[str, Any], step: bool) -> None:
     """
     config = TrainConfig.model_validate(params)
     if not step:
-        SplitNetwork(
-            build_backbone(config.network.family, config.network.depth, config.network), config.split
-        )
-        runtime.select_device(config.runtime.device)
+        backbone = build_backbone(config.network.family, config.network.depth, config.network)
+        SplitNetwork(backbone, config.split)
         return
     trainer = Trainer(config)
     rows_B = next(shuffled_batches(len(trainer.data.train.labels_N), config.batch_size, config.seed, 0))

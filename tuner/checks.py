@@ -17,6 +17,29 @@ from tuner.space import Point
 SAMPLES = 200
 
 
+def prepared(study: Study) -> Study:
+    """The study with its settings as the trial's `prepare` wants them.
+
+    Raises:
+        StudyError: no such trial function.
+        ValueError, OSError: what `prepare` raises.
+    """
+    load_trial(study.trial)
+    return study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+
+
+def check_extremes(study: Study, step: bool) -> int:
+    """Try the default (or the middle) and each end of each dimension; returns how many.
+
+    Args:
+        study: a prepared study.
+        step: whether each trains a step, or is only built.
+    Raises:
+        StudyError: a configuration that does not work, with it and the reason.
+    """
+    return _try_all(study, list(_extremes(study)), step)
+
+
 def check_study(study: Study) -> str:
     """Load the trial function, prepare its data, build sampled and extreme configurations.
 
@@ -29,19 +52,25 @@ def check_study(study: Study) -> str:
         ValueError, OSError: what the trial's `prepare` raises.
     """
     set_devices(study.resources)
-    load_trial(study.trial)
-    prepared = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    ready = prepared(study)
+    if load_check(study.trial) is None:
+        return f"{study.trial} is there; it has no `check`, so no configuration was tried"
+    samples = _try_all(ready, list(_samples(ready)), step=False)
+    extremes = check_extremes(ready, step=True)
+    return f"{samples} sampled configurations built, {extremes} extremes tried for a step"
+
+
+def _try_all(study: Study, points: list[Point], step: bool) -> int:
     check = load_check(study.trial)
     if check is None:
-        return f"{study.trial} is there; it has no `check`, so no configuration was tried"
-    samples, extremes = list(_samples(study)), list(_extremes(study))
-    for point, step in [*((point, False) for point in samples), *((point, True) for point in extremes)]:
+        return 0
+    for point in points:
         try:
-            check(prepared.params(point), step=step)
+            check(study.params(point), step=step)
         except Exception as error:
             where = f"the configuration [{shown(point)}]" if point else "the trial"
             raise StudyError(f"{where} does not work: {_reason(error)}") from error
-    return f"{len(samples)} sampled configurations built, {len(extremes)} extremes tried for a step"
+    return len(points)
 
 
 def space_table(study: Study) -> Table:

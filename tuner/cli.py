@@ -120,6 +120,8 @@ def ui(
     if only_print:
         typer.echo(f"{shown.link}\n{shlex.join(shown.command)}")
         return
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background
+        signal.signal(number, signal.default_int_handler)
     typer.echo(f"starting the MLflow server on {shown.base} ...")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they too must end the server with its children

@@ -13,11 +13,11 @@ from types import FrameType
 from rich.console import Console
 
 from tuner.atomic import write_text
+from tuner.checks import check_extremes, prepared
 from tuner.definition import Study
 from tuner.document import dump
 from tuner.errors import StudyError
 from tuner.export import export_winner
-from tuner.functions import load_trial, prepare_settings
 from tuner.journal import Journal
 from tuner.progress import Progress
 from tuner.record import Record, State, TrialRecord, winner
@@ -50,12 +50,13 @@ def search(study: Study, out: Path, console: Console) -> Outcome:
         out: a folder that holds no study yet.
         console: for the progress.
     Raises:
-        StudyError: the folder is taken, a trial does not fit on the cluster, the export cannot be written.
+        StudyError: the folder is taken, an end of the space does not build, a trial does not fit on the
+            cluster, the export cannot be written.
         ValueError, OSError: what the trial's `prepare` raises.
     """
     out = out.resolve()
     refuse_taken(out)
-    load_trial(study.trial)
+    ready = _ready(study)
     from tuner.cluster import cluster, slots
 
     console.print("starting Ray ...")
@@ -64,7 +65,7 @@ def search(study: Study, out: Path, console: Console) -> Outcome:
 
         fitting = slots(study.resources)
         concurrency = study.concurrency or (fitting if own else None)
-        return _search(study, out, console, run_on_ray, concurrency)
+        return _search(ready, out, console, run_on_ray, concurrency)
 
 
 def search_local(study: Study, out: Path, console: Console) -> Outcome:
@@ -73,7 +74,14 @@ def search_local(study: Study, out: Path, console: Console) -> Outcome:
     refuse_taken(out)
     from tuner.local import run_in_process
 
-    return _search(study, out, console, run_in_process, 1)
+    return _search(_ready(study), out, console, run_in_process, 1)
+
+
+def _ready(study: Study) -> Study:
+    """The study prepared, with the ends of its space built: what cannot work is refused before it starts."""
+    ready = prepared(study)
+    check_extremes(ready, step=False)
+    return ready
 
 
 def refuse_taken(out: Path) -> None:
@@ -91,22 +99,19 @@ def _search(study: Study, out: Path, console: Console, run: Runner, slots: int |
     from tuner.sampler import Sampler
     from tuner.tracking import Tracking
 
-    settings = prepare_settings(study.trial, study.settings)
-    prepared = study.model_copy(update={"settings": settings})
     out.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(study, out)
     comment = f"The study in this folder, as it was searched: {study.name}"
     write_text(out / "study.yaml", dump(study.plain(), comment))
-    record = Record(prepared, [Journal(out / "journal.jsonl"), tracking, Progress(console)])
+    record = Record(study, [Journal(out / "journal.jsonl"), tracking, Progress(console)])
     return _run(
-        study, out, record, console, lambda stop: run(prepared, Sampler(prepared), record, out, slots, stop)
+        study, out, record, console, lambda stop: run(study, Sampler(study), record, out, slots, stop)
     )
 
 
 def _run(
     study: Study, out: Path, record: Record, console: Console, run: Callable[[threading.Event], None]
 ) -> Outcome:
-    """`study` is the unprepared one: what is exported is prepared again where it is used."""
     exported: list[Path] = []
     state = State.FAILED
     with _interruptible(console) as interrupt:

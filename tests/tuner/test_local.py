@@ -9,6 +9,7 @@ import pytest
 
 from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.toy import FLOOR, loss
+from tuner.errors import StudyError
 from tuner.load import load_study
 from tuner.local import run_local
 from tuner.record import State
@@ -68,16 +69,23 @@ def test_failures_in_process_are_recorded_with_reason_and_traceback(tmp_path: Pa
     assert {trial.point["fate"] for trial in outcome.trials} == {"fail", "nan", "quit"}
 
 
-def test_prepared_settings_reach_the_trials_but_not_the_best_study(tmp_path: Path) -> None:
+def test_prepared_settings_are_what_the_search_leaves(tmp_path: Path) -> None:
     out = tmp_path / "out"
     search_local(toy_study(trials=2), out, quiet())
-    assert "prepared" not in load_study(str(out / "best.yaml")).settings
+    for name in ("study.yaml", "best.yaml"):  # absolute paths: they work from any folder
+        assert load_study(str(out / name)).settings["prepared"] is True
     assert [event["event"] for event in journal(out)][-1] == "study_ended"
 
 
 def test_what_prepare_rejects_ends_the_search_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"settings\.reject: no data there"):
         search_local(toy_study(settings={"reject": "no data there"}), tmp_path / "out", quiet())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_space_whose_end_does_not_build_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"configuration \[.*x=1.* does not work: x: needs at most 0\.9"):
+        search_local(toy_study(settings={"check_above": 0.9}), tmp_path / "out", quiet())
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,127 @@
+"""The whole chain as a user types it, on real audio: search on Ray, export, train again, evaluate, score."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsd_model.scoring import pooled_eer, read_scores
+from tuner.load import load_study
+
+pytestmark = pytest.mark.slow
+
+
+def fsd_tuner(corpus: Path, store: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"FSD_DATA": str(corpus), "FSD_STORE": str(store)}
+    for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "tuner", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=240, env=environment, cwd=store
+    )
+
+
+@pytest.fixture(scope="module")
+def searched(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """Folder of a finished smoke search, the feature store, and what the search printed."""
+    store = tmp_path_factory.mktemp("store")
+    out = tmp_path_factory.mktemp("study") / "out"
+    done = fsd_tuner(tiny_corpus, store, "search", "smoke", "--out", out, "--set", "concurrency=1")
+    assert done.returncode == 0, done.stderr
+    return out, store, done.stdout
+
+
+def numbers(out: Path) -> list[dict[str, Any]]:
+    """What a search did, without its clock."""
+    kept = []
+    for line in (out / "journal.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        event.pop("time")
+        event.get("metrics", {}).pop("time/epoch_s", None)
+        kept.append(event)
+    return kept
+
+
+def test_the_winner_is_the_best_trial_of_the_journal(searched):
+    out, _, printed = searched
+    events = numbers(out)
+    last = {e["trial"]: e["metrics"]["dev/eer_best"] for e in events if e["event"] == "trial_reported"}
+    complete = {e["trial"] for e in events if e["event"] == "trial_ended" and e["state"] == "complete"}
+    assert 0 in complete
+    best = load_study(str(out / "best.yaml"))
+    assert best.origin["value"] == min(last[trial] for trial in complete)
+    assert f"best        trial {best.origin['trial']}: dev/eer_best" in printed
+    assert "default     trial 0: dev/eer_best" in printed
+    for path in (out / "best.yaml", out / "detector"):
+        assert str(path) in printed
+
+
+def test_configurations_differ_and_so_do_their_numbers(searched):
+    events = numbers(searched[0])
+    params = [json.dumps(e["params"]) for e in events if e["event"] == "trial_started"]
+    losses = [
+        e["metrics"]["train/loss"] for e in events if e["event"] == "trial_reported" and e["epoch"] == 1
+    ]
+    assert len(set(params)) == len(set(losses)) == 4
+
+
+def test_the_same_seed_gives_the_same_search_to_the_last_bit(searched, tiny_corpus, tmp_path):
+    out, store, _ = searched
+    again = tmp_path / "again"
+    done = fsd_tuner(tiny_corpus, store, "search", "smoke", "--out", again, "--set", "concurrency=1")
+    assert done.returncode == 0, done.stderr
+    assert numbers(again) == numbers(out)
+    ours, theirs = (p / "detector/weights.safetensors" for p in (again, out))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_training_the_best_again_gives_the_same_eer(searched, tiny_corpus):
+    out, store, _ = searched
+    done = fsd_tuner(tiny_corpus, store, "train", out / "best.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "equals the recorded value" in done.stdout
+
+
+def test_evaluating_scores_the_eval_split_once(searched, tiny_corpus):
+    out, store, _ = searched
+    first = fsd_tuner(tiny_corpus, store, "evaluate", out / "detector")
+    assert first.returncode == 0, first.stderr
+    report = json.loads((out / "detector/eval.json").read_text())
+    scores = read_scores(out / "detector/eval.scores.txt")
+    assert report["eer"] == pooled_eer(scores).rate
+    assert set(report["eer_by_attack"]) == set(scores.attacks) - {"-"}
+    assert not set(report["eer_by_attack"]) & {"A01", "A02", "A03", "A04", "A05", "A06"}
+    stamp = (out / "detector/eval.scores.txt").stat().st_mtime_ns
+    second = fsd_tuner(tiny_corpus, store, "evaluate", out / "detector")
+    assert second.stdout == first.stdout
+    assert (out / "detector/eval.scores.txt").stat().st_mtime_ns == stamp
+
+
+def test_scoring_files_prints_one_line_each_and_names_the_bad_one(searched, tiny_corpus, tmp_path):
+    out, store, _ = searched
+    fsd_tuner(tiny_corpus, store, "evaluate", out / "detector")
+    files = sorted((tiny_corpus / "LA/ASVspoof2019_LA_eval/flac").iterdir())[:3]
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    done = fsd_tuner(
+        tiny_corpus, store, "score", out / "detector", files[0], tmp_path / "bad.wav", *files[1:]
+    )
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    recorded = dict(zip(*_columns(out / "detector"), strict=True))
+    assert [row[0] for row in rows] == [str(file) for file in files]
+    for row, file in zip(rows, files, strict=True):
+        assert float(row[1]) == pytest.approx(recorded[file.stem], abs=1e-3)
+        assert (row[2] == "bonafide") == (float(row[1]) > float(row[3].split()[1]))
+    assert done.returncode == 2
+    assert "bad.wav" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def _columns(detector: Path) -> tuple[list[str], list[float]]:
+    scores = read_scores(detector / "eval.scores.txt")
+    return list(scores.utterances), scores.values.tolist()
