@@ -94,12 +94,17 @@ class Detector:
         return cls(card, network)
 
     def save(self, folder: Path) -> None:
-        """Write the folder: `detector.json` and `weights.safetensors`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.contiguous() for name, value in self.network.state_dict().items()},
-            folder / WEIGHTS_FILE,
-        )
+        """Write the folder: `detector.json` and `weights.safetensors`.
+
+        Raises:
+            InputError: full disk or no permission.
+        """
+        state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(state, folder / WEIGHTS_FILE)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{folder}: cannot write the detector ({error}); free some space") from error
         write_text(folder / CARD_FILE, self.card.model_dump_json(indent=2) + "\n")
 
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from itertools import islice
 
@@ -177,6 +178,22 @@ def test_a_damaged_state_is_refused_in_one_line(tmp_path, damage):
     with pytest.raises(InputError, match=r"state\.pt") as caught:
         Trainer(config(), training_data()).load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_keeps_the_earlier_state(tmp_path, monkeypatch):
+    trainer = Trainer(config(), training_data())
+    trainer.save(tmp_path)
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(state, stream):
+        stream.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match="No space left on device.*free some space"):
+        trainer.save(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert (tmp_path / "state.pt").read_bytes() == before
 
 
 def test_bfloat16_runs_close_to_float32():
