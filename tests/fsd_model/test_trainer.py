@@ -190,7 +190,7 @@ def test_a_full_disk_keeps_the_earlier_state(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(InputError, match="No space left on device.*free some space"):
+    with pytest.raises(InputError, match=r"No space left on device.*free some space"):
         trainer.save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
     assert (tmp_path / "state.pt").read_bytes() == before
