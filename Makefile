@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport FSD_DEMO_DATA
+unexport FSD_DEMO_STORE
 
 .PHONY: demo test fast lint install clean-demo
 
@@ -20,7 +22,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: install $(DEMO)/study/best.yaml
+demo: install $(DEMO)/searched
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split dev
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split eval
 	@echo
@@ -31,10 +33,11 @@ demo: install $(DEMO)/study/best.yaml
 $(DEMO)/corpus/corpus.json: | install
 	$(BIN)/fsd-tuner corpus make $(DEMO)/corpus
 
-# An interrupted search leaves a folder without best.yaml: it is kept under another name.
-$(DEMO)/study/best.yaml: | $(DEMO)/corpus/corpus.json
+# The stamp is set by a search that came to its end; what an interrupted one left is kept under another name.
+$(DEMO)/searched: | $(DEMO)/corpus/corpus.json
 	@if [ -d $(DEMO)/study ]; then mv $(DEMO)/study $(DEMO)/study.interrupted.$$(date +%s); fi
 	$(BIN)/fsd-tuner search demo --out $(DEMO)/study
+	@touch $@
 
 clean-demo:
 	rm -rf $(DEMO)

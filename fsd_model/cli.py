@@ -114,4 +114,6 @@ def _show(result: Evaluation, folder: Path) -> None:
     )
     for form, value in result.min_tdcf.items():
         typer.echo(f"min t-DCF ({form}): {value:.4f}")
+    if not result.min_tdcf:
+        typer.echo("min t-DCF: needs the organisers' ASV scores, which this corpus does not have")
     typer.echo(f"scores: {folder / (result.split + '.scores.txt')}")

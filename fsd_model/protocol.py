@@ -60,7 +60,7 @@ def track_folder(root: Path, track: Track) -> Path:
             return folder
     raise InputError(
         f"{root}: data folder must hold {wanted}, found neither {root / wanted} nor {root / track / wanted};"
-        f" give the folder of ASVspoof 2019 {track} or its parent"
+        f" give the folder of ASVspoof 2019 {track} or its parent (or `fsd-tuner corpus make DIR`)"
     )
 
 

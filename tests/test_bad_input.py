@@ -22,8 +22,8 @@ def corpus(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A copy of the tiny corpus, which the smoke study is pointed at."""
     root = tmp_path / "corpus"
     shutil.copytree(tiny_corpus, root)
-    monkeypatch.setenv("FSD_DATA", str(root))
-    monkeypatch.setenv("FSD_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("FSD_DEMO_DATA", str(root))
+    monkeypatch.setenv("FSD_DEMO_STORE", str(tmp_path / "store"))
     return root
 
 

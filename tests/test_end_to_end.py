@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def fsd_tuner(corpus: Path, store: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"FSD_DATA": str(corpus), "FSD_STORE": str(store)}
+    environment = os.environ | {"FSD_DEMO_DATA": str(corpus), "FSD_DEMO_STORE": str(store)}
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     command = [sys.executable, "-m", "tuner", *map(str, arguments)]

@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Distributed hyperparameter search: one study file, many trials, the best configuration.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 _StudyArgument = Annotated[
@@ -98,6 +99,10 @@ def train(
     trained = run_training(loaded, out, console)
     for line in comparison(loaded, trained):
         console.print(line, soft_wrap=True, markup=False)
+    if overrides and not trained.same:
+        console.print(
+            f"note        --set changed {len(overrides)} setting(s): another value is to be expected"
+        )
     raise typer.Exit(0 if trained.same else 1)
 
 

@@ -107,10 +107,11 @@ def _expand(node: Any, path: tuple[str | int, ...], document: Document) -> Any:
 
     def value(match: re.Match[str]) -> str:
         name, default = match.groups()
-        if name not in os.environ and default is None:
+        given = os.environ.get(name) or default  # an empty one counts as not set, as in a shell's :-
+        if given is None:
             way_out = f"export {name}, or write ${{{name}:-default}}"
             raise StudyError(f"{document.place(path)}: {dotted(path)}: {name} is not set; {way_out}")
-        return os.environ.get(name, default or "")
+        return given
 
     return _VARIABLE.sub(value, node)
 

@@ -49,8 +49,7 @@ class Progress:
         """The table reads the trial itself."""
 
     def trial_ended(self, trial: TrialRecord) -> None:
-        if self._live is None or trial.state is State.FAILED:
-            self._console.print(self._ended_line(trial), soft_wrap=True)
+        self._console.print(self._ended_line(trial), soft_wrap=True)
         self._said = time.monotonic()
 
     def study_ended(self, trials: Sequence[TrialRecord], state: State) -> None:

@@ -20,7 +20,7 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
         outcome: what came out.
         out: the study's folder.
     """
-    rows = [("interrupted", "what was found so far is kept")] if outcome.signal else []
+    rows = [("ended early", "by a signal; trials that were running are left out")] if outcome.signal else []
     if outcome.best is None:
         return [*_aligned(rows), _nothing(study, outcome, out)]
     metric = study.metric.name
@@ -65,7 +65,8 @@ def _default(study: Study, best: TrialRecord, trials: list[TrialRecord]) -> list
         return [("default", f"trial 0 {default.state}: {default.reason}; nothing to compare with")]
     text = f"trial 0: {study.metric.name} {default.value:.6g}"
     if study.metric.better(best.value, default.value):
-        return [("default", f"{text}; the best is better by {abs(best.value - default.value):.6g}")]
+        better = f"the best is better by {abs(best.value - default.value):.6g}"
+        return [("default", f"{text}; {better} in one run of each (with another seed: not shown)")]
     return [("default", f"{text}; no trial is better than the default")]
 
 
@@ -74,7 +75,8 @@ def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
     states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
     why = f"; the first failure: {reasons[0]}" if reasons else ""
-    way_out = f"see {out / 'journal.jsonl'}, mend the trial or give more trials, and search into a new folder"
+    mend = "" if outcome.signal else "mend the trial or give more trials, and "
+    way_out = f"see {out / 'journal.jsonl'}, {mend}search into a new folder"
     return f"no trial ran its {study.epochs} epochs, so there is no best.yaml ({states}){why}; {way_out}"
 
 

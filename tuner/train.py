@@ -44,7 +44,7 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
         out: folder for what the trial exports, or None to keep nothing.
         console: one line an epoch.
     Raises:
-        StudyError: the study searches, an export is there already, the trial ended early or with a NaN.
+        StudyError: the study searches, the folder holds something, the trial ended early or with a NaN.
         Exception: whatever the trial function raises.
     """
     if study.search:
@@ -52,6 +52,8 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
         raise StudyError(
             f"study {study.name}: searches {', '.join(study.search)}, so it is no single trial; {way_out}"
         )
+    if out is not None and out.is_dir() and any(out.iterdir()):  # said before the training, not after it
+        raise StudyError(f"--out {out}: is not empty; move what is there away or give another folder")
     prepared = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
     values: list[float] = []
 
