@@ -46,12 +46,12 @@ def test_elsewhere_there_is_a_line_a_trial_and_a_last_count() -> None:
     assert re.fullmatch(status, lines[-1])
 
 
-def test_on_a_terminal_only_failures_stay_above_the_table() -> None:
+def test_on_a_terminal_every_end_stays_above_the_table() -> None:
     out = io.StringIO()
     search(Console(file=out, width=200, force_terminal=True, color_system=None))
     text = out.getvalue()
     assert "trial 1 failed after 1/4 epochs" in text
-    assert "trial 2 stopped" not in text
+    assert "trial 2 stopped after 1/4 epochs" in text
     assert (
         text.rstrip()
         .splitlines()[-1]
