@@ -199,7 +199,9 @@ def test_train_compares_with_the_record(
     assert [line.split("  ")[0] for line in lines[:-1]] == [f"epoch {epoch}/6" for epoch in range(1, 7)]
     assert lines[-1].startswith("same        dev/loss ")
     assert cli.run(["train", best, "--set", "settings.x=0.9"]) == 1
-    assert "differs by +" in capsys.readouterr().out.splitlines()[-1]
+    *_, result, note = capsys.readouterr().out.splitlines()
+    assert "differs by +" in result
+    assert note == "note        --set changed 1 setting(s): another value is to be expected"
 
 
 def test_nothing_is_written_in_the_home_folder(
