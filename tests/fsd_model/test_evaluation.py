@@ -1,0 +1,103 @@
+"""The final evaluation: min t-DCF where the organisers' ASV scores are, and their file's faults."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsd_model.asv_scores import read_asv_scores
+from fsd_model.backbone import NetworkConfig
+from fsd_model.detector import Detector, DetectorCard, empty_network
+from fsd_model.errors import InputError
+from fsd_model.evaluation import earlier_evaluation, evaluate
+from fsd_model.features import FeatureConfig
+from fsd_model.metrics import AsvErrorRates, min_tdcf
+from fsd_model.scoring import read_scores
+
+NETWORK = NetworkConfig(depth=9)
+
+
+def detector(threshold: float = 0.0) -> Detector:
+    """An untrained detector: its scores are arbitrary but finite."""
+    card = DetectorCard(
+        feature=FeatureConfig(),
+        network=NETWORK,
+        threshold=threshold,
+        dev_eer=0.5,
+        epoch=1,
+        trained_cuts=(1,),
+        parameters=1,
+        data_root="corpus",
+        track="LA",
+        data_digest="d",
+        fingerprint="f",
+        seed=1,
+    )
+    return Detector(card, empty_network(NETWORK))
+
+
+def asv_file(corpus: Path, text: str) -> Path:
+    folder = corpus / "LA/ASVspoof2019_LA_asv_scores"
+    folder.mkdir()
+    file = folder / "ASVspoof2019.LA.asv.dev.gi.trl.scores.txt"
+    file.write_text(text)
+    return file
+
+
+def test_min_tdcf_is_told_where_the_asv_scores_are(tiny_corpus: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(tiny_corpus, corpus)
+    rng = np.random.default_rng(0)
+    asv = {"target": rng.normal(4, 1, 50), "nontarget": rng.normal(0, 1, 60), "spoof": rng.normal(3, 1, 40)}
+    lines = [f"{'A01' if key == 'spoof' else 'bonafide'} {key} {v}\n" for key in asv for v in asv[key]]
+    asv_file(corpus, "".join(lines))
+    result = evaluate(detector(), corpus, "LA", "dev", tmp_path)
+    scores = read_scores(tmp_path / "dev.scores.txt")
+    rates = AsvErrorRates.from_scores(**asv)
+    bonafide, spoof = scores.of_class(1), scores.of_class(0)
+    assert result.min_tdcf == {
+        "legacy": min_tdcf(bonafide, spoof, rates, "legacy"),
+        "revised": min_tdcf(bonafide, spoof, rates, "revised"),
+    }
+    assert result.false_alarm == np.mean(spoof > 0)
+    assert result.miss == np.mean(bonafide <= 0)
+
+
+def test_an_earlier_evaluation_is_that_of_this_detector_and_corpus_only(
+    tiny_corpus: Path, tmp_path: Path
+) -> None:
+    first = detector()
+    result = evaluate(first, tiny_corpus, "LA", "dev", tmp_path)
+    assert result.min_tdcf == {}
+    assert earlier_evaluation(first, tiny_corpus, "dev", tmp_path) == result
+    assert earlier_evaluation(first, tiny_corpus, "eval", tmp_path) is None
+    assert earlier_evaluation(first, tmp_path, "dev", tmp_path) is None
+    changed = Detector(first.card.model_copy(update={"threshold": 1.0}), first.network)
+    assert earlier_evaluation(changed, tiny_corpus, "dev", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("A01 spoof", "line must be"),
+        ("A01 impostor 1.0", "line must be"),
+        ("A01 spoof nan", "finite number"),
+        ("A01 spoof 1,5", "finite number"),
+    ],
+)
+def test_a_bad_asv_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "asv.txt"
+    file.write_text(f"bonafide target 2.0\n{line}\n")
+    with pytest.raises(InputError, match=words) as caught:
+        read_asv_scores(file)
+    assert str(caught.value).startswith(f"{file}:2: ")
+
+
+def test_an_asv_file_without_a_class_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "asv.txt"
+    file.write_text("bonafide target 2.0\nbonafide nontarget 1.0\n")
+    with pytest.raises(InputError, match="spoof"):
+        read_asv_scores(file)

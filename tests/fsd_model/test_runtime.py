@@ -1,0 +1,40 @@
+"""Device, threads and seeds of a run."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from fsd_model.errors import InputError
+from fsd_model.runtime import RuntimeConfig, select_device, start
+
+
+@pytest.mark.parametrize(
+    ("choice", "visible", "device"),
+    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
+)
+def test_the_device_follows_the_choice_and_what_is_visible(
+    monkeypatch: pytest.MonkeyPatch, choice: str, visible: bool, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: visible)
+    assert select_device(choice).type == device
+
+
+def test_cuda_without_a_visible_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"runtime\.device: cuda asked for, but no GPU"):
+        select_device("cuda")
+
+
+def test_start_undoes_what_an_earlier_run_left_in_the_process() -> None:
+    def draws() -> tuple[float, float, float]:
+        start(RuntimeConfig(device="cpu"), seed=7)
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    first = draws()
+    torch.set_num_threads(2)
+    assert draws() == first
+    assert torch.get_num_threads() == 1
