@@ -43,5 +43,5 @@ def test_the_lock_would_notice():
 
 
 def test_no_other_module_names_the_evaluation_protocol():
-    naming = [p.name for p in PACKAGE.glob("*.py") if "cm.eval" in p.read_text()]
+    naming = [p.name for p in PACKAGE.rglob("*.py") if "cm.eval" in p.read_text()]
     assert naming == ["evaluation_data.py"]

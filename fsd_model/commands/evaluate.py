@@ -1,0 +1,65 @@
+"""`fsd-tuner evaluate`: a whole split scored, once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from fsd_model.evaluation import Evaluation
+
+
+def evaluate(
+    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
+    split: Annotated[str, typer.Option(help="eval (open it once, at the end) or dev.")] = "eval",
+    data: Annotated[Path | None, typer.Option(help="Corpus; default: the one it was trained on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
+) -> None:
+    """Score a whole split with a detector: EER pooled and by attack, min t-DCF where ASV scores are there.
+
+    A split that this detector has scored before is not scored again: the earlier numbers are shown.
+    """
+    from fsd_model.detector import Detector
+    from fsd_model.errors import InputError
+    from fsd_model.evaluation import earlier_evaluation
+    from fsd_model.evaluation import evaluate as run
+    from fsd_model.progress import progress_bar
+
+    if split not in ("dev", "eval"):
+        raise InputError(f"--split: must be dev or eval, got `{split}`")
+    chosen: Literal["dev", "eval"] = "eval" if split == "eval" else "dev"
+    loaded = Detector.load(detector)
+    root, folder = (data or Path(loaded.card.data_root)).absolute(), out or detector
+    result = earlier_evaluation(loaded, root, chosen, folder)
+    if result is None:
+        with progress_bar(f"scoring {chosen}") as progress:
+            threads = jobs or os.cpu_count() or 1
+            result = run(loaded, root, loaded.card.track, chosen, folder, threads, progress)
+    _show(result, folder)
+
+
+def _show(result: Evaluation, folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    typer.echo(f"{result.split}: {result.utterances} utterances, scored {result.when}")
+    table = Table("attack")
+    table.add_column("EER %", justify="right")
+    for attack, rate in result.eer_by_attack.items():
+        table.add_row(attack, f"{100 * rate:.2f}")
+    table.add_section()
+    table.add_row("all", f"{100 * result.eer:.2f}")
+    Console().print(table)
+    typer.echo(
+        f"at the detector's threshold: {100 * result.false_alarm:.2f} % of spoofs accepted, "
+        f"{100 * result.miss:.2f} % of bona fide refused"
+    )
+    for form, value in result.min_tdcf.items():
+        typer.echo(f"min t-DCF ({form}): {value:.4f}")
+    if not result.min_tdcf:
+        typer.echo("min t-DCF: needs the organisers' ASV scores, which this corpus does not have")
+    typer.echo(f"scores: {folder / (result.split + '.scores.txt')}")
