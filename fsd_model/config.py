@@ -5,31 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from fsd_model.backbone import NetworkConfig, stage_ends
-from fsd_model.dataset import Track
+from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
 from fsd_model.features import FeatureConfig
 from fsd_model.optim import OptimConfig
 from fsd_model.runtime import RuntimeConfig
 from fsd_model.settings import Settings
 from fsd_model.split import Cuts, check_cuts, stage_cuts
-
-
-class DataConfig(Settings):
-    """A corpus in the official ASVspoof 2019 layout.
-
-    Attributes:
-        root: the folder that holds `ASVspoof2019_LA_cm_protocols`, or its parent.
-        track: "LA" (synthesis and conversion) or "PA" (replay).
-    """
-
-    root: Annotated[Path, Field(strict=False)]
-    track: Track = "LA"
 
 
 class TrainConfig(Settings):

@@ -6,24 +6,38 @@ The evaluation split is out of reach from here on purpose (see `evaluation_data`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from fsd_model.errors import InputError
 from fsd_model.protocol import BONAFIDE, SPOOF, Track, Utterance, read_protocol, track_folder
+from fsd_model.settings import Settings
 
-__all__ = ["BONAFIDE", "SPOOF", "Split", "Track", "Utterance", "read_split"]
+__all__ = ["BONAFIDE", "SPOOF", "DataConfig", "Split", "Track", "Utterance", "read_split"]
 
 Split = Literal["train", "dev"]
 
 _SUFFIX = {"train": "train.trn", "dev": "dev.trl"}
 
 
-def read_split(root: Path, track: Track, split: Split) -> list[Utterance]:
+class DataConfig(Settings):
+    """A corpus in the official ASVspoof 2019 layout.
+
+    Attributes:
+        root: the folder that holds `ASVspoof2019_<track>_cm_protocols`, or its parent.
+        track: "LA" (synthesis and conversion) or "PA" (replay).
+    """
+
+    root: Annotated[Path, Field(strict=False)]
+    track: Track = "LA"
+
+
+def read_split(data: DataConfig, split: Split) -> list[Utterance]:
     """Read the training or the development split.
 
     Args:
-        root: folder that holds `ASVspoof2019_<track>_cm_protocols`, or its parent with `<track>/` in it.
-        track: "LA" or "PA".
+        data: the corpus.
         split: "train" or "dev".
 
     Returns:
@@ -36,6 +50,7 @@ def read_split(root: Path, track: Track, split: Split) -> list[Utterance]:
         raise InputError(
             f"split must be train or dev, got `{split}`; the evaluation split is scored once, at the end"
         )
-    folder = track_folder(Path(root), track)
+    track = data.track
+    folder = track_folder(data.root, track)
     protocol = folder / f"ASVspoof2019_{track}_cm_protocols" / f"ASVspoof2019.{track}.cm.{_SUFFIX[split]}.txt"
     return read_protocol(protocol, folder / f"ASVspoof2019_{track}_{split}" / "flac", track)

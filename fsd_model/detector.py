@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from fsd_model.atomic import write_text
 from fsd_model.audio import SAMPLE_RATE, Waveform, at_16_khz, read_audio
 from fsd_model.backbone import NetworkConfig, build_backbone
-from fsd_model.dataset import Track
+from fsd_model.dataset import DataConfig
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract
 from fsd_model.settings import Settings
@@ -40,7 +40,7 @@ class DetectorCard(Settings):
         epoch: the chosen epoch, from 1.
         trained_cuts: where the network was cut in training; the deployed network has no extra exit left.
         parameters: of the deployed network.
-        data_root, track: the corpus it was trained on.
+        data: the corpus it was trained on.
         data_digest: SHA-256 over names, labels and audio of train and dev.
         fingerprint: SHA-256 of the training configuration.
         seed: of the training run.
@@ -55,8 +55,7 @@ class DetectorCard(Settings):
     epoch: int = Field(ge=1)
     trained_cuts: Annotated[Cuts, Field(strict=False)]
     parameters: int = Field(ge=1)
-    data_root: str
-    track: Track
+    data: DataConfig
     data_digest: str
     fingerprint: str
     seed: int

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from fsd_model.asv_scores import read_asv_scores
 from fsd_model.atomic import write_text
 from fsd_model.audio import read_audio
-from fsd_model.dataset import BONAFIDE, SPOOF, Utterance, read_split
+from fsd_model.dataset import BONAFIDE, SPOOF, DataConfig, Utterance, read_split
 from fsd_model.detector import Detector
 from fsd_model.evaluation_data import read_eval
 from fsd_model.metrics import AsvErrorRates, Form, min_tdcf
-from fsd_model.protocol import Track, track_folder
+from fsd_model.protocol import track_folder
 from fsd_model.scoring import Scores, per_attack_eer, pooled_eer, write_scores
 
 EvaluationSplit = Literal["dev", "eval"]
@@ -61,9 +61,9 @@ class Evaluation:
     min_tdcf: dict[str, float] = field(default_factory=dict)
 
 
-def utterances_of(root: Path, track: Track, split: EvaluationSplit) -> list[Utterance]:
+def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
     """The utterances of "dev" or "eval"."""
-    return read_eval(root, track) if split == "eval" else read_split(root, track, "dev")
+    return read_eval(data) if split == "eval" else read_split(data, "dev")
 
 
 def _features(
@@ -101,7 +101,7 @@ def score_utterances(
 
 
 def summarise(
-    detector: Detector, scores: Scores, split: EvaluationSplit, root: Path, asv: AsvErrorRates | None
+    detector: Detector, scores: Scores, split: EvaluationSplit, data: DataConfig, asv: AsvErrorRates | None
 ) -> Evaluation:
     """Reduce scores to the official figures."""
     threshold = detector.card.threshold
@@ -111,7 +111,7 @@ def summarise(
         split=split,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         detector=detector.digest(),
-        data=str(root),
+        data=str(data.root),
         utterances=len(scores.labels),
         eer=pooled_eer(scores).rate,
         false_alarm=float(np.mean(spoof > threshold)),
@@ -121,17 +121,16 @@ def summarise(
     )
 
 
-def organisers_asv(root: Path, track: Track, split: EvaluationSplit) -> AsvErrorRates | None:
+def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | None:
     """The ASV operating point from the official score file, or None where the corpus has none."""
-    folder = track_folder(root, track) / f"ASVspoof2019_{track}_asv_scores"
-    path = folder / f"ASVspoof2019.{track}.asv.{split}.gi.trl.scores.txt"
+    folder = track_folder(data.root, data.track) / f"ASVspoof2019_{data.track}_asv_scores"
+    path = folder / f"ASVspoof2019.{data.track}.asv.{split}.gi.trl.scores.txt"
     return read_asv_scores(path) if path.is_file() else None
 
 
 def evaluate(
     detector: Detector,
-    root: Path,
-    track: Track,
+    data: DataConfig,
     split: EvaluationSplit,
     out: Path,
     jobs: int = 1,
@@ -142,21 +141,21 @@ def evaluate(
     Raises:
         InputError: faulty data, or `out` cannot be written.
     """
-    utterances = utterances_of(root, track, split)
+    utterances = utterances_of(data, split)
     scores = score_utterances(detector, utterances, jobs, progress)
-    result = summarise(detector, scores, split, root, organisers_asv(root, track, split))
+    result = summarise(detector, scores, split, data, organisers_asv(data, split))
     write_scores(out / f"{split}.scores.txt", scores)
     write_text(out / f"{split}.json", json.dumps(asdict(result), indent=2) + "\n")
     return result
 
 
 def earlier_evaluation(
-    detector: Detector, root: Path, split: EvaluationSplit, out: Path
+    detector: Detector, data: DataConfig, split: EvaluationSplit, out: Path
 ) -> Evaluation | None:
     """What `evaluate` wrote into `out` for this very detector and corpus, or None."""
     try:
         found = Evaluation(**json.loads((out / f"{split}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    same = found.detector == detector.digest() and found.data == str(root)
+    same = found.detector == detector.digest() and found.data == str(data.root)
     return found if same and (out / f"{split}.scores.txt").is_file() else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from fsd_model.dataset import DataConfig
+from fsd_model.protocol import Utterance, read_protocol, track_folder
 
-from fsd_model.protocol import Track, Utterance, read_protocol, track_folder
 
-
-def read_eval(root: Path, track: Track) -> list[Utterance]:
+def read_eval(data: DataConfig) -> list[Utterance]:
     """Read the evaluation split; arguments, result and errors as `fsd_model.dataset.read_split`."""
-    folder = track_folder(Path(root), track)
+    track = data.track
+    folder = track_folder(data.root, track)
     protocol = folder / f"ASVspoof2019_{track}_cm_protocols" / f"ASVspoof2019.{track}.cm.eval.trl.txt"
     return read_protocol(protocol, folder / f"ASVspoof2019_{track}_eval" / "flac", track)

@@ -54,8 +54,7 @@ def _card(config: TrainConfig, best: DevResult, digest: str, parameters: int) ->
         epoch=best.epoch,
         trained_cuts=config.split,
         parameters=parameters,
-        data_root=str(config.data.root),
-        track=config.data.track,
+        data=config.data,
         data_digest=digest,
         fingerprint=config.fingerprint(),
         seed=config.seed,
@@ -64,7 +63,7 @@ def _card(config: TrainConfig, best: DevResult, digest: str, parameters: int) ->
 
 def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None:
     expected = np.array(best.probe)
-    features_BFT = trainer.data.dev.features_NFT[: len(expected)].astype(np.float32)
+    features_BFT = trainer.data.dev.features(np.arange(len(expected)))
     error = float(np.abs(detector.score_features(features_BFT) - expected).max())
     allowed = PARITY[trainer.config.runtime.precision] * max(1.0, float(np.abs(expected).max()))
     if not error <= allowed:

@@ -83,13 +83,13 @@ class Trainer:
 
     def train_step(self, rows_B: Any) -> LossTerms:
         """One update on the training rows `rows_B`; returns the loss terms before the update, detached."""
-        features_BFT, labels_B = self.data.train.batch(rows_B, self.device)
+        batch = self.data.train_batch(rows_B, self.epoch, self.device)
         self.step += 1
         set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
         half = self.config.runtime.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            outputs = self.network(features_BFT)
-        terms = distill_loss(self.config.distill, outputs, labels_B, self.step)
+            outputs = self.network(batch.features_BFT)
+        terms = distill_loss(self.config.distill, outputs, batch.labels_B, self.step)
         self.optimiser.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

@@ -33,12 +33,13 @@ def evaluate(
         raise InputError(f"--split: must be dev or eval, got `{split}`")
     chosen: Literal["dev", "eval"] = "eval" if split == "eval" else "dev"
     loaded = Detector.load(detector)
-    root, folder = (data or Path(loaded.card.data_root)).absolute(), out or detector
-    result = earlier_evaluation(loaded, root, chosen, folder)
+    root = (data or loaded.card.data.root).absolute()
+    corpus, folder = loaded.card.data.model_copy(update={"root": root}), out or detector
+    result = earlier_evaluation(loaded, corpus, chosen, folder)
     if result is None:
         with progress_bar(f"scoring {chosen}") as progress:
             threads = jobs or os.cpu_count() or 1
-            result = run(loaded, root, loaded.card.track, chosen, folder, threads, progress)
+            result = run(loaded, corpus, chosen, folder, threads, progress)
     _show(result, folder)
 
 

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from fsd_model.config import TrainConfig
+from fsd_model.dataset import DataConfig
 from fsd_model.detector import Detector
 from fsd_model.evaluation import evaluate
 from fsd_model.export import export_detector
@@ -36,7 +37,7 @@ def measure(corpus: Path, kind: str, epochs: int, seed: int) -> tuple[float, flo
     seconds = sorted(metrics["time/epoch_s"] for metrics in trainer.epochs())
     with tempfile.TemporaryDirectory() as folder:
         detector: Detector = export_detector(trainer, Path(folder))
-        result = evaluate(detector, corpus, "LA", "eval", Path(folder), jobs=2)
+        result = evaluate(detector, DataConfig(root=corpus), "eval", Path(folder), jobs=2)
     return detector.card.dev_eer, result.eer, seconds[len(seconds) // 2]
 
 

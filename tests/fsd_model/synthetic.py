@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fsd_model.backbone import NetworkConfig
-from fsd_model.config import DataConfig, TrainConfig
-from fsd_model.dataset import Utterance
+from fsd_model.config import TrainConfig
+from fsd_model.dataset import DataConfig, Utterance
 from fsd_model.optim import OptimConfig
 from fsd_model.training_data import FeatureSet, TrainingData
 

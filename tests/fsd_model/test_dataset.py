@@ -9,7 +9,7 @@ import pytest
 
 import fsd_model.dataset
 import fsd_model.protocol
-from fsd_model.dataset import BONAFIDE, SPOOF, read_split
+from fsd_model.dataset import BONAFIDE, SPOOF, DataConfig, read_split
 from fsd_model.errors import InputError
 from fsd_model.evaluation_data import read_eval
 
@@ -35,7 +35,7 @@ def make_split(root: Path, lines: list[str], split: str = "train", track: str = 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_reads_la(tmp_path: Path, split: str) -> None:
     make_split(tmp_path, LA_LINES, split)
-    first, second, third = read_split(tmp_path, "LA", split)
+    first, second, third = read_split(DataConfig(root=tmp_path), split)
     assert (first.name, first.speaker, first.attack, first.label) == ("LA_T_1", "S1", "-", BONAFIDE)
     assert (third.name, third.speaker, third.attack, third.label) == ("LA_T_3", "S2", "A06", SPOOF)
     assert second.path == tmp_path / f"ASVspoof2019_LA_{split}" / "flac" / "LA_T_2.flac"
@@ -44,7 +44,7 @@ def test_reads_la(tmp_path: Path, split: str) -> None:
 
 def test_reads_pa(tmp_path: Path) -> None:
     make_split(tmp_path, PA_LINES, "dev", "PA")
-    genuine, replayed = read_split(tmp_path, "PA", "dev")
+    genuine, replayed = read_split(DataConfig(root=tmp_path, track="PA"), "dev")
     assert (genuine.environment, genuine.attack) == ("aab", "-")
     assert (replayed.environment, replayed.attack, replayed.label) == ("abc", "BC", SPOOF)
 
@@ -55,12 +55,14 @@ def test_bona_fide_is_one() -> None:
 
 def test_the_parent_folder_will_do(tmp_path: Path) -> None:
     make_split(tmp_path / "LA", LA_LINES)
-    assert read_split(tmp_path, "LA", "train") == read_split(tmp_path / "LA", "LA", "train")
+    assert read_split(DataConfig(root=tmp_path), "train") == read_split(
+        DataConfig(root=tmp_path / "LA"), "train"
+    )
 
 
 def test_a_folder_without_corpus_names_both_tries(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        read_split(tmp_path, "PA", "train")
+        read_split(DataConfig(root=tmp_path, track="PA"), "train")
     assert str(tmp_path / "ASVspoof2019_PA_cm_protocols") in str(caught.value)
     assert str(tmp_path / "PA" / "ASVspoof2019_PA_cm_protocols") in str(caught.value)
 
@@ -68,7 +70,7 @@ def test_a_folder_without_corpus_names_both_tries(tmp_path: Path) -> None:
 def test_windows_line_ends_byte_order_mark_and_empty_lines_are_read(tmp_path: Path) -> None:
     protocol = make_split(tmp_path, LA_LINES)
     protocol.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*LA_LINES, "", ""]).encode())
-    assert [utterance.name for utterance in read_split(tmp_path, "LA", "train")] == [
+    assert [utterance.name for utterance in read_split(DataConfig(root=tmp_path), "train")] == [
         "LA_T_1",
         "LA_T_2",
         "LA_T_3",
@@ -90,7 +92,7 @@ def test_windows_line_ends_byte_order_mark_and_empty_lines_are_read(tmp_path: Pa
 def test_a_bad_line_is_named(tmp_path: Path, line: str, rule: str) -> None:
     protocol = make_split(tmp_path, [*LA_LINES, line])
     with pytest.raises(InputError) as caught:
-        read_split(tmp_path, "LA", "train")
+        read_split(DataConfig(root=tmp_path), "train")
     assert str(caught.value).startswith(f"{protocol}:4: ")
     assert rule in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -99,7 +101,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, rule: str) -> None:
 def test_a_bad_environment_is_named(tmp_path: Path) -> None:
     protocol = make_split(tmp_path, ["S1 PA_T_1 abd - bonafide", *PA_LINES], track="PA")
     with pytest.raises(InputError, match=r"three of a, b, c in PA, got `abd`") as caught:
-        read_split(tmp_path, "PA", "train")
+        read_split(DataConfig(root=tmp_path, track="PA"), "train")
     assert str(caught.value).startswith(f"{protocol}:1: ")
 
 
@@ -108,7 +110,7 @@ def test_missing_audio_is_counted_and_the_first_named(tmp_path: Path) -> None:
     for name in ("LA_T_2", "LA_T_3"):
         (tmp_path / "ASVspoof2019_LA_train" / "flac" / f"{name}.flac").unlink()
     with pytest.raises(InputError) as caught:
-        read_split(tmp_path, "LA", "train")
+        read_split(DataConfig(root=tmp_path), "train")
     assert str(caught.value).startswith(f"{protocol}:2: ")
     assert "got none for 2 of 3, the first LA_T_2.flac" in str(caught.value)
 
@@ -120,31 +122,35 @@ def test_missing_audio_is_counted_and_the_first_named(tmp_path: Path) -> None:
 def test_both_classes_must_be_there(tmp_path: Path, lines: list[str], rule: str) -> None:
     protocol = make_split(tmp_path, lines)
     with pytest.raises(InputError, match=rule) as caught:
-        read_split(tmp_path, "LA", "train")
+        read_split(DataConfig(root=tmp_path), "train")
     assert str(caught.value).startswith(f"{protocol}:1: ")
 
 
 def test_missing_protocol_and_audio_folder_are_named(tmp_path: Path) -> None:
     protocol = make_split(tmp_path, LA_LINES)
     with pytest.raises(InputError, match=r"dev\.trl\.txt: protocol must exist"):
-        read_split(tmp_path, "LA", "dev")
+        read_split(DataConfig(root=tmp_path), "dev")
     protocol.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="must be UTF-8 text"):
-        read_split(tmp_path, "LA", "train")
+        read_split(DataConfig(root=tmp_path), "train")
 
 
 def test_a_missing_audio_folder_is_named(tmp_path: Path) -> None:
     make_split(tmp_path, LA_LINES)
     (tmp_path / "ASVspoof2019_LA_train").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="folder of audio files must be readable"):
-        read_split(tmp_path, "LA", "train")
+        read_split(DataConfig(root=tmp_path), "train")
 
 
 def test_eval_is_read_by_its_own_module_only(tmp_path: Path) -> None:
     make_split(tmp_path, LA_LINES, "eval")
-    assert [utterance.name for utterance in read_eval(tmp_path, "LA")] == ["LA_T_1", "LA_T_2", "LA_T_3"]
+    assert [utterance.name for utterance in read_eval(DataConfig(root=tmp_path))] == [
+        "LA_T_1",
+        "LA_T_2",
+        "LA_T_3",
+    ]
     with pytest.raises(InputError, match="split must be train or dev, got `eval`"):
-        read_split(tmp_path, "LA", "eval")
+        read_split(DataConfig(root=tmp_path), "eval")
 
 
 @pytest.mark.parametrize("module", [fsd_model.dataset, fsd_model.protocol])

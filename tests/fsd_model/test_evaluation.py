@@ -10,6 +10,7 @@ import pytest
 
 from fsd_model.asv_scores import read_asv_scores
 from fsd_model.backbone import NetworkConfig
+from fsd_model.dataset import DataConfig
 from fsd_model.detector import Detector, DetectorCard, empty_network
 from fsd_model.errors import InputError
 from fsd_model.evaluation import earlier_evaluation, evaluate
@@ -30,8 +31,7 @@ def detector(threshold: float = 0.0) -> Detector:
         epoch=1,
         trained_cuts=(1,),
         parameters=1,
-        data_root="corpus",
-        track="LA",
+        data=DataConfig(root=Path("corpus")),
         data_digest="d",
         fingerprint="f",
         seed=1,
@@ -54,7 +54,7 @@ def test_min_tdcf_is_told_where_the_asv_scores_are(tiny_corpus: Path, tmp_path: 
     asv = {"target": rng.normal(4, 1, 50), "nontarget": rng.normal(0, 1, 60), "spoof": rng.normal(3, 1, 40)}
     lines = [f"{'A01' if key == 'spoof' else 'bonafide'} {key} {v}\n" for key in asv for v in asv[key]]
     asv_file(corpus, "".join(lines))
-    result = evaluate(detector(), corpus, "LA", "dev", tmp_path)
+    result = evaluate(detector(), DataConfig(root=corpus), "dev", tmp_path)
     scores = read_scores(tmp_path / "dev.scores.txt")
     rates = AsvErrorRates.from_scores(**asv)
     bonafide, spoof = scores.of_class(1), scores.of_class(0)
@@ -70,13 +70,14 @@ def test_an_earlier_evaluation_is_that_of_this_detector_and_corpus_only(
     tiny_corpus: Path, tmp_path: Path
 ) -> None:
     first = detector()
-    result = evaluate(first, tiny_corpus, "LA", "dev", tmp_path)
+    corpus = DataConfig(root=tiny_corpus)
+    result = evaluate(first, corpus, "dev", tmp_path)
     assert result.min_tdcf == {}
-    assert earlier_evaluation(first, tiny_corpus, "dev", tmp_path) == result
-    assert earlier_evaluation(first, tiny_corpus, "eval", tmp_path) is None
-    assert earlier_evaluation(first, tmp_path, "dev", tmp_path) is None
+    assert earlier_evaluation(first, corpus, "dev", tmp_path) == result
+    assert earlier_evaluation(first, corpus, "eval", tmp_path) is None
+    assert earlier_evaluation(first, DataConfig(root=tmp_path), "dev", tmp_path) is None
     changed = Detector(first.card.model_copy(update={"threshold": 1.0}), first.network)
-    assert earlier_evaluation(changed, tiny_corpus, "dev", tmp_path) is None
+    assert earlier_evaluation(changed, corpus, "dev", tmp_path) is None
 
 
 @pytest.mark.parametrize(

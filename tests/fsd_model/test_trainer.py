@@ -145,15 +145,15 @@ def test_every_utterance_is_seen_once_an_epoch_in_an_order_of_its_own():
 
 def test_features_are_never_written():
     data = training_data()
-    before = data.train.features_NFT.copy()
-    data.train.features_NFT.setflags(write=False)
+    before = data.train.features_MFT.copy()
+    data.train.features_MFT.setflags(write=False)
     history(Trainer(config(epochs=1), data))
-    assert np.array_equal(before, data.train.features_NFT)
+    assert np.array_equal(before, data.train.features_MFT)
 
 
 def test_a_diverging_run_says_so():
     data = training_data()
-    data.train.features_NFT[5] = np.inf
+    data.train.features_MFT[5] = np.inf
     with pytest.raises(DivergenceError, match="epoch 1: the training loss is nan"):
         history(Trainer(config(), data))
 

@@ -17,6 +17,7 @@ from torchaudio.functional import resample
 
 from fsd_model import trial
 from fsd_model.config import TrainConfig
+from fsd_model.dataset import DataConfig
 from fsd_model.detector import Detector
 from fsd_model.errors import InputError
 from fsd_model.evaluation import evaluate
@@ -92,7 +93,7 @@ def test_an_interrupted_trial_goes_on_and_ends_with_the_same_numbers(settings, f
 
 def test_the_exported_detector_reaches_the_reported_dev_eer_from_audio(finished, tiny_corpus, tmp_path):
     detector = Detector.load(finished.folder / "export/detector")
-    result = evaluate(detector, tiny_corpus, "LA", "dev", tmp_path)
+    result = evaluate(detector, DataConfig(root=tiny_corpus), "dev", tmp_path)
     assert result.eer == pytest.approx(finished.metrics[-1]["dev/eer_best"], abs=1e-12)
     assert result.eer == detector.card.dev_eer
     written = json.loads((tmp_path / "dev.json").read_text())
