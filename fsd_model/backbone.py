@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from fsd_model.exits import MapShape
 from fsd_model.settings import Settings
 
 Family = Literal["senet", "ecanet"]
@@ -144,17 +145,17 @@ class Backbone(nn.Module):
     Attributes:
         stem: runs before the first block and belongs to the first segment.
         blocks: the ordered blocks.
-        widths: channels that leave each block.
+        shapes: of the map that leaves each block.
         stage_ends: number of blocks up to the end of each stage, e.g. (2, 4, 6, 8) at depth 18.
     """
 
     def __init__(
-        self, stem: nn.Module, blocks: list[nn.Module], widths: list[int], stage_ends: list[int]
+        self, stem: nn.Module, blocks: list[nn.Module], shapes: list[MapShape], stage_ends: list[int]
     ) -> None:
         super().__init__()
         self.stem = stem
         self.blocks = nn.ModuleList(blocks)
-        self.widths = tuple(widths)
+        self.shapes = tuple(shapes)
         self.stage_ends = tuple(stage_ends)
 
 
@@ -180,14 +181,14 @@ def build_backbone(name: Family, depth: Depth, config: NetworkConfig | None = No
     make: Callable[..., tuple[nn.Module, int]] = _bottleneck if depth == 50 else _basic
     strides = [int(s) for s in chosen.strides.split("-")]
     blocks: list[nn.Module] = []
-    widths: list[int] = []
+    shapes: list[MapShape] = []
     c_in = STAGE_CHANNELS[0]
     for count, width, stage_stride in zip(STAGE_BLOCKS[depth], STAGE_CHANNELS, strides, strict=True):
         for index in range(count):
             block, c_in = make(chosen, c_in, width, stage_stride if index == 0 else 1)
             blocks.append(block)
-            widths.append(c_in)
-    backbone = Backbone(_stem(chosen.stem), blocks, widths, list(stage_ends(depth)))
+            shapes.append(MapShape(c_in, axes=2))
+    backbone = Backbone(_stem(chosen.stem), blocks, shapes, list(stage_ends(depth)))
     backbone.apply(_initialise)
     return backbone
 

@@ -18,6 +18,14 @@ def global_average(map_BCx: Tensor) -> Tensor:
     return map_BCx.float().flatten(2).mean(2)
 
 
+@dataclass(frozen=True)
+class MapShape:
+    """What is known of a map (B, C, ...) before any data: its channels, and the axes behind them (0 to 2)."""
+
+    channels: int
+    axes: int
+
+
 class AngularClassifier(nn.Module):
     """AngleLinear: cosines between the pooled feature and unit-norm class vectors, without a bias.
 
@@ -45,12 +53,14 @@ class ExitOutput:
         cosine_BK: cosines to the class vectors.
         norm_B: norm of the pooled feature.
         feature_BC: pooled feature.
+        map_BCx: the map that the exit stands on, channels first.
         projected_BD: the feature brought to the deepest exit's width; None at the deepest exit.
     """
 
     cosine_BK: Tensor
     norm_B: Tensor
     feature_BC: Tensor
+    map_BCx: Tensor
     projected_BD: Tensor | None = None
 
     @property
@@ -71,14 +81,14 @@ class Exit(nn.Module):
     optimiser trains it; it serves the feature loss alone and is dropped at inference.
     """
 
-    def __init__(self, width: int, deepest_width: int | None) -> None:
+    def __init__(self, shape: MapShape, deepest: MapShape | None) -> None:
         super().__init__()
-        self.classifier = AngularClassifier(width)
-        self.adapter = None if deepest_width is None else nn.Linear(width, deepest_width)
+        self.classifier = AngularClassifier(shape.channels)
+        self.adapter = None if deepest is None else nn.Linear(shape.channels, deepest.channels)
 
-    def forward(self, map_BCFT: Tensor) -> ExitOutput:
-        with torch.autocast(map_BCFT.device.type, enabled=False):  # angles and losses need float32
-            feature_BC = global_average(map_BCFT)
+    def forward(self, map_BCx: Tensor) -> ExitOutput:
+        with torch.autocast(map_BCx.device.type, enabled=False):  # angles and losses need float32
+            feature_BC = global_average(map_BCx)
             cosine_BK, norm_B = self.classifier(feature_BC)
             projected_BD = None if self.adapter is None else self.adapter(feature_BC)
-        return ExitOutput(cosine_BK, norm_B, feature_BC, projected_BD)
+        return ExitOutput(cosine_BK, norm_B, feature_BC, map_BCx, projected_BD)

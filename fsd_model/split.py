@@ -60,9 +60,9 @@ class SplitNetwork(nn.Module):
         self.backbone = backbone
         self.cuts = check_cuts(cuts, count)
         ends = (*self.cuts, count)
-        deepest = backbone.widths[-1]
+        deepest = backbone.shapes[-1]
         self.exits = nn.ModuleList(
-            Exit(backbone.widths[end - 1], None if end == count else deepest) for end in ends
+            Exit(backbone.shapes[end - 1], None if end == count else deepest) for end in ends
         )
         self._exit_after = {end: index for index, end in enumerate(ends)}
 

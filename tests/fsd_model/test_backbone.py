@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from fsd_model.backbone import NetworkConfig, build_backbone, eca_kernel_size, stage_ends
+from fsd_model.exits import MapShape
 from fsd_model.split import SplitNetwork, deploy, stage_cuts
 
 COUNTS = {
@@ -48,11 +49,11 @@ def test_adaptive_eca_kernels():
 @pytest.mark.parametrize("depth", [9, 18, 34, 50])
 def test_blocks_are_ordered_and_chain(depth):
     backbone = build_backbone("senet", depth).eval()
-    assert len(backbone.blocks) == len(backbone.widths) == stage_ends(depth)[-1]
+    assert len(backbone.blocks) == len(backbone.shapes) == stage_ends(depth)[-1]
     x = backbone.stem(torch.zeros(1, 1, 45, 64))
-    for block, width in zip(backbone.blocks, backbone.widths, strict=True):
+    for block, shape in zip(backbone.blocks, backbone.shapes, strict=True):
         x = block(x)
-        assert x.shape[1] == width
+        assert shape == MapShape(x.shape[1], axes=x.ndim - 2)
 
 
 def test_the_stem_halves_twice_and_the_wide_one_keeps_resolution():

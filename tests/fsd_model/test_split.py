@@ -9,7 +9,7 @@ import torch
 
 from fsd_model.backbone import Backbone, build_backbone
 from fsd_model.errors import InputError
-from fsd_model.exits import AngularClassifier, bonafide_score
+from fsd_model.exits import AngularClassifier, MapShape, bonafide_score
 from fsd_model.split import SplitNetwork, check_cuts, deploy, legal_cuts, stage_cuts
 
 
@@ -81,7 +81,8 @@ def test_classifier_starts_with_unit_columns():
 def test_a_network_of_one_s_own_is_cut_like_the_others():
     stem = torch.nn.Conv2d(1, 4, 3)
     blocks = [torch.nn.Conv2d(4, 6, 3), torch.nn.Conv2d(6, 5, 3, stride=2), torch.nn.Conv2d(5, 9, 3)]
-    network = SplitNetwork(Backbone(stem, blocks, widths=[6, 5, 9], stage_ends=[1, 2, 3]), (1, 2)).eval()
+    shapes = [MapShape(channels, axes=2) for channels in (6, 5, 9)]
+    network = SplitNetwork(Backbone(stem, blocks, shapes, stage_ends=[1, 2, 3]), (1, 2)).eval()
     x = torch.randn(2, 20, 30)
     outputs = network(x)
     assert [o.feature_BC.shape[1] for o in outputs] == [6, 5, 9]
