@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
 from rich.table import Table
 
 from tuner.definition import Study
 from tuner.devices import set_devices
-from tuner.errors import StudyError, lines
-from tuner.functions import load_check, load_trial, prepare_settings
+from tuner.errors import StudyError, lines, nearest
+from tuner.functions import load_check, load_describe, load_trial, prepare_settings
 from tuner.record import shown
 from tuner.space import Point
 
@@ -18,14 +19,45 @@ SAMPLES = 200
 
 
 def prepared(study: Study) -> Study:
-    """The study with its settings as the trial's `prepare` wants them.
+    """The study with its settings as the trial's `prepare` wants them, and checked against its `describe`.
 
     Raises:
-        StudyError: no such trial function.
-        ValueError, OSError: what `prepare` raises.
+        StudyError: no such trial function, or a metric that it does not report.
+        ValueError, OSError: what `prepare` or `describe` raises.
     """
     load_trial(study.trial)
-    return study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    return described(study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)}))
+
+
+def described(study: Study) -> Study:
+    """The study with the number of reports that its trial announces.
+
+    Raises:
+        StudyError: the study names a metric that the trial does not report, or another number of reports.
+    """
+    describe = load_describe(study.trial)
+    if describe is None:
+        return study
+    told = describe(study.params(study.default if study.default is not None else study.space.middle()))
+    metrics, reports = told["metrics"], told["reports"]
+    named = {"metric.name": study.metric.name, "scheduler.value": study.scheduler.value}
+    named |= {f"metric.ties.{place}": name for place, name in enumerate(study.metric.ties)}
+    for key, name in named.items():
+        if name is not None and name not in metrics:
+            raise StudyError(
+                f"study {study.name}: {key}: with these settings the trial does not report {name};"
+                f" {nearest(name, metrics)}"
+            )
+    if study.reports not in (None, reports):
+        raise StudyError(f"study {study.name}: reports: needs {reports}, got {study.reports}; leave it out")
+    return study if reports == study.epochs else _with_reports(study, reports)
+
+
+def _with_reports(study: Study, reports: int) -> Study:
+    try:
+        return Study.model_validate(study.plain() | {"reports": reports})
+    except ValidationError as error:
+        raise StudyError("; ".join(f"study {study.name}: {line}" for line in lines(error))) from error
 
 
 def check_extremes(study: Study, step: bool) -> int:

@@ -30,14 +30,20 @@ def _matching(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+MetricName = Annotated[str, _matching(r"[\w\-. /:]+", "needs letters, digits or -._ /:")]
+
+
 class Metric(Strict):
-    """What a study optimises: the last reported value of `name`.
+    """What a study optimises: the last reported value of `name`; of equal trials the lower `ties` win.
 
     A metric that should count at its best epoch (such as a "best so far") is the trial's own to compute.
+    `ties` are names of other reported metrics, each better when lower, the first decides first: where an
+    error rate saturates at 0, a loss still tells trials apart.
     """
 
-    name: Annotated[str, _matching(r"[\w\-. /:]+", "needs letters, digits or -._ /:")]
+    name: MetricName
     mode: Literal["min", "max"]
+    ties: list[MetricName] = Field(default_factory=list)
 
     def better(self, a: float, b: float) -> bool:
         """Whether `a` is strictly better than `b`."""
@@ -53,11 +59,21 @@ class SamplerConfig(Strict):
 
 
 class SchedulerConfig(Strict):
-    """How poor trials are stopped: asynchronous successive halving, first rung after `grace` epochs."""
+    """How poor trials are stopped, none before its report number `grace`.
 
-    name: Literal["asha", "none"] = "asha"
+    asha: asynchronous successive halving; the best 1 / `reduction` go on at each rung.
+    race: whoever is clearly worse than the best complete trial, report by report (see `tuner.race`).
+
+    Attributes:
+        level: of race, the chance that a trial as good as the best is stopped at one report.
+        value: of race, the metric compared; None for the study's own.
+    """
+
+    name: Literal["asha", "race", "none"] = "asha"
     grace: int = Field(default=1, ge=1)
     reduction: float = Field(default=3, gt=1)
+    level: float = Field(default=0.05, gt=0, lt=0.5)
+    value: MetricName | None = None
 
 
 class Resources(Strict):
@@ -75,11 +91,16 @@ class Resources(Strict):
 
 
 class Study(Strict):
-    """One study file, checked."""
+    """One study file, checked.
+
+    `reports` is how often a full trial reports, where that is not once an epoch; the trial's own `describe`
+    says it before a search.
+    """
 
     name: Annotated[str, _matching(r"\w[\w.-]*", "needs letters, digits or -._")]
     trial: Annotated[str, _matching(r"[\w.]+:\w+", "needs `package.module:function`")]
     epochs: int = Field(ge=1)
+    reports: int | None = Field(default=None, ge=1)
     settings: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, Annotated[Any, PlainValidator(parse_dimension)]] = Field(default_factory=dict)
     default: dict[str, Any] | None = None
@@ -95,8 +116,8 @@ class Study(Strict):
     def _consistent(self) -> Study:
         if "epochs" in self.settings:
             raise SettingError(("settings", "epochs"), "is given by the study's own `epochs`; remove it")
-        if self.scheduler.name == "asha" and self.scheduler.grace > self.epochs:
-            rule = f"needs at most the study's epochs, {self.epochs}, got {self.scheduler.grace}"
+        if self.scheduler.name != "none" and self.scheduler.grace > self.full:
+            rule = f"needs at most the study's {self.unit}s, {self.full}, got {self.scheduler.grace}"
             raise SettingError(("scheduler", "grace"), rule)
         if not self.search and self.trials != 1:
             raise SettingError(("trials",), f"an empty search is one trial, got {self.trials}; set trials: 1")
@@ -109,6 +130,16 @@ class Study(Strict):
     def space(self) -> SearchSpace:
         """The searched dimensions."""
         return SearchSpace(self.search)
+
+    @property
+    def full(self) -> int:
+        """Reports of a trial that ran to its end."""
+        return self.reports or self.epochs
+
+    @property
+    def unit(self) -> str:
+        """What lies between two reports, for a line of text."""
+        return "epoch" if self.reports is None else "report"
 
     def params(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """What one trial is given: the settings with `point` put in, and the number of epochs."""

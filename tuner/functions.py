@@ -13,6 +13,7 @@ from tuner.errors import StudyError, nearest
 from tuner.trial import Params, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
+Describe = Callable[[Params], dict[str, Any]]
 
 
 class Check(Protocol):
@@ -51,6 +52,12 @@ def load_prepare(name: str) -> Prepare | None:
 def load_check(name: str) -> Check | None:
     """`check(params, step)` beside the trial function, where there is one."""
     found: Check | None = getattr(_module(name), "check", None)
+    return found
+
+
+def load_describe(name: str) -> Describe | None:
+    """`describe(params)` beside the trial function, where there is one."""
+    found: Describe | None = getattr(_module(name), "describe", None)
     return found
 
 

@@ -50,7 +50,7 @@ class LocalContext:
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         self._epoch += 1
-        last = self._epoch >= self._study.epochs
+        last = self._epoch >= self._study.full
         if last and save is not None and self._keep is not None:
             self._keep.mkdir(parents=True)
             save(self._keep)
@@ -108,6 +108,6 @@ def _attempt(
     except Exception:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
         return State.FAILED, keep_error(traceback.format_exc(), out / "errors", number)
     trial.checkpoint = keep if keep.is_dir() else None
-    if interrupted.is_set() and trial.epoch < study.epochs:
+    if interrupted.is_set() and trial.epoch < study.full:
         return State.INTERRUPTED, INTERRUPTED
-    return judge(study.metric.name, trial.epoch, trial.value, study.epochs, "")
+    return judge(study.metric.name, trial.epoch, trial.value, study.full, "")

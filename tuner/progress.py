@@ -61,13 +61,13 @@ class Progress:
     def __rich__(self) -> Group:
         """The live table; rich asks for it at every refresh."""
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), expand=True)
-        for title in ("trial", "epoch", self._study.metric.name):
+        for title in ("trial", self._study.unit, self._study.metric.name):
             table.add_column(title, no_wrap=True)
         table.add_column("configuration", no_wrap=True, ratio=1)  # the only one that shrinks
         running = [trial for trial in list(self._trials.values()) if trial.state is State.RUNNING]
         for trial in running:
             value = f"{trial.value:.5g}" if trial.epoch else "-"
-            epoch = f"{trial.epoch}/{self._study.epochs}"
+            epoch = f"{trial.epoch}/{self._study.full}"
             table.add_row(f"{trial.number}", epoch, value, Text(shown(trial.point)))
         return Group(table, Text(self._status()))
 
@@ -79,7 +79,8 @@ class Progress:
 
     def _ended_line(self, trial: TrialRecord) -> Text:
         value = f"{self._study.metric.name} {trial.value:.5g}" if trial.epoch else "no report"
-        head = f"trial {trial.number} {trial.state} after {trial.epoch}/{self._study.epochs} epochs: {value}"
+        done = f"{trial.epoch}/{self._study.full} {self._study.unit}s"
+        head = f"trial {trial.number} {trial.state} after {done}: {value}"
         if trial.state is State.FAILED:
             return Text(f"{head}: {trial.reason}")
         return Text(f"{head}   [{shown(trial.point)}]")

@@ -14,31 +14,32 @@ from tuner.objective import build_objective
 from tuner.record import Record
 from tuner.relay import Relay
 from tuner.sampler import Sampler
-from tuner.scheduler import Stops, build_scheduler
+from tuner.scheduler import build_scheduler
 from tuner.searcher import StudySearcher
+from tuner.stops import Stops
 
 
 class Ends(tune.Stopper):
-    """Ends a trial after its last epoch or at a value that is no number, all of them on an interrupt."""
+    """Ends a trial after its last report or at a value that is no number, all of them on an interrupt."""
 
-    def __init__(self, epochs: int, interrupted: threading.Event) -> None:
-        self._epochs, self._interrupted = epochs, interrupted
+    def __init__(self, reports: int, interrupted: threading.Event) -> None:
+        self._reports, self._interrupted = reports, interrupted
 
     def __call__(self, trial_id: str, result: dict[str, float]) -> bool:
-        return result["training_iteration"] >= self._epochs or not math.isfinite(result.get(VALUE, 0.0))
+        return result["training_iteration"] >= self._reports or not math.isfinite(result.get(VALUE, 0.0))
 
     def stop_all(self) -> bool:
         return self._interrupted.is_set()
 
     def __reduce__(self) -> tuple[type, tuple[int]]:
-        return _Restored, (self._epochs,)
+        return _Restored, (self._reports,)
 
 
 class _Restored(Ends):
     """What Ray's snapshots hold in the place of `Ends`, whose event cannot be pickled."""
 
-    def __init__(self, epochs: int) -> None:
-        super().__init__(epochs, threading.Event())
+    def __init__(self, reports: int) -> None:
+        super().__init__(reports, threading.Event())
 
 
 def run_on_ray(
@@ -71,7 +72,7 @@ def run_on_ray(
         run_config=tune.RunConfig(
             name="trials",
             storage_path=str(out / "ray"),
-            stop=Ends(study.epochs, interrupted),
+            stop=Ends(study.full, interrupted),
             callbacks=[Relay(record, stops, out / "errors")],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
             failure_config=tune.FailureConfig(max_failures=0),

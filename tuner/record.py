@@ -116,36 +116,38 @@ class Record:
             raise failed[0]
 
 
-def judge(metric: str, epoch: int, value: float, epochs: int, stopped: str) -> tuple[State, str]:
+def judge(metric: str, epoch: int, value: float, full: int, stopped: str) -> tuple[State, str]:
     """How a trial that ended without an error ended.
 
     Args:
         metric: the study metric's name.
         epoch: how often it reported.
         value: its last value.
-        epochs: reports of a full trial.
+        full: reports of a full trial.
         stopped: why the scheduler stopped it, or "".
     Returns:
         Its state and the reason, "" for a complete one.
     """
     if epoch > 0 and not math.isfinite(value):
         return State.FAILED, f"{metric} is {value} at epoch {epoch}"
-    if epoch >= epochs:
+    if epoch >= full:
         return State.COMPLETE, ""
     if stopped:
         return State.STOPPED, stopped
-    return State.FAILED, f"ended by itself after {epoch} of {epochs} reports"
+    return State.FAILED, f"ended by itself after {epoch} of {full} reports"
 
 
 def winner(trials: Sequence[TrialRecord], metric: Metric) -> TrialRecord | None:
-    """The best complete trial, of equal ones the first by number; None where there is none."""
-    best: TrialRecord | None = None
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        if trial.state is not State.COMPLETE or not math.isfinite(trial.value):
-            continue
-        if best is None or metric.better(trial.value, best.value):
-            best = trial
-    return best
+    """The best complete trial, of equal ones that with lower ties, then the first by number; or None."""
+    complete = [t for t in trials if t.state is State.COMPLETE and math.isfinite(t.value)]
+    return min(complete, key=lambda trial: (_rank(trial, metric), trial.number), default=None)
+
+
+def _rank(trial: TrialRecord, metric: Metric) -> list[float]:
+    """Lower is better; a tie-breaker that is no finite number comes last."""
+    ties = [trial.metrics.get(name, math.inf) for name in metric.ties]
+    value = trial.value if metric.mode == "min" else -trial.value
+    return [value, *(tie if math.isfinite(tie) else math.inf for tie in ties)]
 
 
 def shown(point: Mapping[str, Any]) -> str:

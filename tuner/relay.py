@@ -10,7 +10,7 @@ from ray.tune import Callback
 from tuner.failures import keep_error
 from tuner.metrics import METRICS
 from tuner.record import Record, State, judge
-from tuner.scheduler import Stops
+from tuner.stops import Stops
 
 
 class Relay(Callback):
@@ -45,7 +45,7 @@ class Relay(Callback):
         number, study = trial.config["number"], self._record.study
         known = self._record.trials[number]
         stopped = self._stops.get(trial.trial_id, "")
-        self._record.end(number, *judge(study.metric.name, known.epoch, known.value, study.epochs, stopped))
+        self._record.end(number, *judge(study.metric.name, known.epoch, known.value, study.full, stopped))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         number = trial.config["number"]

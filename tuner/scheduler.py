@@ -9,15 +9,15 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tuner.definition import Study
 from tuner.metrics import VALUE
-
-Stops = dict[str, str]  # Ray's trial id -> why the scheduler stopped it
+from tuner.race import Race
+from tuner.stops import Stops
 
 
 class Halving(ASHAScheduler):
     """ASHA that spares the default trial, says why it stopped one, and never ranks a NaN.
 
     Args:
-        study: its metric mode, epochs and scheduler settings are used.
+        study: its metric mode, reports and scheduler settings are used.
         stops: filled with the reason of every stop.
     """
 
@@ -25,12 +25,12 @@ class Halving(ASHAScheduler):
         super().__init__(
             metric=VALUE,
             mode=study.metric.mode,
-            max_t=study.epochs,
+            max_t=study.full,
             grace_period=study.scheduler.grace,
             reduction_factor=study.scheduler.reduction,
         )
         self._spared = 0 if study.default is not None else None
-        self._stops = stops
+        self._stops, self._unit = stops, study.unit
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         action: str = super().on_trial_result(tune_controller, trial, result)
@@ -38,7 +38,7 @@ class Halving(ASHAScheduler):
             return action
         if trial.config["number"] == self._spared:
             return str(TrialScheduler.CONTINUE)
-        self._stops[trial.trial_id] = f"stopped by asha at epoch {result['training_iteration']}"
+        self._stops[trial.trial_id] = f"stopped by asha at {self._unit} {result['training_iteration']}"
         return action
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
@@ -52,4 +52,6 @@ def build_scheduler(study: Study, stops: Stops) -> TrialScheduler:
     """The study's scheduler; arguments as for `Halving`."""
     if study.scheduler.name == "asha":
         return Halving(study, stops)
+    if study.scheduler.name == "race":
+        return Race(study, stops)
     return FIFOScheduler()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from tuner.definition import Study
 from tuner.metrics import VALUE
 from tuner.record import State, judge
 from tuner.sampler import Sampler
-from tuner.scheduler import Stops
+from tuner.stops import Stops
 
 
 class StudySearcher(Searcher):
@@ -47,7 +47,7 @@ class StudySearcher(Searcher):
         if result and VALUE in result and not error:
             value, epoch = result[VALUE], result["training_iteration"]
             stopped = self._stops.get(trial_id, "")
-            state, _ = judge(self._study.metric.name, epoch, value, self._study.epochs, stopped)
+            state, _ = judge(self._study.metric.name, epoch, value, self._study.full, stopped)
             self._sampler.report(number, epoch, value)  # Ray does not pass on the report that ends a trial
         self._sampler.tell(number, state, value)
 

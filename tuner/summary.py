@@ -77,7 +77,7 @@ def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
     why = f"; the first failure: {reasons[0]}" if reasons else ""
     mend = "" if outcome.signal else "mend the trial or give more trials, and "
     way_out = f"see {out / 'journal.jsonl'}, {mend}search into a new folder"
-    return f"no trial ran its {study.epochs} epochs, so there is no best.yaml ({states}){why}; {way_out}"
+    return f"no trial ran its {study.full} {study.unit}s, so there is no best.yaml ({states}){why}; {way_out}"
 
 
 def _aligned(rows: list[tuple[str, str]]) -> list[str]:

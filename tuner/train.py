@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tuner.checks import prepared
 from tuner.definition import Study
 from tuner.errors import StudyError
 from tuner.export import copy_export
-from tuner.functions import prepare_settings
 from tuner.local import run_local
 
 
@@ -54,19 +54,23 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
         )
     if out is not None and out.is_dir() and any(out.iterdir()):  # said before the training, not after it
         raise StudyError(f"--out {out}: is not empty; move what is there away or give another folder")
-    prepared = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    ready = prepared(study)
     values: list[float] = []
 
     def on_report(epoch: int, metrics: dict[str, float]) -> None:
         values.append(metrics[study.metric.name])
-        console.print(f"epoch {epoch}/{study.epochs}  {study.metric.name} {values[-1]:.6g}", highlight=False)
+        console.print(
+            f"{ready.unit} {epoch}/{ready.full}  {study.metric.name} {values[-1]:.6g}", highlight=False
+        )
 
     with tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
         keep = Path(folder) / "checkpoint"
-        run_local(prepared, {}, on_report, keep if out is not None else None)
-        if len(values) < study.epochs or not math.isfinite(values[-1]):
+        run_local(ready, {}, on_report, keep if out is not None else None)
+        if len(values) < ready.full or not math.isfinite(values[-1]):
             value = f", {study.metric.name} {values[-1]}" if values else ""
-            raise StudyError(f"study {study.name}: ended after {len(values)} of {study.epochs} epochs{value}")
+            raise StudyError(
+                f"study {study.name}: ended after {len(values)} of {ready.full} {ready.unit}s{value}"
+            )
         exported = [] if out is None else _export(keep, out)
     return Trained(values[-1], (study.origin or {}).get("value"), exported)
 

@@ -15,8 +15,12 @@ flat JSON object in `folder/facts.json` is quoted in `best.yaml`.
 
 The module of the function may also have
 * `prepare(settings) -> settings`: called once by the driver before the search (resolve paths, build caches);
-* `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step.
-Both raise ValueError or OSError with one line for the user.
+* `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
+* `describe(params) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
+  not once an epoch, and all it reports: a wrong metric name is then an error before the search;
+* `arms(params) -> {name: changes}` and `seeded(seed) -> changes`: the control arms of `fsd-tuner ablate`,
+  each as dotted keys with values; the others are compared with the first.
+All raise ValueError or OSError with one line for the user.
 """
 
 from __future__ import annotations
