@@ -1,0 +1,137 @@
+"""Scores of two classes sorted once, with how often each counts: what every metric and resample starts from.
+
+Shapes: N scores of both classes, G groups of equal scores, P = G + 1 operating points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fsd_model.errors import InputError
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingPoints:
+    """How many of each class are rejected with the threshold below all scores and then at each distinct one.
+
+    `positives_P` and `negatives_P` rise from 0 to the number of positives and of negatives. A threshold can
+    only divide scores that differ, so every reachable pair of error rates is here and no other.
+    """
+
+    positives_P: Counts
+    negatives_P: Counts
+
+    @cached_property
+    def frr_P(self) -> Floats:
+        """False rejection rate in [0, 1], rising."""
+        return np.asarray(self.positives_P / self.positives_P[-1])
+
+    @cached_property
+    def far_P(self) -> Floats:
+        """False acceptance rate in [0, 1], falling."""
+        return np.asarray((self.negatives_P[-1] - self.negatives_P) / self.negatives_P[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Scores in ascending order.
+
+    Attributes:
+        scores_N: ascending.
+        positive_N: 1 for the class that is to score high (bona fide, target), otherwise 0.
+        counts_N: how often each score counts; 1, or what a resample drew.
+        order_N: place of each score in the order given.
+        ends_G: where each group of equal scores ends.
+    """
+
+    scores_N: Floats
+    positive_N: Counts
+    counts_N: Counts
+    order_N: NDArray[np.intp]
+    ends_G: NDArray[np.intp]
+
+    def recounted(self, counts_N: Counts) -> Ranking:
+        """The same scores, each counted as often as `counts_N` says, in the order they were given in.
+
+        Both classes must keep a positive count.
+        """
+        return replace(self, counts_N=counts_N[self.order_N])
+
+    @cached_property
+    def positives_N(self) -> Counts:
+        return self.counts_N * self.positive_N
+
+    @cached_property
+    def negatives_N(self) -> Counts:
+        return self.counts_N - self.positives_N
+
+    @cached_property
+    def points(self) -> OperatingPoints:
+        last_G = self.ends_G - 1
+        positives_G, negatives_G = np.cumsum(self.positives_N)[last_G], np.cumsum(self.negatives_N)[last_G]
+        return OperatingPoints(np.append(0, positives_G), np.append(0, negatives_G))
+
+    def score_at(self, point: int) -> float:
+        """The highest score that counts and is rejected at an operating point (from 1 on)."""
+        total_P = self.points.positives_P + self.points.negatives_P
+        first = int(np.searchsorted(total_P, total_P[point]))
+        return float(self.scores_N[self.ends_G[first - 1] - 1])
+
+
+def rank(scores_N: Floats, positive_N: NDArray[np.bool_]) -> Ranking:
+    """Sort scores of both classes; every one counts once."""
+    order_N = np.argsort(scores_N, kind="stable")
+    sorted_N = scores_N[order_N]
+    ends_G = np.append(np.flatnonzero(sorted_N[1:] != sorted_N[:-1]) + 1, len(sorted_N))
+    counts_N = np.ones(len(sorted_N), dtype=np.int64)
+    return Ranking(sorted_N, positive_N[order_N].astype(np.int64), counts_N, order_N, ends_G)
+
+
+def rank_classes(
+    positive: ArrayLike, negative: ArrayLike, names: tuple[str, str] = ("bona fide", "spoof")
+) -> Ranking:
+    """Check and sort the scores of two classes, positives first in the order given.
+
+    Raises:
+        InputError: a class is empty or holds NaN or inf.
+    """
+    positive_N, negative_N = checked_scores(positive, names[0]), checked_scores(negative, names[1])
+    is_positive_N = np.arange(len(positive_N) + len(negative_N)) < len(positive_N)
+    return rank(np.concatenate([positive_N, negative_N]), is_positive_N)
+
+
+def lowest_cost(ranking: Ranking, fixed: float, miss: float, false_alarm: float) -> float:
+    """Minimum of `fixed + miss * FRR + false_alarm * FAR` over all thresholds.
+
+    The official packages also pass through points inside a group of equal scores, which no threshold reaches;
+    they count bona fide first, so such a point costs at least as much as an end of the group: same minimum.
+    """
+    points = ranking.points
+    return float((fixed + miss * points.frr_P + false_alarm * points.far_P).min())
+
+
+def checked_scores(scores: ArrayLike, name: str) -> Floats:
+    """Scores of one class as float64.
+
+    Raises:
+        InputError: none, not in one row, or NaN or inf among them.
+    """
+    scores_N = np.asarray(scores, dtype=np.float64)
+    if scores_N.ndim != 1 or not scores_N.size:
+        raise InputError(
+            f"{name} scores must be at least one, got shape {scores_N.shape}; is a class missing?"
+        )
+    bad = int(np.count_nonzero(~np.isfinite(scores_N)))
+    if bad:
+        raise InputError(
+            f"{name} scores must be finite, got {bad} NaN or inf of {scores_N.size};"
+            " the detector has diverged"
+        )
+    return scores_N
