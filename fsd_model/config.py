@@ -13,6 +13,7 @@ from fsd_model.backbone import NetworkConfig, stage_ends
 from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
 from fsd_model.features import FeatureConfig
+from fsd_model.objective import ObjectiveConfig
 from fsd_model.optim import OptimConfig
 from fsd_model.runtime import RuntimeConfig
 from fsd_model.settings import Settings
@@ -35,6 +36,7 @@ class TrainConfig(Settings):
     cuts: Annotated[Cuts | None, Field(strict=False)] = None
     distill: DistillConfig = DistillConfig()
     optim: OptimConfig = OptimConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     batch_size: int = Field(64, ge=2)
     epochs: int = Field(32, ge=1)

@@ -38,7 +38,7 @@ class Trainer:
     Attributes:
         network: all segments and exits.
         epoch: epochs done.
-        best: the dev result of the best epoch so far (lowest EER of the deepest exit, then lowest loss),
+        best: the dev result of the best epoch so far (lowest EER of the deepest exit, then Cllr, then loss),
             None before the first.
         best_weights: weights of the deployed network at that epoch, on the CPU.
 
@@ -65,8 +65,9 @@ class Trainer:
 
         Yields:
             `train/loss`, its terms `train/hard`, `train/soft`, `train/feature`, `train/learning_rate`;
-            `dev/loss`, `dev/eer` (deepest exit), `dev/eer_best` (best epoch so far), `dev/eer_exit1`.. (one
-            for each block of the network, see `validation.pad_exits`); `time/epoch_s`. Rates are fractions.
+            `dev/loss`, `dev/eer`, `dev/cllr` (deepest exit) and their values at the best epoch so far,
+            `dev/eer_best`, `dev/cllr_best`, `dev/loss_best`; `dev/eer_exit1`.. (one for each block of the
+            network, see `DevResult.padded_exits`); `time/epoch_s`. Rates are fractions.
 
         Raises:
             DivergenceError: the loss is no longer a finite number.
@@ -117,7 +118,7 @@ class Trainer:
         }
 
     def _keep_best(self, result: DevResult) -> None:
-        if self.best is None or (result.eer, result.loss) < (self.best.eer, self.best.loss):
+        if self.best is None or result.rank < self.best.rank:
             self.best = result
             state = deploy(self.network).state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
@@ -131,7 +132,15 @@ class Trainer:
         exits = {
             f"dev/eer_exit{n}": rate for n, rate in enumerate(result.padded_exits(self.config.blocks), 1)
         }
-        return {"dev/loss": result.loss, "dev/eer": result.eer, "dev/eer_best": self.best.eer, **exits}
+        return {
+            "dev/loss": result.loss,
+            "dev/eer": result.eer,
+            "dev/cllr": result.cllr,
+            "dev/eer_best": self.best.eer,
+            "dev/cllr_best": self.best.cllr,
+            "dev/loss_best": self.best.loss,
+            **exits,
+        }
 
     def save(self, folder: Path) -> None:
         """Write all that a resumed run needs to equal the uninterrupted one, bit for bit on the CPU."""

@@ -10,15 +10,21 @@ from typing import Any, Protocol
 
 import torch
 
+from fsd_model.arms import arms, seeded
 from fsd_model.atomic import write_text
 from fsd_model.backbone import build_backbone
 from fsd_model.config import TrainConfig
 from fsd_model.export import export_detector
 from fsd_model.feature_store import default_store
+from fsd_model.folds import shared_attacks
+from fsd_model.objective import resolve_groups
 from fsd_model.progress import progress_bar
 from fsd_model.split import SplitNetwork
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
+from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, run_folds
+
+__all__ = ["arms", "check", "describe", "prepare", "run", "seeded"]
 
 
 class Context(Protocol):
@@ -29,11 +35,14 @@ class Context(Protocol):
         """A folder an earlier attempt saved, or None."""
 
     def report(self, metrics: Mapping[str, float], save: Callable[[Path], None] | None = None) -> None:
-        """Take one epoch's metrics; may not return."""
+        """Take one epoch's or fold's metrics; may not return."""
 
 
 def run(params: dict[str, Any], context: Context) -> None:
-    """Train one configuration, reporting every epoch; resumes where `context.checkpoint` is given.
+    """Train one configuration; resumes where `context.checkpoint` is given.
+
+    Reports every epoch; with the objective of unseen attacks every fold, and at last the training on all
+    attacks, whose detector is what is exported.
 
     Args:
         params: the fields of `TrainConfig` as nested plain values.
@@ -43,11 +52,31 @@ def run(params: dict[str, Any], context: Context) -> None:
         pydantic.ValidationError, InputError: faulty settings or data.
         DivergenceError: the loss became NaN or infinite.
     """
-    trainer = Trainer(TrainConfig.model_validate(params))
+    config = TrainConfig.model_validate(params)
+    if config.objective.name == "unseen-attacks":
+        _run_unseen(config, context)
+        return
+    trainer = Trainer(config)
     if context.checkpoint is not None:
         trainer.load(context.checkpoint)
     for metrics in trainer.epochs():
         context.report(metrics, partial(save_trial, trainer))
+
+
+def _run_unseen(config: TrainConfig, context: Context) -> None:
+    folds = Folds() if context.checkpoint is None else Folds.load(context.checkpoint)
+    data = open_training_data(config)
+    for metrics in run_folds(config, data, folds):
+        context.report(metrics, folds.save)
+    trainer = Trainer(config, data)
+    for last in trainer.epochs():
+        metrics = {**last, **folds.metrics()}
+
+    def save(folder: Path) -> None:
+        save_trial(trainer, folder)
+        folds.save(folder)
+
+    context.report(metrics, save)
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
@@ -65,7 +94,10 @@ def save_trial(trainer: Trainer, folder: Path) -> None:
 
 
 def prepare(settings: dict[str, Any]) -> dict[str, Any]:
-    """Check the data and compute the features once, before any trial; returns absolute paths.
+    """Check the data and compute the features once, before any trial.
+
+    Returns:
+        The settings with absolute paths and, for unseen attacks, with the groups to hold out.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
@@ -75,9 +107,35 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     root = config.data.root.expanduser().absolute()
     resolved = config.override({"runtime.store": store, "data.root": root})
     with progress_bar(f"features ({config.feature.kind})") as progress:
-        open_training_data(resolved, progress)
+        data = open_training_data(resolved, progress)
     runtime_settings = {**settings.get("runtime", {}), "store": str(store)}
-    return {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
+    ready = {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
+    if config.objective.name == "unseen-attacks":
+        groups = resolve_groups(config.objective.groups, shared_attacks(data))
+        plain = {name: list(attacks) for name, attacks in groups.items()}
+        ready["objective"] = {"name": "unseen-attacks", "groups": plain}
+    return ready
+
+
+def describe(params: dict[str, Any]) -> dict[str, Any]:
+    """How often `run` reports these params, and which metrics.
+
+    Args:
+        params: as for `run`, their settings prepared.
+
+    Raises:
+        pydantic.ValidationError: faulty settings.
+    """
+    config = TrainConfig.model_validate(params)
+    train = ("loss", "hard", "soft", "feature", "learning_rate")
+    dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
+    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), "time/epoch_s"]
+    names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
+    groups = config.objective.groups or {}
+    if config.objective.name == "dev":
+        return {"reports": config.epochs, "metrics": names}
+    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups)]
+    return {"reports": len(groups) + 1, "metrics": unseen}
 
 
 def check(params: dict[str, Any], step: bool) -> None:

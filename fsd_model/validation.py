@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from fsd_model.dataset import BONAFIDE, SPOOF
 from fsd_model.exits import bonafide_score
+from fsd_model.metrics import cllr
 from fsd_model.scoring import eer_by_exit
 from fsd_model.split import SplitNetwork
 from fsd_model.training_data import FeatureSet
@@ -30,6 +32,7 @@ class DevResult:
         epoch: counted from 1.
         loss: mean cross-entropy of the deepest exit on |x| cos(theta), nats.
         eer: of the deepest exit, a fraction.
+        cllr: of the deepest exit's scores as they are, bits; tells epochs apart whose EER is the same.
         threshold: the score where miss and false-alarm rate of the deepest exit meet.
         exits: EER of each exit, shallowest first.
         probe: scores of the first dev utterances, kept to prove that an exported detector scores the same.
@@ -38,6 +41,7 @@ class DevResult:
     epoch: int
     loss: float
     eer: float
+    cllr: float
     threshold: float
     exits: tuple[float, ...]
     probe: tuple[float, ...]
@@ -48,6 +52,11 @@ class DevResult:
         Every run of a network thus has the same metrics, however many cuts it has.
         """
         return self.exits + (self.exits[-1],) * (count - len(self.exits))
+
+    @property
+    def rank(self) -> tuple[float, float, float]:
+        """Lower is better: EER, where it is equal Cllr, then the loss."""
+        return self.eer, self.cllr, self.loss
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,4 +94,6 @@ def validate(
     scores_NE, loss = exit_scores(network, data, device, precision)
     rates = eer_by_exit(scores_NE, data.labels_N)
     probe = tuple(float(score) for score in scores_NE[:PROBE, -1])
-    return DevResult(epoch, loss, rates[-1].rate, rates[-1].threshold, tuple(r.rate for r in rates), probe)
+    calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))
+    exits = tuple(rate.rate for rate in rates)
+    return DevResult(epoch, loss, rates[-1].rate, calibration, rates[-1].threshold, exits, probe)

@@ -1,0 +1,68 @@
+"""What a trial is judged by: known attacks (dev), or attacks that were held out of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fsd_model.errors import InputError
+from fsd_model.settings import Settings
+
+Groups = Mapping[str, tuple[str, ...]]
+_Attacks = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+class ObjectiveConfig(Settings):
+    """The objective of a search.
+
+    dev: EER on the development set, whose attacks are those of the training set.
+    unseen-attacks: leave-attack-out. Each fold trains without one group of attacks and is judged by the bona
+    fide speech of dev against that group's spoofs from dev; then all attacks train the detector itself.
+
+    Attributes:
+        name: the objective.
+        groups: what each fold holds out, by name; None takes each attack by itself.
+    """
+
+    name: Literal["dev", "unseen-attacks"] = "dev"
+    groups: dict[str, _Attacks] | None = None
+
+
+def resolve_groups(groups: Groups | None, known: set[str]) -> dict[str, tuple[str, ...]]:
+    """The groups of attacks to hold out, checked against the attacks that train and dev share.
+
+    Args:
+        groups: by name, or None for each attack by itself.
+        known: attacks that both train and dev have.
+
+    Raises:
+        InputError: an unknown attack, one in two groups, or nothing left to train on.
+    """
+    chosen: dict[str, tuple[str, ...]] = {attack: (attack,) for attack in sorted(known)}
+    if groups is not None:
+        chosen = dict(groups)
+    seen: set[str] = set()
+    for name, attacks in chosen.items():
+        _check_group(name, attacks, known, seen)
+        seen |= set(attacks)
+    if len(chosen) < 2 or any(set(attacks) == known for attacks in chosen.values()):
+        raise InputError(
+            "objective.groups: at least two groups must be held out in turn and leave attacks to train on,"
+            f" got {len(chosen)} of {len(known)} attacks; use objective dev where a corpus has one attack"
+        )
+    return chosen
+
+
+def _check_group(name: str, attacks: tuple[str, ...], known: set[str], seen: set[str]) -> None:
+    for attack in attacks:
+        if attack not in known:
+            raise InputError(
+                f"objective.groups.{name}: attacks must be in train and in dev, got {attack};"
+                f" both have {', '.join(sorted(known))}"
+            )
+        if attack in seen:
+            raise InputError(
+                f"objective.groups.{name}: an attack must be held out once, got {attack} again; remove one"
+            )

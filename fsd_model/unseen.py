@@ -1,0 +1,124 @@
+"""The objective of unseen attacks: one training a fold, then one on all attacks for the detector itself.
+
+Each fold's detector is that of its best epoch on the attacks it knows, as the deployed detector's will be;
+the held-out attack has no say in it. So the figure is that of a detector that meets an attack it never saw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fsd_model.atomic import write_text
+from fsd_model.config import TrainConfig
+from fsd_model.detector import empty_network
+from fsd_model.errors import InputError
+from fsd_model.folds import Fold, leave_out
+from fsd_model.metrics import cllr, equal_error_rate
+from fsd_model.trainer import Trainer
+from fsd_model.training_data import FeatureSet, TrainingData
+from fsd_model.validation import BATCH
+
+STATE_FILE = "folds.json"
+FOLD, MEAN, WORST, CLLR = "unseen/eer_fold", "unseen/eer_mean", "unseen/eer_worst", "unseen/cllr_mean"
+LOSS = "unseen/loss_mean"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold reached on its held-out attacks: EER (a fraction), Cllr (bits), dev loss (nats)."""
+
+    eer: float
+    cllr: float
+    loss: float
+
+
+@dataclass
+class Folds:
+    """The folds done so far, in the order of the groups."""
+
+    results: dict[str, FoldResult] = field(default_factory=dict)
+
+    def metrics(self) -> dict[str, float]:
+        """Mean and worst over the folds done, and each one's EER."""
+        rates = {name: result.eer for name, result in self.results.items()}
+        done = list(self.results.values())
+        return {
+            MEAN: float(np.mean(list(rates.values()))),
+            WORST: max(rates.values()),
+            CLLR: float(np.mean([result.cllr for result in done])),
+            LOSS: float(np.mean([result.loss for result in done])),
+            **{eer_of(name): rate for name, rate in rates.items()},
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the results, so that a later attempt goes on with the next fold."""
+        plain = {name: vars(result) for name, result in self.results.items()}
+        write_text(folder / STATE_FILE, json.dumps(plain, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Folds:
+        """Read what `save` wrote; no folds where there is no such file.
+
+        Raises:
+            InputError: a damaged file.
+        """
+        path = folder / STATE_FILE
+        if not path.is_file():
+            return cls()
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            return cls({name: FoldResult(**result) for name, result in plain.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: damaged results of folds; delete it and start again") from error
+
+
+def eer_of(group: str) -> str:
+    """The metric's name for the EER of one held-out group."""
+    return f"unseen/eer_{group}"
+
+
+def run_folds(config: TrainConfig, data: TrainingData, folds: Folds) -> Iterator[dict[str, float]]:
+    """Train and judge the folds that `folds` does not hold yet, adding each to it.
+
+    Args:
+        config: with the groups of its objective resolved.
+        data: all of train and dev.
+        folds: those done.
+
+    Yields:
+        The metrics of `Folds.metrics` and `unseen/eer_fold`, that of the fold just done.
+    """
+    for name, held_out in (config.objective.groups or {}).items():
+        if name not in folds.results:
+            folds.results[name] = judge_fold(config, leave_out(data, held_out))
+            yield {**folds.metrics(), FOLD: folds.results[name].eer}
+
+
+def judge_fold(config: TrainConfig, fold: Fold) -> FoldResult:
+    """Train without the held-out attacks and score them with the detector of the best known-attack epoch."""
+    trainer = Trainer(config, fold.data)
+    for _ in trainer.epochs():
+        pass
+    assert trainer.best is not None
+    scores_N = _scores(trainer, fold.target)
+    bonafide, spoof = (scores_N[fold.target.labels_N == label] for label in (1, 0))
+    return FoldResult(equal_error_rate(bonafide, spoof).rate, cllr(bonafide, spoof), trainer.best.loss)
+
+
+def _scores(trainer: Trainer, target: FeatureSet) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    network = empty_network(trainer.config.network)
+    network.load_state_dict(trainer.best_weights)
+    network.eval().to(trainer.device)
+    scores = []
+    with torch.inference_mode():
+        for start in range(0, len(target.labels_N), BATCH):
+            rows_B = np.arange(start, min(start + BATCH, len(target.labels_N)))
+            scores.append(network(target.batch(rows_B, trainer.device)[0]).double().cpu().numpy())
+    scores_N: np.ndarray[tuple[int], np.dtype[np.float64]] = np.concatenate(scores)
+    return scores_N
