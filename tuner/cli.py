@@ -107,6 +107,32 @@ def train(
 
 
 @app.command()
+def ablate(
+    study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
+    seeds: Annotated[int, typer.Option(help="Runs of each arm, at least 2.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder; default: `ablation` beside BEST.")
+    ] = None,
+    overrides: _SetOption = [],  # noqa: B006
+) -> None:
+    """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from tuner.ablate import ablate as run_ablation
+    from tuner.load import load_study
+    from tuner.summary import exit_code
+
+    console = Console(highlight=False)
+    folder = out or Path(study).parent / "ablation"
+    ablated = run_ablation(load_study(study, overrides), seeds, folder, console)
+    console.print(Markdown(ablated.text))
+    for path in ablated.outcome.exported:
+        console.print(f"written     {path}", soft_wrap=True, markup=False)
+    raise typer.Exit(exit_code(ablated.outcome))
+
+
+@app.command()
 def ui(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,

@@ -145,6 +145,15 @@ class Study(Strict):
         """What one trial is given: the settings with `point` put in, and the number of epochs."""
         return {**put_in(self.settings, point), "epochs": self.epochs}
 
+    def tags(self, point: Mapping[str, Any]) -> dict[str, str]:
+        """What tells a trial apart besides its number; none in a search."""
+        return {}
+
+    @property
+    def kind(self) -> str:
+        """What the whole is called in the tracking."""
+        return "study"
+
     def plain(self) -> dict[str, Any]:
         """The study as a study file's content; keys that say nothing are left out."""
         content = self.model_dump(exclude={"search"}, exclude_none=True)

@@ -13,6 +13,8 @@ from tuner.errors import StudyError, nearest
 from tuner.trial import Params, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
+Arms = Callable[[Params], dict[str, dict[str, Any]]]
+Seeded = Callable[[int], dict[str, Any]]
 Describe = Callable[[Params], dict[str, Any]]
 
 
@@ -59,6 +61,21 @@ def load_describe(name: str) -> Describe | None:
     """`describe(params)` beside the trial function, where there is one."""
     found: Describe | None = getattr(_module(name), "describe", None)
     return found
+
+
+def load_arms(name: str) -> tuple[Arms, Seeded]:
+    """`arms(params)` and `seeded(seed)` beside the trial function.
+
+    Raises:
+        StudyError: it lacks one of them.
+    """
+    module = _module(name)
+    for wanted in ("arms", "seeded"):
+        if not callable(getattr(module, wanted, None)):
+            raise StudyError(
+                f"trial {name}: has no `{wanted}`, which an ablation needs; add the function (tuner/trial.py)"
+            )
+    return module.arms, module.seeded
 
 
 def prepare_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tuner.definition import Study
 from tuner.devices import set_devices
@@ -15,11 +14,9 @@ from tuner.failures import keep_error
 from tuner.functions import load_trial
 from tuner.metrics import checked
 from tuner.record import INTERRUPTED, Record, State, judge
+from tuner.source import Source
 from tuner.space import Point
 from tuner.trial import Metrics, Save
-
-if TYPE_CHECKING:
-    from tuner.sampler import Sampler
 
 OnReport = Callable[[int, dict[str, float]], None]
 
@@ -79,27 +76,27 @@ def run_local(
 
 
 def run_in_process(
-    study: Study, sampler: Sampler, record: Record, out: Path, slots: int | None, interrupted: threading.Event
+    study: Study, source: Source, record: Record, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
     """Run a study's trials one after another, each to its end; arguments as for `run_on_ray`."""
     for _ in range(study.trials):
         if interrupted.is_set():
             return
-        number, point = sampler.ask()
+        number, point = source.ask()
         record.start(number, point)
-        state, reason = _attempt(study, sampler, record, out, interrupted, number)
-        sampler.tell(number, state, record.trials[number].value)
+        state, reason = _attempt(study, source, record, out, interrupted, number)
+        source.tell(number, state, record.trials[number].value)
         record.end(number, state, reason)
 
 
 def _attempt(
-    study: Study, sampler: Sampler, record: Record, out: Path, interrupted: threading.Event, number: int
+    study: Study, source: Source, record: Record, out: Path, interrupted: threading.Event, number: int
 ) -> tuple[State, str]:
     trial, keep = record.trials[number], out / "checkpoints" / f"{number:04d}"
 
     def on_report(epoch: int, metrics: dict[str, float]) -> None:
         record.report(number, epoch, metrics)
-        sampler.report(number, epoch, trial.value)
+        source.report(number, epoch, trial.value)
         if interrupted.is_set():
             raise Stopped
 

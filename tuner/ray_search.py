@@ -13,9 +13,9 @@ from tuner.metrics import VALUE
 from tuner.objective import build_objective
 from tuner.record import Record
 from tuner.relay import Relay
-from tuner.sampler import Sampler
 from tuner.scheduler import build_scheduler
 from tuner.searcher import StudySearcher
+from tuner.source import Source
 from tuner.stops import Stops
 
 
@@ -43,13 +43,13 @@ class _Restored(Ends):
 
 
 def run_on_ray(
-    study: Study, sampler: Sampler, record: Record, out: Path, slots: int | None, interrupted: threading.Event
+    study: Study, source: Source, record: Record, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
     """Run a study's trials on the connected cluster; the record holds what became of them.
 
     Args:
         study: the study, its settings prepared.
-        sampler: draws the points.
+        source: draws the points.
         record: told of everything.
         out: absolute folder; Ray's own files go to `ray/`, tracebacks to `errors/`.
         slots: how many trials at once, None for as many as the cluster takes.
@@ -61,7 +61,7 @@ def run_on_ray(
     tuner = tune.Tuner(
         tune.with_resources(objective, request),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, sampler, stops),
+            search_alg=StudySearcher(study, source, stops),
             scheduler=build_scheduler(study, stops),
             num_samples=study.trials,
             max_concurrent_trials=slots,

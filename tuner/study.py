@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -21,8 +23,13 @@ from tuner.export import export_winner
 from tuner.journal import Journal
 from tuner.progress import Progress
 from tuner.record import Record, State, TrialRecord, winner
+from tuner.source import Source
+
+if TYPE_CHECKING:
+    from tuner.tracking import Tracking
 
 Runner = Callable[..., None]  # run_on_ray or run_in_process
+Conclude = Callable[["Driven"], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,23 @@ class Outcome:
     signal: int
 
 
+@dataclass(frozen=True)
+class Driven:
+    """A set of trials that has been run, before it is closed: what a conclusion may look at and add to.
+
+    Attributes:
+        study: what was run.
+        record: every trial.
+        tracking: takes figures and files.
+        out: the folder, absolute.
+    """
+
+    study: Study
+    record: Record
+    tracking: Tracking
+    out: Path
+
+
 def search(study: Study, out: Path, console: Console) -> Outcome:
     """Search on Ray.
 
@@ -54,9 +78,33 @@ def search(study: Study, out: Path, console: Console) -> Outcome:
             cluster, the export cannot be written.
         ValueError, OSError: what the trial's `prepare` raises.
     """
-    out = out.resolve()
     refuse_taken(out)
     ready = _ready(study)
+    return on_ray(ready, _sampler(ready), out, console, _export)
+
+
+def search_local(study: Study, out: Path, console: Console) -> Outcome:
+    """Search in this process without Ray, trial by trial, each to its end; otherwise as `search`."""
+    refuse_taken(out)
+    from tuner.local import run_in_process
+
+    ready = _ready(study)
+    return _drive(ready, _sampler(ready), out.resolve(), console, partial(run_in_process, slots=1), _export)
+
+
+def on_ray(study: Study, source: Source, out: Path, console: Console, conclude: Conclude) -> Outcome:
+    """Run a prepared study's trials on Ray.
+
+    Args:
+        study: its settings prepared.
+        source: asked for each trial's point.
+        out: a folder that holds no study yet.
+        console: for the progress.
+        conclude: draws the conclusion once all trials are over and writes it; returns its files.
+    Raises:
+        StudyError: the folder is taken, a trial does not fit on the cluster.
+    """
+    refuse_taken(out)
     from tuner.cluster import cluster, slots
 
     console.print("starting Ray ...")
@@ -65,16 +113,19 @@ def search(study: Study, out: Path, console: Console) -> Outcome:
 
         fitting = slots(study.resources)
         concurrency = study.concurrency or (fitting if own else None)
-        return _search(ready, out, console, run_on_ray, concurrency)
+        run = partial(run_on_ray, slots=concurrency)
+        return _drive(study, source, out.resolve(), console, run, conclude)
 
 
-def search_local(study: Study, out: Path, console: Console) -> Outcome:
-    """Search in this process without Ray, trial by trial, each to its end; otherwise as `search`."""
-    out = out.resolve()
-    refuse_taken(out)
-    from tuner.local import run_in_process
+def _sampler(study: Study) -> Source:
+    from tuner.sampler import Sampler
 
-    return _search(_ready(study), out, console, run_in_process, 1)
+    return Sampler(study)
+
+
+def _export(driven: Driven) -> list[Path]:
+    best = winner(driven.record.ordered, driven.study.metric)
+    return export_winner(driven.study, best, driven.out) if best else []
 
 
 def _ready(study: Study) -> Study:
@@ -95,38 +146,30 @@ def refuse_taken(out: Path) -> None:
             )
 
 
-def _search(study: Study, out: Path, console: Console, run: Runner, slots: int | None) -> Outcome:
-    from tuner.sampler import Sampler
+def _drive(
+    study: Study, source: Source, out: Path, console: Console, run: Runner, conclude: Conclude
+) -> Outcome:
     from tuner.tracking import Tracking
 
     out.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(study, out)
-    comment = f"The study in this folder, as it was searched: {study.name}"
-    write_text(out / "study.yaml", dump(study.plain(), comment))
+    write_text(out / "study.yaml", dump(study.plain(), f"The {study.kind} in this folder: {study.name}"))
     record = Record(study, [Journal(out / "journal.jsonl"), tracking, Progress(console)])
-    return _run(
-        study, out, record, console, lambda stop: run(study, Sampler(study), record, out, slots, stop)
-    )
-
-
-def _run(
-    study: Study, out: Path, record: Record, console: Console, run: Callable[[threading.Event], None]
-) -> Outcome:
-    exported: list[Path] = []
+    written: list[Path] = []
     state = State.FAILED
     with _interruptible(console) as interrupt:
         try:
             record.start_study()
-            run(interrupt.event)
-            best = winner(record.ordered, study.metric)
-            exported = export_winner(study, best, out) if best else []
+            run(study, source, record, out, interrupted=interrupt.event)
+            written = conclude(Driven(study, record, tracking, out))
             state = State.INTERRUPTED if interrupt.event.is_set() else State.COMPLETE
         except KeyboardInterrupt:
             state = State.INTERRUPTED
             raise
         finally:
             record.end_study(state)
-    return Outcome(record.ordered, best, exported, interrupt.signal)
+    best = winner(record.ordered, study.metric)
+    return Outcome(record.ordered, best, written, interrupt.signal)
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Tracking:
         self._try(lambda: self._start_study(study))
 
     def _start_study(self, study: Study) -> None:
-        tags = {"kind": "study", "mlflow.runName": study.name, "study": study.name, "state": State.RUNNING}
+        tags = {"kind": study.kind, "mlflow.runName": study.name, "study": study.name, "state": State.RUNNING}
         run = self._client.create_run(self._experiment, tags=tags)
         self._parent = run.info.run_id
         params = {
@@ -86,19 +86,27 @@ class Tracking:
     def study_ended(self, trials: Sequence[TrialRecord], state: State) -> None:
         self._try(lambda: self._end_study(trials, state))
 
+    def summarise(self, figures: Mapping[str, float], files: Sequence[Path]) -> None:
+        """Add figures and files to the run of the whole; figures that are not finite are left out."""
+        self._try(lambda: self._summarise(figures, files))
+
+    def _summarise(self, figures: Mapping[str, float], files: Sequence[Path]) -> None:
+        self._log(self._parent, figures, step=0)
+        for file in files:
+            self._client.log_artifact(self._parent, str(file))
+
     def _start(self, trial: TrialRecord) -> None:
-        name = f"{trial.number:04d}"
+        number, own = f"{trial.number:04d}", self._study.tags(trial.point)
         tags = {
-            "kind": "trial", "mlflow.runName": name, "mlflow.parentRunId": self._parent,
-            "study": self._study.name, "trial_id": name, "state": trial.state,
+            "kind": "trial", "mlflow.runName": " ".join(own.values()) or number,
+            "mlflow.parentRunId": self._parent, "study": self._study.name, "trial_id": number,
+            "state": trial.state, **own,
         }  # fmt: skip
         run = self._client.create_run(self._experiment, tags=tags)
         self._runs[trial.number] = run.info.run_id
-        params = {
-            key: value
-            for path, dimension in self._study.search.items()
-            for key, value in dimension.params(path, trial.point[path]).items()
-        }
+        params = dict(self._study.tags(trial.point))
+        for path, dimension in self._study.search.items():
+            params |= dimension.params(path, trial.point[path])
         self._client.log_batch(
             run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()]
         )
@@ -115,7 +123,7 @@ class Tracking:
     def _end_study(self, trials: Sequence[TrialRecord], state: State) -> None:
         counts = {f"trials/{each}": float(sum(t.state is each for t in trials)) for each in State}
         del counts[f"trials/{State.RUNNING}"]
-        best = winner(trials, self._study.metric)
+        best = winner(trials, self._study.metric) if self._study.search else None
         if best is not None:
             counts[f"best/{self._study.metric.name}"] = best.value
             self._client.set_tag(self._parent, "best_trial", f"{best.number:04d}")

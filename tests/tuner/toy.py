@@ -15,7 +15,10 @@ FLOOR = 0.02
 
 
 def loss(params: dict[str, Any]) -> float:
-    """Final loss of a configuration: FLOOR at x=0.3, optim.rate=0.01, width=32, cuts=[2], kind=round."""
+    """Final loss of a configuration: FLOOR at x=0.3, optim.rate=0.01, width=32, cuts=[2], kind=round.
+
+    A seed moves it by less than 0.01, the same for each configuration.
+    """
     rate = params.get("optim", {}).get("rate", 0.01)
     return (
         FLOOR
@@ -24,6 +27,8 @@ def loss(params: dict[str, Any]) -> float:
         + ((params.get("width", 32) - 32) / 64) ** 2
         + 0.05 * abs(sum(params.get("cuts", [2])) - 2)
         + (0.1 if params.get("kind", "round") != "round" else 0.0)
+        + 0.01 * math.sin(params.get("seed", 0))
+        + 0.02 * params.get("luck", 0.0) * math.cos(3 * params.get("seed", 0))
     )
 
 
@@ -90,6 +95,15 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     if settings.get("reject"):
         raise ValueError(f"settings.reject: {settings['reject']}")
     return {**settings, "prepared": True}
+
+
+def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Square is worse by 0.1 with each seed, lucky better or worse by the seed's luck."""
+    return {"round": {}, "square": {"kind": "square"}, "lucky": {"luck": 1.0}, **params.get("more_arms", {})}
+
+
+def seeded(seed: int) -> dict[str, Any]:
+    return {"seed": seed}
 
 
 def check(params: dict[str, Any], step: bool) -> None:

@@ -1,0 +1,106 @@
+"""Whether the arms of an ablation differ: paired differences over seeds, with their intervals.
+
+Shapes: S seeds that both arms of a comparison ran to the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+
+Values = Mapping[str, Mapping[int, float]]  # arm -> seed -> metric
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against another, seed by seed.
+
+    Attributes:
+        arm, against: the two; a difference is `arm` less `against`.
+        differences: of each seed that both ran to the end, by seed.
+        low, high: 95 % interval of the mean difference by Student's t; NaN with fewer than two seeds.
+    """
+
+    arm: str
+    against: str
+    differences: dict[int, float]
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        """Mean difference; NaN without a seed."""
+        return float(np.mean(list(self.differences.values()))) if self.differences else math.nan
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves 0 out; never with fewer than two seeds."""
+        return self.low > 0 or self.high < 0
+
+    def verdict(self, mode: str) -> str:
+        """One phrase; `mode` says whether a lower ("min") or a higher metric is better."""
+        if not math.isfinite(self.low):
+            return "too few seeds"
+        if not self.shown:
+            return "no difference shown"
+        return "better" if (self.mean < 0) == (mode == "min") else "worse"
+
+
+def compare(values: Values, arm: str, against: str) -> Comparison:
+    """The paired comparison of two arms.
+
+    Source: Student's t on the differences, as `scipy.stats.ttest_rel(...).confidence_interval()`; runs of one
+    seed share initial weights and batches, so what a seed brings cancels out.
+    """
+    both = sorted(values[arm].keys() & values[against].keys())
+    differences = {seed: values[arm][seed] - values[against][seed] for seed in both}
+    return Comparison(arm, against, differences, *interval(list(differences.values())))
+
+
+def interval(differences_S: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean; (NaN, NaN) for fewer than two values, a point where all are equal."""
+    if len(differences_S) < 2:
+        return math.nan, math.nan
+    mean, error = float(np.mean(differences_S)), float(stats.sem(differences_S))
+    if error == 0:
+        return mean, mean
+    low, high = stats.t.interval(LEVEL, len(differences_S) - 1, loc=mean, scale=error)
+    return float(low), float(high)
+
+
+def comparisons(values: Values, references: Sequence[str]) -> list[Comparison]:
+    """Every arm against each reference, except itself and the references before it."""
+    return [
+        compare(values, arm, against)
+        for place, against in enumerate(references)
+        for arm in values
+        if arm not in references[: place + 1]
+    ]
+
+
+def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str) -> str:
+    """The ablation as Markdown: each arm, then each difference."""
+    lines = [f"| arm | runs | mean {metric} | standard deviation |", "|---|---|---|---|"]
+    for arm, runs in values.items():
+        mean, deviation = _moments(list(runs.values()))
+        lines.append(f"| {arm} | {len(runs)} | {mean} | {deviation} |")
+    lines += ["", "| difference | seeds | mean | 95 % interval | |", "|---|---|---|---|---|"]
+    for each in compared:
+        span = f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "-"
+        mean = f"{each.mean:+.4f}" if each.differences else "-"
+        name = f"{each.arm} less {each.against}"
+        lines.append(f"| {name} | {len(each.differences)} | {mean} | {span} | {each.verdict(mode)} |")
+    better = "lower" if mode == "min" else "higher"
+    how = f"Student's t over paired seeds, each at 95 %, not adjusted for {len(compared)} comparisons"
+    return "\n".join([*lines, "", f"{metric}: {better} is better. Intervals: {how}."]) + "\n"
+
+
+def _moments(values: Sequence[float]) -> tuple[str, str]:
+    mean = f"{np.mean(values):.4f}" if values else "-"
+    return mean, f"{np.std(values, ddof=1):.4f}" if len(values) > 1 else "-"
