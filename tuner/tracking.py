@@ -157,13 +157,34 @@ def store_uri(out: Path) -> str:
     return f"sqlite:///{out.resolve() / STORE}"
 
 
-def find_experiment(out: Path, name: str) -> str:
-    """The id of a study's experiment in the store of its folder.
+def note(out: Path, name: str, kind: str, tags: Mapping[str, Any]) -> None:
+    """Add a finished run of `kind` with `tags` to a study's experiment, below the study's own run.
+
+    Args:
+        out: the study's folder.
+        name: of the study.
+        kind: what the run stands for.
+        tags: what it says.
+    Raises:
+        StudyError: there is no such experiment.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or store_uri(out)
+    client, experiment = _client(uri), find_experiment(out, name, uri)
+    texts = {key: str(value) for key, value in tags.items()}
+    parents = client.search_runs([experiment], "tags.kind = 'study'", max_results=1)
+    if parents:
+        texts["mlflow.parentRunId"] = parents[0].info.run_id
+    run = client.create_run(experiment, tags={**texts, "kind": kind, "mlflow.runName": kind, "study": name})
+    client.set_terminated(run.info.run_id)
+
+
+def find_experiment(out: Path, name: str, uri: str | None = None) -> str:
+    """The id of a study's experiment in the store of its folder, or in the one that `uri` names.
 
     Raises:
         StudyError: there is none.
     """
-    found = _client(store_uri(out)).get_experiment_by_name(name)
+    found = _client(uri or store_uri(out)).get_experiment_by_name(name)
     if found is None:
         raise StudyError(f"{out / STORE}: holds no experiment {name}; was it tracked in this folder?")
     return str(found.experiment_id)
