@@ -1,9 +1,10 @@
-"""The demo corpus for tests: the tiny one made anew, the full one kept while its maker is the same."""
+"""The demo corpora for tests: the tiny ones made anew, the full ones kept while their maker is the same."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from filelock import FileLock
 
 import fsd_model
 from fsd_model.corpus import make_corpus
+from fsd_model.replay_corpus import make_replay_corpus
 
-CACHE = Path(__file__).parents[1] / "build" / "test-corpus"
+BUILD = Path(__file__).parents[1] / "build"
+_SOURCES = ("corpus*.py", "attacks/*.py", "recordings/*/*.tsv", "recordings/*/*.ogg")
 
 
 @pytest.fixture(scope="session")
@@ -26,21 +29,39 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_corpus() -> Path:
     """Folder that holds `LA/` with the 2,450 files of the default corpus."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    root = CACHE / _maker_digest()
-    with FileLock(CACHE / "lock"):
-        for outdated in CACHE.iterdir():
-            if outdated.is_dir() and outdated != root:
-                shutil.rmtree(outdated)
-        make_corpus(root)
+    return _kept(BUILD / "test-corpus", _maker_digest(*_SOURCES), make_corpus)
+
+
+@pytest.fixture(scope="session")
+def tiny_replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that holds `PA/` with about 140 files."""
+    root = tmp_path_factory.mktemp("replay") / "tiny"
+    make_replay_corpus(root, "tiny")
     return root
 
 
-def _maker_digest() -> str:
-    """Changes with every line of the code that makes the corpus, and with every recording."""
+@pytest.fixture(scope="session")
+def demo_replay() -> Path:
+    """Folder that holds `PA/` with the 2,900 files of the default replay corpus."""
+    return _kept(BUILD / "test-replay", _maker_digest(*_SOURCES, "replay_*.py"), make_replay_corpus)
+
+
+def _kept(cache: Path, name: str, make: Callable[[Path], object]) -> Path:
+    cache.mkdir(parents=True, exist_ok=True)
+    root = cache / name
+    with FileLock(cache / "lock"):
+        for outdated in cache.iterdir():
+            if outdated.is_dir() and outdated != root:
+                shutil.rmtree(outdated)
+        make(root)
+    return root
+
+
+def _maker_digest(*patterns: str) -> str:
+    """Changes with every line of the code that makes a corpus, and with every recording."""
     package = Path(fsd_model.__file__).parent
     total = hashlib.sha256()
-    for pattern in ("corpus*.py", "attacks/*.py", "recordings/*/*.tsv", "recordings/*/*.ogg"):
+    for pattern in patterns:
         for file in sorted(package.glob(pattern)):
             total.update(file.read_bytes())
     return total.hexdigest()[:16]

@@ -12,7 +12,10 @@ app = typer.Typer(no_args_is_help=True, help="The demo corpus.")
 
 @app.command("make")
 def make(
-    out: Annotated[Path, typer.Argument(help="Folder to make it in; gets LA/ in the ASVspoof 2019 layout.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder to make it in; gets LA/ or PA/ in the ASVspoof 2019 layout.")
+    ],
+    track: Annotated[str, typer.Option(help="LA (synthesis and conversion) or PA (replay).")] = "LA",
     tiny: Annotated[
         bool, typer.Option("--tiny", help="About 100 files in seconds, for trying things out.")
     ] = False,
@@ -20,14 +23,24 @@ def make(
 ) -> None:
     """Make the demo corpus: real recordings of people, spoofed by different methods. Skips what is done."""
     from fsd_model.corpus import make_corpus
+    from fsd_model.errors import InputError
     from fsd_model.progress import progress_bar
+    from fsd_model.replay_corpus import make_replay_corpus
 
+    if track not in ("LA", "PA"):
+        raise InputError(f"--track: must be LA or PA, got `{track}`")
+    left_out: list[str] = []
     with progress_bar("corpus") as progress:
-        summary = make_corpus(out, "tiny" if tiny else "demo", jobs, progress)
-    for split, files in summary.files.items():
+        if track == "PA":
+            replays = make_replay_corpus(out, "tiny" if tiny else "demo", jobs, progress)
+            counts, digest = replays.files, replays.digest
+        else:
+            summary = make_corpus(out, "tiny" if tiny else "demo", jobs, progress)
+            counts, digest, left_out = summary.files, summary.digest, summary.left_out
+    for split, files in counts.items():
         bonafide, attacks = files["-"], [name for name in files if name != "-"]
         spoof = sum(files[name] for name in attacks)
         typer.echo(f"{split:5}  {bonafide} bona fide, {spoof} spoofed by {', '.join(attacks)}")
-    if summary.left_out:
-        typer.echo(f"left out (no speech synthesiser on this machine): {', '.join(summary.left_out)}")
-    typer.echo(f"corpus: {out / 'LA'}  (digest {summary.digest[:12]})")
+    if left_out:
+        typer.echo(f"left out (no speech synthesiser on this machine): {', '.join(left_out)}")
+    typer.echo(f"corpus: {out / track}  (digest {digest[:12]})")
