@@ -1,8 +1,8 @@
-"""The weighted sum of hard, soft and feature loss over all exits."""
+"""The weighted sum of hard, soft and feature loss over all exits (see docs/distillation.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,38 +11,72 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from fsd_model.adapters import AdapterKind
 from fsd_model.exits import ExitOutput
-from fsd_model.losses import LambdaSchedule, a_softmax, feature_loss, margin_lambda, soft_loss
+from fsd_model.feature_losses import MAP_LOSSES, PROJECTED_LOSSES, FeatureKind
+from fsd_model.losses import LambdaSchedule, a_softmax, margin_lambda
+from fsd_model.schedules import ExitWeights, TemperatureSchedule, exit_weights, ramp_at, temperature_at
 from fsd_model.settings import Settings
+from fsd_model.soft_losses import SOFT_LOSSES, SoftKind
+from fsd_model.teacher import TeacherKind, Teaching, teach
+
+Factors = Callable[[Tensor, Tensor, Tensor], tuple[Tensor | float, Tensor | float]]
 
 
 class DistillConfig(Settings):
-    """L = hard_weight * L_hard + soft_weight * sum_i L_soft(i) + feature_weight * sum_i L_feature(i).
+    """L = hard_weight * L_hard + r * (soft_weight * L_soft + feature_weight * L_feature).
 
-    i runs over the shallow exits, and the sums are sums, not means. The weights of the published form
-    alpha L_hard + (1 - alpha) sum L_soft + beta sum L_feature at alpha 0.7, beta 0.3 are the defaults; T is
-    not in the paper, 3 is its laboratory's value.
+    L_soft and L_feature are sums w_i L(i), not means, over the exits i that learn from a teacher; by default
+    r = 1 and w_i = 1. The weights of the published form
+    alpha L_hard + (1 - alpha) sum L_soft + beta sum L_feature at alpha 0.7, beta 0.3 are the defaults; T is not in the paper, 3 is its laboratory's value.
 
     Attributes:
         hard_weight, soft_weight, feature_weight: >= 0.
         temperature: T of the soft loss, 0.1 to 100.
+        temperature_schedule, temperature_end: T moves from `temperature` to `temperature_end`; see
+            `schedules.temperature_at`.
         hard_loss: A-softmax with m = 4, or plain cross-entropy on |x| cos(theta).
         hard_on: the exits that see the labels; with "all" their losses are summed.
         lambda_schedule: see `losses.margin_lambda`.
+        soft: see `soft_losses`.
+        feature: see `feature_losses`.
+        adapter: what brings a shallow feature to the deepest width, for mse and cosine; see `adapters`.
+        teacher: see `teacher.teach`.
+        ema_decay: of the teacher "ema"; see `teacher.EmaTeacher`.
+        exit_weights: w of the shallow exits, a profile or numbers; see `schedules.exit_weights`. The deepest
+            exit, where it learns, has 1.
+        ramp: share of training over which r rises from 0 to 1; 0 is off. See `schedules.ramp_at`.
+        scale_balance: soft and feature sum are brought to the size of the hard loss first; see
+            `scale_balance.ScaleBalance`.
     """
 
     hard_weight: float = Field(0.7, ge=0)
     soft_weight: float = Field(0.3, ge=0)
     feature_weight: float = Field(0.3, ge=0)
     temperature: float = Field(3.0, ge=0.1, le=100)
+    temperature_schedule: TemperatureSchedule = "fixed"
+    temperature_end: float = Field(1.0, ge=0.1, le=100)
     hard_loss: Literal["a_softmax", "cross_entropy"] = "a_softmax"
     hard_on: Literal["deepest", "all"] = "deepest"
     lambda_schedule: LambdaSchedule = "annealed"
+    soft: SoftKind = "kl"
+    feature: FeatureKind = "mse"
+    adapter: AdapterKind = "linear"
+    teacher: TeacherKind = "deepest"
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    exit_weights: ExitWeights = "uniform"
+    ramp: float = Field(0.0, ge=0, le=1)
+    scale_balance: bool = False
+
+    @property
+    def needed_adapter(self) -> AdapterKind | None:
+        """The adapter that the shallow exits need; None where the feature loss reads maps, or is off."""
+        return self.adapter if self.feature in PROJECTED_LOSSES else None
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The loss of a batch and its unweighted terms, scalars in nats (feature: squared units)."""
+    """The loss of a batch and its unweighted terms, scalars in nats (feature: see `feature_losses`)."""
 
     total: Tensor
     hard: Tensor
@@ -57,29 +91,73 @@ def _hard(config: DistillConfig, output: ExitOutput, labels_B: Tensor, step: int
     return a_softmax(output.cosine_BK, output.norm_B, labels_B, lam)
 
 
-def _sum(terms: Sequence[Tensor], like: Tensor) -> Tensor:
-    return torch.stack(list(terms)).sum() if terms else torch.zeros_like(like)
+def _soft(config: DistillConfig, teaching: Teaching, temperature: float) -> list[Tensor]:
+    loss = SOFT_LOSSES.get(config.soft)
+    if loss is None:
+        return []
+    return [loss(o.logits_BK, teaching.logits_BK, temperature) for o in teaching.soft_learners]
+
+
+def _feature(config: DistillConfig, teaching: Teaching) -> list[Tensor]:
+    learners = teaching.feature_learners
+    if config.feature in PROJECTED_LOSSES:
+        loss = PROJECTED_LOSSES[config.feature]
+        projected = [o.feature_BC if o.projected_BD is None else o.projected_BD for o in learners]
+        return [loss(projected_BD, teaching.feature_BC) for projected_BD in projected]
+    if config.feature in MAP_LOSSES:
+        return [MAP_LOSSES[config.feature](learner.map_BCx, teaching.map_BCx) for learner in learners]
+    return []
+
+
+def _sum(terms: Sequence[Tensor], weights: Sequence[float], like: Tensor) -> Tensor:
+    if not terms:
+        return torch.zeros_like(like)
+    return torch.stack([term * weight for term, weight in zip(terms, weights, strict=False)]).sum()
+
+
+def unscaled(hard: Tensor, soft: Tensor, feature: Tensor) -> tuple[float, float]:
+    """Factors 1 for the soft and the feature sum."""
+    return 1.0, 1.0
 
 
 def distill_loss(
-    config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor, step: int
+    config: DistillConfig,
+    outputs: Sequence[ExitOutput],
+    labels_B: Tensor,
+    step: int,
+    progress: float = 0.0,
+    teaching: Teaching | None = None,
+    factors: Factors = unscaled,
 ) -> LossTerms:
     """Combine the losses of a batch.
 
     Args:
         config: weights, temperature, kinds.
-        outputs: exits from the shallowest to the deepest; with one exit soft and feature loss are 0.
+        outputs: exits that see the labels, from the shallowest to the deepest; with one exit, its own
+            teacher, soft and feature loss are 0.
         labels_B: int64, 0 spoof, 1 bona fide.
         step: optimiser step, from 1 (drives the annealing of the margin).
+        progress: share of training done, 0 to 1 (drives temperature and ramp).
+        teaching: who learns what; None is one view of the batch with a teacher among `outputs`.
+        factors: of the soft and the feature sum, given (hard, soft, feature); they scale what enters the
+            total.
 
     Source: arXiv 2303.01211, abstract and Fig. 1, with the weights of its Table 3.
     """
-    *shallow, deepest = outputs
-    supervised = outputs if config.hard_on == "all" else [deepest]
+    teaching = teaching or teach(config.teacher, outputs)
+    supervised = outputs if config.hard_on == "all" else outputs[-1:]
     first = _hard(config, supervised[0], labels_B, step)
-    hard = first + _sum([_hard(config, o, labels_B, step) for o in supervised[1:]], first)
-    soft = _sum([soft_loss(o.logits_BK, deepest.logits_BK, config.temperature) for o in shallow], first)
-    projected = [o.projected_BD for o in shallow if o.projected_BD is not None]
-    feature = _sum([feature_loss(p, deepest.feature_BC) for p in projected], first)
-    total = config.hard_weight * hard + config.soft_weight * soft + config.feature_weight * feature
+    hard = first + _sum(
+        [_hard(config, o, labels_B, step) for o in supervised[1:]], [1.0] * len(outputs), first
+    )
+    weights = (*exit_weights(config.exit_weights, len(outputs) - 1), 1.0)
+    temperature = temperature_at(
+        config.temperature_schedule, config.temperature, config.temperature_end, progress
+    )
+    soft = _sum(_soft(config, teaching, temperature), weights, first)
+    feature = _sum(_feature(config, teaching), weights, first)
+    ramp = ramp_at(config.ramp, progress)
+    soft_factor, feature_factor = factors(hard, soft, feature)
+    distilled = (config.soft_weight * ramp * soft_factor, config.feature_weight * ramp * feature_factor)
+    total = config.hard_weight * hard + distilled[0] * soft + distilled[1] * feature
     return LossTerms(total, hard, soft, feature)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fsd_model.adapters import ADAPTERS, AdapterKind, adapt
+
 CLASSES = 2
 
 
 def global_average(map_BCx: Tensor) -> Tensor:
     """Mean over every axis behind the channels: (B, C, ...) -> (B, C), in float32."""
-    return map_BCx.float().flatten(2).mean(2)
+    return map_BCx.float().reshape(*map_BCx.shape[:2], -1).mean(2)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class ExitOutput:
         norm_B: norm of the pooled feature.
         feature_BC: pooled feature.
         map_BCx: the map that the exit stands on, channels first.
-        projected_BD: the feature brought to the deepest exit's width; None at the deepest exit.
+        projected_BD: the feature brought to the deepest exit's width; None at the deepest exit, and where no
+            loss asks for it.
     """
 
     cosine_BK: Tensor
@@ -77,18 +80,27 @@ def bonafide_score(logits_BK: Tensor) -> Tensor:
 class Exit(nn.Module):
     """Pool, classify, and (unless this is the deepest exit) project to the deepest exit's width.
 
-    The projection is a learned Linear layer (bias included), a parameter like any other, so that the
-    optimiser trains it; it serves the feature loss alone and is dropped at inference.
+    The projection is a module of the exit, its parameters like any others, so that the optimiser trains them;
+    it serves the feature loss alone and is dropped at inference.
+
+    Args:
+        shape: of the map that the exit stands on.
+        deepest: of the deepest map; None at the deepest exit.
+        adapter: kind of projection; None where the feature loss needs none.
     """
 
-    def __init__(self, shape: MapShape, deepest: MapShape | None) -> None:
+    def __init__(
+        self, shape: MapShape, deepest: MapShape | None, adapter: AdapterKind | None = "linear"
+    ) -> None:
         super().__init__()
         self.classifier = AngularClassifier(shape.channels)
-        self.adapter = None if deepest is None else nn.Linear(shape.channels, deepest.channels)
+        self.adapter: nn.Module | None = None
+        if deepest is not None and adapter is not None:
+            self.adapter = ADAPTERS[adapter](shape.channels, shape.axes, deepest.channels)
 
     def forward(self, map_BCx: Tensor) -> ExitOutput:
         with torch.autocast(map_BCx.device.type, enabled=False):  # angles and losses need float32
             feature_BC = global_average(map_BCx)
             cosine_BK, norm_B = self.classifier(feature_BC)
-            projected_BD = None if self.adapter is None else self.adapter(feature_BC)
+            projected_BD = None if self.adapter is None else adapt(self.adapter, map_BCx, feature_BC)
         return ExitOutput(cosine_BK, norm_B, feature_BC, map_BCx, projected_BD)

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from fsd_model.adapters import AdapterKind
 from fsd_model.backbone import Backbone
 from fsd_model.errors import InputError
 from fsd_model.exits import AngularClassifier, Exit, ExitOutput, bonafide_score, global_average
@@ -49,12 +50,15 @@ class SplitNetwork(nn.Module):
     Args:
         backbone: stem and ordered blocks.
         cuts: increasing cuts; empty leaves the plain network with its one exit.
+        adapter: of the shallow exits, see `adapters`; None where no loss asks for one.
 
     Raises:
-        InputError: illegal cuts.
+        InputError: illegal cuts, or an adapter that the maps do not allow.
     """
 
-    def __init__(self, backbone: Backbone, cuts: Sequence[int]) -> None:
+    def __init__(
+        self, backbone: Backbone, cuts: Sequence[int], adapter: AdapterKind | None = "linear"
+    ) -> None:
         super().__init__()
         count = len(backbone.blocks)
         self.backbone = backbone
@@ -62,7 +66,7 @@ class SplitNetwork(nn.Module):
         ends = (*self.cuts, count)
         deepest = backbone.shapes[-1]
         self.exits = nn.ModuleList(
-            Exit(backbone.shapes[end - 1], None if end == count else deepest) for end in ends
+            Exit(backbone.shapes[end - 1], None if end == count else deepest, adapter) for end in ends
         )
         self._exit_after = {end: index for index, end in enumerate(ends)}
 

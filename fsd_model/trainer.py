@@ -14,11 +14,12 @@ from fsd_model import runtime
 from fsd_model.backbone import build_backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
-from fsd_model.distill import LossTerms, distill_loss
+from fsd_model.distill import LossTerms
+from fsd_model.distiller import Distiller
 from fsd_model.errors import InputError
 from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
 from fsd_model.split import SplitNetwork, deploy
-from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches
+from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
 from fsd_model.validation import DevResult, validate
 
 State = dict[str, Any]
@@ -51,10 +52,13 @@ class Trainer:
         self.data = data or open_training_data(config)
         self.device = runtime.start(config.runtime, config.seed)
         backbone = build_backbone(config.network.family, config.network.depth, config.network)
-        network = SplitNetwork(backbone, config.split).to(self.device)
+        network = SplitNetwork(backbone, config.split, config.distill.needed_adapter).to(self.device)
         # a third faster on CPUs
         self.network: SplitNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = build_optimiser(config.optim, self.network.parameters())
+        updates = config.epochs * updates_per_epoch(len(self.data.train.labels_N), config.batch_size)
+        half = config.runtime.precision == "bfloat16"
+        self.distiller = Distiller(config.distill, self.network, updates, half)
         self.epoch = 0
         self.step = 0
         self.best: DevResult | None = None
@@ -87,13 +91,11 @@ class Trainer:
         batch = self.data.train_batch(rows_B, self.epoch, self.device)
         self.step += 1
         set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
-        half = self.config.runtime.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            outputs = self.network(batch.features_BFT)
-        terms = distill_loss(self.config.distill, outputs, batch.labels_B, self.step)
+        terms = self.distiller.loss(batch, self.step)
         self.optimiser.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self.distiller.after_update()
         return LossTerms(*(t.detach() for t in (terms.total, terms.hard, terms.soft, terms.feature)))
 
     def _train_epoch(self) -> dict[str, float]:
@@ -154,6 +156,7 @@ class Trainer:
             "rng": torch.get_rng_state(),
             "best": None if self.best is None else self.best.as_dict(),
             "best_weights": self.best_weights,
+            **({"distiller": kept} if (kept := self.distiller.state_dict()) else {}),
         }
         write_state(folder, state)
 
@@ -171,6 +174,7 @@ class Trainer:
         self.epoch, self.step = state["epoch"], state["step"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.distiller.load_state_dict(state.get("distiller", {}))
         torch.set_rng_state(state["rng"])
         self.best = None if state["best"] is None else DevResult.from_dict(state["best"])
         self.best_weights = state["best_weights"]

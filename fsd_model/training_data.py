@@ -103,6 +103,12 @@ def open_training_data(config: TrainConfig, progress: Progress | None = None) ->
     return TrainingData(sets[0], sets[1], digest.hexdigest())
 
 
+def updates_per_epoch(count: int, batch_size: int) -> int:
+    """Batches that `shuffled_batches` makes of `count` utterances."""
+    whole, rest = divmod(count, batch_size)
+    return whole + (rest > 1)
+
+
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
     """Row numbers of each batch of an epoch; the order depends on (seed, epoch) alone.
 

@@ -147,7 +147,7 @@ def check(params: dict[str, Any], step: bool) -> None:
     config = TrainConfig.model_validate(params)
     if not step:
         backbone = build_backbone(config.network.family, config.network.depth, config.network)
-        SplitNetwork(backbone, config.split)
+        SplitNetwork(backbone, config.split, config.distill.needed_adapter)
         return
     trainer = Trainer(config)
     rows_B = next(shuffled_batches(len(trainer.data.train.labels_N), config.batch_size, config.seed, 0))

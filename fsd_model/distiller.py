@@ -1,0 +1,77 @@
+"""One update's loss with all that outlives an update: the moving-average teacher and the running sizes.
+
+Shapes: B utterances, F bins, T frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from fsd_model.distill import DistillConfig, LossTerms, distill_loss, unscaled
+from fsd_model.feature_losses import require_axes
+from fsd_model.scale_balance import ScaleBalance
+from fsd_model.schedules import progress_at
+from fsd_model.split import SplitNetwork
+from fsd_model.teacher import EmaTeacher, split_views, teach
+from fsd_model.training_data import Batch
+
+
+class Distiller:
+    """Computes the loss of a batch; keeps what the configuration asks for, and nothing else.
+
+    Two views: where the batch has a clean view, network and batch norm see both halves in one forward pass
+    of 2B. The labels are asked of both halves (mean over 2B), the teacher speaks on the clean half, and
+    every exit, the deepest included, learns from it on the augmented half. A moving-average teacher sees the
+    clean view alone.
+
+    Args:
+        config: the objective.
+        network: the trained network, on its device.
+        updates: of the whole training; schedules end at the last.
+        half: run segments in bfloat16.
+
+    Raises:
+        InputError: a feature loss that the network's maps do not allow.
+    """
+
+    def __init__(self, config: DistillConfig, network: SplitNetwork, updates: int, half: bool) -> None:
+        shapes = network.backbone.shapes
+        require_axes(config.feature, [shapes[end - 1].axes for end in (*network.cuts, len(shapes))])
+        self.config = config
+        self.network = network
+        self.updates = updates
+        self.half = half
+        self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
+        self.balance = ScaleBalance() if config.scale_balance else None
+
+    def loss(self, batch: Batch, step: int) -> LossTerms:
+        """Loss of update `step` (from 1)."""
+        features_BFT, labels_B, seen_BFT = batch.features_BFT, batch.labels_B, batch.features_BFT
+        if batch.clean_BFT is not None:
+            seen_BFT = batch.clean_BFT
+            features_BFT, labels_B = torch.cat([features_BFT, seen_BFT]), torch.cat([labels_B, labels_B])
+        with torch.autocast(features_BFT.device.type, torch.bfloat16, enabled=self.half):
+            outputs = self.network(features_BFT)
+            average = None if self.average is None else self.average.output(seen_BFT)
+        learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)
+        teaching = teach(self.config.teacher, learners, clean, average)
+        factors = unscaled if self.balance is None else self.balance.factors
+        progress = progress_at(step, self.updates)
+        return distill_loss(self.config, outputs, labels_B, step, progress, teaching, factors)
+
+    def after_update(self) -> None:
+        """Take in the weights that the optimiser has just written."""
+        if self.average is not None:
+            self.average.update(self.network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs; empty where nothing outlives an update."""
+        parts = {"average": self.average, "balance": self.balance}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in (("average", self.average), ("balance", self.balance)):
+            if part is not None:
+                part.load_state_dict(state[name])
