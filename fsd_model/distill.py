@@ -27,8 +27,8 @@ class DistillConfig(Settings):
     """L = hard_weight * L_hard + r * (soft_weight * L_soft + feature_weight * L_feature).
 
     L_soft and L_feature are sums w_i L(i), not means, over the exits i that learn from a teacher; by default
-    r = 1 and w_i = 1. The weights of the published form
-    alpha L_hard + (1 - alpha) sum L_soft + beta sum L_feature at alpha 0.7, beta 0.3 are the defaults; T is not in the paper, 3 is its laboratory's value.
+    r = 1 and w_i = 1. The weights of the published form alpha L_hard + (1 - alpha) sum L_soft + beta sum
+    L_feature at alpha 0.7, beta 0.3 are the defaults; T is not in the paper, 3 is its laboratory's value.
 
     Attributes:
         hard_weight, soft_weight, feature_weight: >= 0.
