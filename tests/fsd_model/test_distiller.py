@@ -131,6 +131,29 @@ def test_a_moving_average_without_memory_equals_the_deepest_teacher():
     assert trace(teacher="ema", ema_decay=0.0) == pytest.approx(trace(teacher="deepest"), rel=1e-5)
 
 
+def test_the_trainer_moves_the_average_after_each_update():
+    memoryless = {"distill.teacher": "ema", "distill.ema_decay": 0.0}
+    ema, deepest = (history(Trainer(config(epochs=1, **c), training_data())) for c in (memoryless, {}))
+    for term in ("train/soft", "train/feature"):
+        assert ema[0][term] == pytest.approx(deepest[0][term], rel=1e-3)
+
+
+def test_schedules_span_the_whole_training():
+    trainer = Trainer(config(epochs=2), training_data())
+    history(trainer)
+    assert trainer.distiller.updates == trainer.step == 12
+
+
+@pytest.mark.parametrize("term", ["soft", "feature"])
+def test_exit_weights_count_in_both_sums(term):
+    def value(*weights):
+        _, distiller = build(exit_weights=weights)
+        return float(getattr(distiller.loss(Batch(X, LABELS), 1), term).detach())
+
+    parts = [value(1.0, 0.0, 0.0), value(0.0, 1.0, 0.0), value(0.0, 0.0, 1.0)]
+    assert value(0.5, 2.0, 3.0) == pytest.approx(0.5 * parts[0] + 2 * parts[1] + 3 * parts[2], rel=1e-5)
+
+
 def test_a_moving_average_teaches_a_plain_network_too():
     totals = trace(cuts=(), teacher="ema", hard_weight=0.0, feature_weight=0.0)
     assert totals == pytest.approx([0, 0, 0, 0], abs=1e-6)  # nothing moves, nothing to learn
