@@ -1,64 +1,39 @@
-"""The final evaluation of a detector on a whole split: scores, EER pooled and by attack, min t-DCF.
+"""The final evaluation of a detector on a whole split: its scores, and the figures they reduce to.
 
 The only module that opens the evaluation split; nothing that a search imports leads here.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsd_model.asv_scores import read_asv_scores
-from fsd_model.atomic import write_text
 from fsd_model.audio import read_audio
-from fsd_model.dataset import BONAFIDE, SPOOF, DataConfig, Utterance, read_split
+from fsd_model.dataset import DataConfig, Utterance, read_split
 from fsd_model.detector import Detector
 from fsd_model.evaluation_data import read_eval
-from fsd_model.metrics import AsvErrorRates, Form, min_tdcf
+from fsd_model.evaluation_result import (
+    Evaluation,
+    EvaluationSplit,
+    Scored,
+    read_evaluation,
+    summarise,
+    write_evaluation,
+)
+from fsd_model.metrics import AsvErrorRates
 from fsd_model.protocol import track_folder
-from fsd_model.scoring import Scores, per_attack_eer, pooled_eer, write_scores
+from fsd_model.scoring import Scores, write_scores
+from fsd_model.trials import SCORES_SUFFIX, TRIALS_SUFFIX, Trial, write_trials
 
-EvaluationSplit = Literal["dev", "eval"]
 Progress = Callable[[int, int], None]
 
 BATCH = 32
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Results on one split; rates are fractions.
-
-    Attributes:
-        split: "dev" or "eval".
-        when: UTC time of scoring.
-        detector: digest of the detector that was scored.
-        data: folder of the corpus.
-        utterances: how many were scored.
-        eer: pooled EER.
-        false_alarm, miss: error rates at the detector's own threshold (spoof accepted, bona fide refused).
-        eer_by_attack: each attack's spoofs against all bona fide.
-        min_tdcf: legacy and revised form, where the corpus has the organisers' ASV scores.
-    """
-
-    split: EvaluationSplit
-    when: str
-    detector: str
-    data: str
-    utterances: int
-    eer: float
-    false_alarm: float
-    miss: float
-    eer_by_attack: dict[str, float]
-    min_tdcf: dict[str, float] = field(default_factory=dict)
 
 
 def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
@@ -100,27 +75,6 @@ def score_utterances(
     return Scores([u.name for u in utterances], [u.attack for u in utterances], labels_N, np.array(scores))
 
 
-def summarise(
-    detector: Detector, scores: Scores, split: EvaluationSplit, data: DataConfig, asv: AsvErrorRates | None
-) -> Evaluation:
-    """Reduce scores to the official figures."""
-    threshold = detector.card.threshold
-    bonafide, spoof = scores.of_class(BONAFIDE), scores.of_class(SPOOF)
-    forms: tuple[Form, ...] = () if asv is None else ("legacy", "revised")
-    return Evaluation(
-        split=split,
-        when=datetime.now(UTC).isoformat(timespec="seconds"),
-        detector=detector.digest(),
-        data=str(data.root),
-        utterances=len(scores.labels),
-        eer=pooled_eer(scores).rate,
-        false_alarm=float(np.mean(spoof > threshold)),
-        miss=float(np.mean(bonafide <= threshold)),
-        eer_by_attack={attack: eer.rate for attack, eer in per_attack_eer(scores).items()},
-        min_tdcf={form: min_tdcf(bonafide, spoof, asv, form) for form in forms if asv is not None},
-    )
-
-
 def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | None:
     """The ASV operating point from the official score file, or None where the corpus has none."""
     folder = track_folder(data.root, data.track) / f"ASVspoof2019_{data.track}_asv_scores"
@@ -136,26 +90,31 @@ def evaluate(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score a split and write `<split>.scores.txt` and `<split>.json` into `out`.
+    """Score a split; write `<split>.scores.txt`, `<split>.trials.tsv` and `<split>.json` into `out`.
 
     Raises:
         InputError: faulty data, or `out` cannot be written.
     """
     utterances = utterances_of(data, split)
     scores = score_utterances(detector, utterances, jobs, progress)
-    result = summarise(detector, scores, split, data, organisers_asv(data, split))
-    write_scores(out / f"{split}.scores.txt", scores)
-    write_text(out / f"{split}.json", json.dumps(asdict(result), indent=2) + "\n")
+    trials = [Trial.of(utterance) for utterance in utterances]
+    scored = Scored(split, detector.digest(), str(data.root), detector.card.threshold)
+    result = summarise(scored, scores, trials, organisers_asv(data, split))
+    write_scores(out / f"{split}{SCORES_SUFFIX}", scores)
+    write_trials(out / f"{split}{TRIALS_SUFFIX}", trials)
+    write_evaluation(out / f"{split}.json", result)
     return result
 
 
 def earlier_evaluation(
     detector: Detector, data: DataConfig, split: EvaluationSplit, out: Path
 ) -> Evaluation | None:
-    """What `evaluate` wrote into `out` for this very detector and corpus, or None."""
-    try:
-        found = Evaluation(**json.loads((out / f"{split}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    """What `evaluate` wrote into `out` for this very detector and corpus, or None.
+
+    Results of an earlier version, without today's figures, count as none: the split is scored again.
+    """
+    found = read_evaluation(out / f"{split}.json")
+    if found is None or found.detector != detector.digest() or found.data != str(data.root):
         return None
-    same = found.detector == detector.digest() and found.data == str(data.root)
-    return found if same and (out / f"{split}.scores.txt").is_file() else None
+    there = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
+    return found if there else None

@@ -100,6 +100,18 @@ def per_attack_eer(scores: Scores) -> dict[str, EqualErrorRate]:
     }
 
 
+def eer_by_condition(scores: Scores, condition_N: Sequence[str]) -> dict[str, EqualErrorRate]:
+    """Equal error rate within each condition (environment, codec) that has both classes, by name."""
+    conditions_N = np.asarray(condition_N, dtype=str)
+    found = {}
+    for condition in np.unique(conditions_N):
+        here_N = conditions_N == condition
+        bonafide, spoof = (scores.values[here_N & (scores.labels == label)] for label in (BONAFIDE, SPOOF))
+        if len(bonafide) and len(spoof):
+            found[str(condition)] = equal_error_rate(bonafide, spoof)
+    return found
+
+
 def eer_by_exit(scores_NE: NDArray[np.floating], labels_N: NDArray[np.integer]) -> list[EqualErrorRate]:
     """Equal error rate of each exit, shallowest first.
 

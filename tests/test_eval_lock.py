@@ -45,3 +45,9 @@ def test_the_lock_would_notice():
 def test_no_other_module_names_the_evaluation_protocol():
     naming = [p.name for p in PACKAGE.rglob("*.py") if "cm.eval" in p.read_text()]
     assert naming == ["evaluation_data.py"]
+
+
+def test_comparing_scores_opens_no_split():
+    modules = reachable("fsd_model.compare_files")
+    assert {"fsd_model.trials", "fsd_model.bootstrap"} <= modules
+    assert not modules & LOCKED

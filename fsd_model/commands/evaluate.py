@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.evaluation import Evaluation
+    from fsd_model.evaluation_result import Evaluation
 
 
 def evaluate(
@@ -19,7 +19,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
 ) -> None:
-    """Score a whole split with a detector: EER pooled and by attack, min t-DCF where ASV scores are there.
+    """Score a whole split with a detector: EER and costs with intervals, EER by attack.
 
     A split that this detector has scored before is not scored again: the earlier numbers are shown.
     """
@@ -44,23 +44,47 @@ def evaluate(
 
 
 def _show(result: Evaluation, folder: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     typer.echo(f"{result.split}: {result.utterances} utterances, scored {result.when}")
-    table = Table("attack")
-    table.add_column("EER %", justify="right")
-    for attack, rate in result.eer_by_attack.items():
-        table.add_row(attack, f"{100 * rate:.2f}")
-    table.add_section()
-    table.add_row("all", f"{100 * result.eer:.2f}")
-    Console().print(table)
+    _show_figures(result)
+    _show_rates("attack", result.eer_by_attack | {"all": result.eer})
+    for kind, rates in (("environment", result.eer_by_environment), ("codec", result.eer_by_codec)):
+        if rates:
+            _show_rates(kind, rates)
     typer.echo(
         f"at the detector's threshold: {100 * result.false_alarm:.2f} % of spoofs accepted, "
         f"{100 * result.miss:.2f} % of bona fide refused"
     )
-    for form, value in result.min_tdcf.items():
-        typer.echo(f"min t-DCF ({form}): {value:.4f}")
     if not result.min_tdcf:
         typer.echo("min t-DCF: needs the organisers' ASV scores, which this corpus does not have")
+    for note in result.notes:
+        typer.echo(f"note: {note}")
     typer.echo(f"scores: {folder / (result.split + '.scores.txt')}")
+
+
+def _show_figures(result: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fsd_model.figures import TITLES, shown
+
+    table = Table("all utterances")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, value in result.figures.items():
+        interval = result.intervals[name]
+        limits = f"{shown(name, interval.low)} to {shown(name, interval.high)}"
+        table.add_row(TITLES[name], shown(name, value), limits)
+    Console().print(table)
+    drawn = result.intervals["eer"]
+    typer.echo(f"intervals: {drawn.resamples} draws of {drawn.units} {drawn.unit}s")
+
+
+def _show_rates(kind: str, rates: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(kind)
+    table.add_column("EER %", justify="right")
+    for name, rate in rates.items():
+        table.add_row(name, f"{100 * rate:.2f}")
+    Console().print(table)

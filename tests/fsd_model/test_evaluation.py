@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 
 from fsd_model.asv_scores import read_asv_scores
 from fsd_model.backbone import NetworkConfig
-from fsd_model.dataset import DataConfig
+from fsd_model.dataset import DataConfig, read_split
 from fsd_model.detector import Detector, DetectorCard, empty_network
 from fsd_model.errors import InputError
 from fsd_model.evaluation import earlier_evaluation, evaluate
 from fsd_model.features import FeatureConfig
 from fsd_model.metrics import AsvErrorRates, min_tdcf
 from fsd_model.scoring import read_scores
+from fsd_model.trials import read_trials
 
 NETWORK = NetworkConfig(depth=9)
 
@@ -78,6 +80,18 @@ def test_an_earlier_evaluation_is_that_of_this_detector_and_corpus_only(
     assert earlier_evaluation(first, DataConfig(root=tmp_path), "dev", tmp_path) is None
     changed = Detector(first.card.model_copy(update={"threshold": 1.0}), first.network)
     assert earlier_evaluation(changed, corpus, "dev", tmp_path) is None
+    report = json.loads((tmp_path / "dev.json").read_text())
+    (tmp_path / "dev.json").write_text(json.dumps({k: v for k, v in report.items() if k != "figures"}))
+    assert earlier_evaluation(first, DataConfig(root=tiny_corpus), "dev", tmp_path) is None
+
+
+def test_the_trials_file_describes_the_scores(tiny_corpus: Path, tmp_path: Path) -> None:
+    evaluate(detector(), DataConfig(root=tiny_corpus), "dev", tmp_path)
+    trials, scores = read_trials(tmp_path / "dev.trials.tsv"), read_scores(tmp_path / "dev.scores.txt")
+    known = read_split(DataConfig(root=tiny_corpus), "dev")
+    assert [trial.utterance for trial in trials] == list(scores.utterances)
+    assert [trial.attack for trial in trials] == list(scores.attacks)
+    assert [trial.speaker for trial in trials] == [utterance.speaker for utterance in known]
 
 
 @pytest.mark.parametrize(

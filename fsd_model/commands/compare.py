@@ -1,0 +1,78 @@
+"""`fsd-tuner compare`: two detectors on the same utterances, and whether a difference is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fsd_model.compare import Difference
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="Score file, or folder of an evaluation.")],
+    b: Annotated[Path, typer.Argument(help="The other one.")],
+    asv: Annotated[
+        Path | None,
+        typer.Option(help="Organisers' ASV scores for min t-DCF; default: those of the evaluation."),
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Draws for intervals and p-values.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Compare two score files: difference of each figure, its 95 % interval, and whether it is shown.
+
+    In folders eval.scores.txt is compared, or dev.scores.txt where one has no other. Both are judged on
+    the same resampled speakers (from the trials file beside the scores) or, without, utterances.
+    """
+    from fsd_model.compare_files import compare_files
+
+    result = compare_files(a, b, asv, resamples, seed)
+    if as_json:
+        typer.echo(result.as_json())
+        return
+    typer.echo(f"A: {result.a}\nB: {result.b}\n{result.utterances} utterances")
+    _show(result.differences)
+    for name, notes in result.notes.items():
+        for note in notes:
+            typer.echo(f"note on {name}: {note}")
+
+
+def _show(differences: list[Difference]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fsd_model.figures import TITLES, shown
+
+    table = Table("")
+    for column in ("A", "B", "B - A", "95 % interval", "p"):
+        table.add_column(column, justify="right")
+    for row in differences:
+        low, high = (shown(row.figure, edge, "+") for edge in (row.interval.low, row.interval.high))
+        table.add_row(
+            TITLES[row.figure],
+            shown(row.figure, row.a),
+            shown(row.figure, row.b),
+            shown(row.figure, row.difference, "+"),
+            f"{low} to {high}",
+            f"{row.p_value:.3f}",
+        )
+    Console().print(table)
+    for row in differences:
+        typer.echo(sentence(row))
+    drawn = differences[0].interval
+    typer.echo(f"intervals: {drawn.resamples} draws of {drawn.units} {drawn.unit}s, the same for A and B")
+
+
+def sentence(row: Difference) -> str:
+    """What a difference says, in words."""
+    from fsd_model.figures import TITLES, shown
+
+    title = TITLES[row.figure].removesuffix(" %")
+    if not row.shown:
+        return f"{title}: no difference shown"
+    better = "B" if row.difference < 0 else "A"
+    unit = " points" if TITLES[row.figure].endswith("%") else ""
+    return f"{title}: {better} is better by {shown(row.figure, abs(row.difference))}{unit}"
