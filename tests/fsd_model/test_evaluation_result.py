@@ -1,4 +1,4 @@
-"""What an evaluation tells: every figure with its interval, conditions where there are several, what is odd."""
+"""What an evaluation tells: figures with intervals, conditions where there are several, what is odd."""
 
 from __future__ import annotations
 
