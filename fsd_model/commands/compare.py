@@ -24,8 +24,9 @@ def compare(
 ) -> None:
     """Compare two score files: difference of each figure, its 95 % interval, and whether it is shown.
 
-    In folders eval.scores.txt is compared, or dev.scores.txt where one has no other. Both are judged on
-    the same resampled speakers (from the trials file beside the scores) or, without, utterances.
+    In folders eval.scores.txt is compared, or dev.scores.txt where one has no other.
+
+    Both are judged on the same resampled speakers or, where none are known, utterances.
     """
     from fsd_model.compare_files import compare_files
 
