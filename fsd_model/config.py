@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from fsd_model.augment.config import AugmentConfig
 from fsd_model.backbone import NetworkConfig, stage_ends
 from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
@@ -36,6 +37,7 @@ class TrainConfig(Settings):
     cuts: Annotated[Cuts | None, Field(strict=False)] = None
     distill: DistillConfig = DistillConfig()
     optim: OptimConfig = OptimConfig()
+    augment: AugmentConfig = AugmentConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     batch_size: int = Field(64, ge=2)
@@ -74,7 +76,9 @@ class TrainConfig(Settings):
         return TrainConfig.model_validate(tree)
 
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides the result: not the runtime, not where the data lies."""
-        tree = self.model_dump(mode="json", exclude={"runtime": True, "data": {"root"}})
+        """SHA-256 over everything that decides the result: not the runtime, not where data and noise lie."""
+        tree = self.model_dump(
+            mode="json", exclude={"runtime": True, "data": {"root"}, "augment": {"noise": {"root"}}}
+        )
         tree["cuts"] = list(self.split)
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

@@ -19,6 +19,7 @@ from fsd_model.backbone import NetworkConfig, build_backbone
 from fsd_model.dataset import DataConfig
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract
+from fsd_model.packing import as_stored
 from fsd_model.settings import Settings
 from fsd_model.split import Cuts, DeployedNetwork, SplitNetwork, deploy
 
@@ -114,8 +115,8 @@ class Detector:
         return total.hexdigest()
 
     def features(self, waveform_S: Waveform) -> NDArray[np.float32]:
-        """Front end of a 16 kHz waveform (S,) -> (F, T), rounded to float16 as the training features were."""
-        return extract(self.card.feature, waveform_S).astype(np.float16).astype(np.float32)
+        """Front end of a 16 kHz waveform (S,) -> (F, T), rounded as the training features were."""
+        return as_stored(self.card.feature, extract(self.card.feature, waveform_S))
 
     def score_features(self, features_BFT: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (B,) of front-end output (B, F, T); higher = more bona fide."""

@@ -1,4 +1,4 @@
-"""Features computed once per corpus and front end, then shared by all trials as a float16 memory map.
+"""Features computed once per corpus and front end, then shared by all trials as a memory map.
 
 A store folder is named by the SHA-256 of all that determines its content, so a changed file or setting can
 never meet old features. It is built under a lock in a temporary folder and renamed when complete: a folder
@@ -28,26 +28,28 @@ from fsd_model.audio_digests import audio_digests
 from fsd_model.dataset import Utterance
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract, feature_shape
+from fsd_model.packing import pack, record_type
 
 STORE_VARIABLE = "FSD_STORE"
 
 Progress: TypeAlias = Callable[[int, int], None]
 
 _VERSION = 1  # raise when features.py, audio.py or the layout below changes what is stored
-_DTYPE = np.dtype("<f2")
-_LARGEST = float(np.finfo(_DTYPE).max)
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
 class StoredFeatures:
     """Features of a sequence of utterances.
 
-    `array` is (N, F, T) float16, read-only, in the order asked for; `content_digest` is the hexadecimal
-    SHA-256 over the names, labels and audio bytes, the same on every machine and for every front end.
+    `array` is (N, F, T) in the form of `packing` (float16; int16 for waveforms), read-only, in the order
+    asked for; `content_digest` is the hexadecimal SHA-256 over the names, labels and audio bytes, the same on
+    every machine and for every front end; `lengths_N`, of waveforms only, is each recording's samples.
     """
 
-    array: np.memmap[Any, np.dtype[np.float16]]
+    array: NDArray[Any]
     content_digest: str
+    lengths_N: NDArray[np.int32] | None = None
 
 
 def default_store() -> Path:
@@ -79,19 +81,23 @@ def open_features(
         digests = audio_digests(store / "digests", [utterance.path for utterance in utterances])
         folder = store / _key(utterances, digests, config)
         if not folder.is_dir():
-            _build_once(folder, _rows(utterances, digests, config, progress), _about(utterances, config))
-        array = _open_array(folder, (len(utterances), *feature_shape(config)))
+            files = {_file_name(config): _rows(utterances, digests, config, progress)}
+            _build_once(folder, {**files, "about.json": iter([_about(utterances, config)])})
+        records_N = _open_records(folder, len(utterances), config)
     except OSError as error:
         raise InputError(
             f"{store}: feature store must be writable and have space, got: {error.strerror or error};"
             f" free some space or name another folder in {STORE_VARIABLE}"
         ) from error
-    return StoredFeatures(array, _content_digest(utterances, digests))
+    content = _content_digest(utterances, digests)
+    if config.kind == "waveform":
+        return StoredFeatures(records_N["samples"], content, records_N["length"])
+    return StoredFeatures(records_N, content)
 
 
 def _key(utterances: Sequence[Utterance], digests: list[str], config: FeatureConfig) -> str:
     audio = [(utterance.name, digest) for utterance, digest in zip(utterances, digests, strict=True)]
-    return _digest([_VERSION, config.model_dump(mode="json"), audio])
+    return _digest([_VERSION, config.identity(), audio])
 
 
 def _content_digest(utterances: Sequence[Utterance], digests: list[str]) -> str:
@@ -102,36 +108,42 @@ def _digest(value: object) -> str:
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _about(utterances: Sequence[Utterance], config: FeatureConfig) -> str:
+def _about(utterances: Sequence[Utterance], config: FeatureConfig) -> bytes:
     shape = [len(utterances), *feature_shape(config)]
-    return json.dumps({"front_end": config.model_dump(mode="json"), "shape": shape, "dtype": "float16"})
+    record = str(record_type(config))
+    return json.dumps({"front_end": config.identity(), "shape": shape, "record": record}).encode()
+
+
+def _file_name(config: FeatureConfig) -> str:
+    return "waveforms.i16" if config.kind == "waveform" else "features.f16"
 
 
 def _rows(
     utterances: Sequence[Utterance], digests: list[str], config: FeatureConfig, progress: Progress | None
-) -> Iterator[NDArray[np.float16]]:
+) -> Iterator[bytes]:
     for done, (utterance, digest) in enumerate(zip(utterances, digests, strict=True), start=1):
         yield _row(utterance.path, digest, config)
         if progress is not None:
             progress(done, len(utterances))
 
 
-def _row(path: Path, digest: str, config: FeatureConfig) -> NDArray[np.float16]:
+def _row(path: Path, digest: str, config: FeatureConfig) -> bytes:
     data = read_bytes(path)
     if sha256(data).hexdigest() != digest:
         raise InputError(
             f"{path}: audio must not change under a run, got other bytes; touch it and start again"
         )
-    features_FT = extract(config, decode_audio(data, path))
+    waveform_S = decode_audio(data, path)
+    features_FT = extract(config, waveform_S)
     peak = float(np.abs(features_FT).max())
     if not peak <= _LARGEST:
         raise InputError(
             f"{path}: features must fit float16 (at most {_LARGEST:g}), got {peak:g}; leave it out"
         )
-    return features_FT.astype(_DTYPE)
+    return pack(config, features_FT, len(waveform_S))
 
 
-def _build_once(folder: Path, rows: Iterator[NDArray[np.float16]], about: str) -> None:
+def _build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if folder.is_dir():
@@ -139,7 +151,7 @@ def _build_once(folder: Path, rows: Iterator[NDArray[np.float16]], about: str) -
         temporary = folder.with_name(f"{folder.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)  # of a builder that was killed: the lock is ours now
         try:
-            _build(temporary, rows, about)
+            _build(temporary, files)
             os.replace(temporary, folder)
             _flush(folder.parent)
         except BaseException:  # Ctrl-C and a stopped trial too: leave nothing behind
@@ -147,15 +159,14 @@ def _build_once(folder: Path, rows: Iterator[NDArray[np.float16]], about: str) -
             raise
 
 
-def _build(folder: Path, rows: Iterator[NDArray[np.float16]], about: str) -> None:
+def _build(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
     folder.mkdir()
-    (folder / "about.json").write_text(about, encoding="utf-8")
-    # written, not mapped: a full disk is then an OSError here and no SIGBUS
-    with open(folder / "features.f16", "wb") as file:
-        for row_FT in rows:
-            file.write(row_FT.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
+    for name, pieces in files.items():
+        # written, not mapped: a full disk is then an OSError here and no SIGBUS
+        with open(folder / name, "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
     _flush(folder)
 
 
@@ -167,9 +178,10 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _open_array(folder: Path, shape: tuple[int, int, int]) -> np.memmap[Any, np.dtype[np.float16]]:
-    file = folder / "features.f16"
-    wanted, got = int(np.prod(shape)) * _DTYPE.itemsize, file.stat().st_size
+def _open_records(folder: Path, count: int, config: FeatureConfig) -> np.memmap[Any, np.dtype[Any]]:
+    file = folder / _file_name(config)
+    dtype = record_type(config)
+    wanted, got = count * dtype.itemsize, file.stat().st_size
     if got != wanted:
         raise InputError(f"{file}: features must be {wanted} bytes, got {got}; delete the folder {folder}")
-    return np.memmap(file, dtype=_DTYPE, mode="r", shape=shape)
+    return np.memmap(file, dtype=dtype, mode="r", shape=(count,))

@@ -1,4 +1,5 @@
-"""Front ends: F0 subband, log-power spectrum ("LPS") and LFCC, each of a fixed number of frames.
+"""Front ends: F0 subband, log-power spectrum ("LPS") and LFCC, each of a fixed number of frames, and the
+waveform itself, of a fixed number of samples.
 
 The spectrogram is that of the method's authors: the first 5 s, pre-emphasis 0.97, 1728-point STFT (108 ms,
 bins of 9.26 Hz) every 130 samples (8.125 ms), symmetric Blackman window, natural log of the magnitude. The F0
@@ -17,11 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 from torchaudio.functional import compute_deltas, create_dct, linear_fbanks
 
@@ -29,30 +31,45 @@ from fsd_model.audio import SAMPLE_RATE, Waveform
 from fsd_model.errors import InputError
 from fsd_model.settings import Settings
 
-Kind: TypeAlias = Literal["f0_subband", "log_power_spectrum", "lfcc"]
+Spectral: TypeAlias = Literal["f0_subband", "log_power_spectrum", "lfcc"]
+Kind: TypeAlias = Literal[Spectral, "waveform"]
 Pad: TypeAlias = Literal["zero", "reflect"]
 Features: TypeAlias = NDArray[np.float32]
 
 MAX_SAMPLES = 80_000
 _FFT, _HOP, _FRAMES = 1728, 130, 600
 _LFCC_FFT, _LFCC_WINDOW, _LFCC_HOP, _LFCC_FRAMES, _COEFFICIENTS = 512, 320, 160, 400, 20
-_SHAPES = {"f0_subband": (45, _FRAMES), "log_power_spectrum": (432, _FRAMES), "lfcc": (60, _LFCC_FRAMES)}
+_SHAPES: dict[Spectral, tuple[int, int]] = {
+    "f0_subband": (45, _FRAMES),
+    "log_power_spectrum": (432, _FRAMES),
+    "lfcc": (60, _LFCC_FRAMES),
+}
 _NUMPY_PAD: dict[Pad, Literal["constant", "reflect"]] = {"zero": "constant", "reflect": "reflect"}
 
 
 class FeatureConfig(Settings):
     """Front end of a detector.
 
-    `pad` fills half a window before and after the recording, so it changes only the first and last frames.
+    Attributes:
+        kind: which one.
+        pad: fills half a window before and after the recording, so it changes only the first and last frames;
+            without meaning for the waveform.
+        samples: length of the waveform; without meaning for the others. 64,600 (4.04 s) as AASIST.
     """
 
     kind: Kind = "f0_subband"
     pad: Pad = "zero"
+    samples: int = Field(64_600, ge=1, le=480_000)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide what `extract` gives."""
+        unused = "pad" if self.kind == "waveform" else "samples"
+        return self.model_dump(mode="json", exclude={unused})
 
 
 def feature_shape(config: FeatureConfig) -> tuple[int, int]:
     """Rows and frames (F, T) that `extract` gives for any recording."""
-    return _SHAPES[config.kind]
+    return (1, config.samples) if config.kind == "waveform" else _SHAPES[config.kind]
 
 
 def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
@@ -64,6 +81,8 @@ def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
     Raises:
         InputError: the waveform is empty, not one-dimensional, not floating point, or holds NaN or inf.
     """
+    if config.kind == "waveform":
+        return waveform(waveform_S, config.samples)
     return _EXTRACTORS[config.kind](waveform_S, config.pad)
 
 
@@ -113,6 +132,24 @@ def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
     return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]), _LFCC_FRAMES)
 
 
+def waveform(waveform_S: Waveform, samples: int) -> Features:
+    """The recording itself: its first `samples` samples, a shorter one repeated from its start.
+
+    Args:
+        waveform_S: (S,) floating point in [-1, 1), 16 kHz.
+        samples: length wanted.
+
+    Returns:
+        (1, samples) float32.
+
+    Raises:
+        InputError: as `extract`.
+
+    Source: the loader of AASIST and RawNet2, which also cut first and repeat without mirroring.
+    """
+    return np.resize(_checked(waveform_S, samples), (1, samples)).astype(np.float32)
+
+
 def tile(frames_FT: Features, length: int) -> Features:
     """Make any number of frames `length`: append the mirror image once, double until enough, cut.
 
@@ -148,7 +185,7 @@ def _stft(samples_S: NDArray[np.float64], size: int, hop: int, window: Tensor, p
     return torch.stft(padded, size, hop, len(window), window, center=False, return_complex=True)
 
 
-def _checked(waveform_S: Waveform) -> NDArray[np.float64]:
+def _checked(waveform_S: Waveform, longest: int = MAX_SAMPLES) -> NDArray[np.float64]:
     waveform_S = np.asarray(waveform_S)
     if waveform_S.ndim != 1 or not waveform_S.size or waveform_S.dtype.kind != "f":
         raise InputError(
@@ -160,7 +197,7 @@ def _checked(waveform_S: Waveform) -> NDArray[np.float64]:
         raise InputError(
             f"waveform must be finite, got {waveform_S[bad]} at sample {bad}; read the file again"
         )
-    return waveform_S[:MAX_SAMPLES].astype(np.float64)
+    return waveform_S[:longest].astype(np.float64)
 
 
 @cache
@@ -177,7 +214,7 @@ def _lfcc_dct() -> Tensor:
     return matrix_FF
 
 
-_EXTRACTORS: dict[Kind, Callable[[Waveform, Pad], Features]] = {
+_EXTRACTORS: dict[Spectral, Callable[[Waveform, Pad], Features]] = {
     "f0_subband": f0_subband,
     "log_power_spectrum": log_power_spectrum,
     "lfcc": lfcc,

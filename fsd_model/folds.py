@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def leave_out(data: TrainingData, held_out: tuple[str, ...]) -> Fold:
         raise InputError(f"a fold must leave attacks to train on, got all held out: {', '.join(held_out)}")
     others = _attacks(data.dev) - set(held_out)
     digest = f"{data.digest} without {','.join(sorted(held_out))}"
-    return Fold(held_out, TrainingData(train, dev, digest), _without(data.dev, others))
+    known = replace(data, train=train, dev=dev, digest=digest)
+    return Fold(held_out, known, _without(data.dev, others))
 
 
 def _attacks(split: FeatureSet) -> set[str]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fsd_model.augment.pipeline import Augmentation, open_augmentation
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import Utterance, read_split
 from fsd_model.feature_store import default_store, open_features
+from fsd_model.packing import from_stored, tensor_from_stored
 
 Progress = Callable[[int, int], None]
 
@@ -26,26 +29,25 @@ class FeatureSet:
     """Features of one split, or of some of its utterances.
 
     Attributes:
-        features_MFT: float16, read-only; of all M >= N stored utterances.
+        features_MFT: as stored (see `packing`), read-only; of all M >= N stored utterances.
         labels_N: int64, 0 spoof, 1 bona fide.
         utterances: in the same order.
         rows_N: where each utterance lies among the M; None where that is its own number.
     """
 
-    features_MFT: NDArray[np.float16]
+    features_MFT: NDArray[Any]
     labels_N: NDArray[np.int64]
     utterances: tuple[Utterance, ...]
     rows_N: NDArray[np.int64] | None = None
 
     def batch(self, rows_B: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
         """Rows on the device: features (B, F, T) float32, labels (B,) int64; the map stays as it is."""
-        features_BFT = torch.from_numpy(self._stored(rows_B))
-        labels_B = torch.from_numpy(self.labels_N[rows_B])
-        return features_BFT.to(device).float(), labels_B.to(device)
+        stored_BFT = torch.from_numpy(self._stored(rows_B)).to(device)
+        return tensor_from_stored(stored_BFT), torch.from_numpy(self.labels_N[rows_B]).to(device)
 
     def features(self, rows_B: NDArray[np.int64]) -> NDArray[np.float32]:
         """A copy of rows, (B, F, T) float32."""
-        return self._stored(rows_B).astype(np.float32)
+        return from_stored(self._stored(rows_B))
 
     def select(self, rows_K: NDArray[np.int64]) -> FeatureSet:
         """The utterances at `rows_K`, over the same memory map."""
@@ -53,7 +55,7 @@ class FeatureSet:
         utterances = tuple(self.utterances[row] for row in rows_K)
         return FeatureSet(self.features_MFT, self.labels_N[rows_K], utterances, stored_K)
 
-    def _stored(self, rows_B: NDArray[np.int64]) -> NDArray[np.float16]:
+    def _stored(self, rows_B: NDArray[np.int64]) -> NDArray[Any]:
         return self.features_MFT[rows_B if self.rows_N is None else self.rows_N[rows_B]]
 
 
@@ -74,15 +76,32 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Train, dev, and the digest of both (audio bytes, names and labels)."""
+    """Train, dev, and what both come from.
+
+    Attributes:
+        train, dev: features.
+        digest: SHA-256 over audio bytes, names and labels of both, and over the noise files in use.
+        augmentation: of training batches; None leaves them as stored.
+    """
 
     train: FeatureSet
     dev: FeatureSet
     digest: str
+    augmentation: Augmentation | None = None
 
     def train_batch(self, rows_B: NDArray[np.int64], epoch: int, device: torch.device) -> Batch:
-        """Training rows of an epoch (counted from 0) on the device."""
-        return Batch(*self.train.batch(rows_B, device))
+        """Training rows of an epoch (counted from 0) on the device, augmented as configured.
+
+        An utterance's augmentation follows from its name, the epoch and the run's seed alone.
+        """
+        if self.augmentation is None:
+            return Batch(*self.train.batch(rows_B, device))
+        clean_BFT = self.train.features(rows_B)
+        names = [self.train.utterances[row].name for row in rows_B]
+        features_BFT = torch.from_numpy(self.augmentation.batch(clean_BFT, names, epoch)).to(device)
+        labels_B = torch.from_numpy(self.train.labels_N[rows_B]).to(device)
+        two_view = self.augmentation.config.two_view
+        return Batch(features_BFT, labels_B, torch.from_numpy(clean_BFT).to(device) if two_view else None)
 
 
 def open_training_data(config: TrainConfig, progress: Progress | None = None) -> TrainingData:
@@ -100,7 +119,10 @@ def open_training_data(config: TrainConfig, progress: Progress | None = None) ->
         labels_N = np.array([u.label for u in utterances], dtype=np.int64)
         sets.append(FeatureSet(stored.array, labels_N, tuple(utterances)))
         digest.update(stored.content_digest.encode())
-    return TrainingData(sets[0], sets[1], digest.hexdigest())
+    augmentation = open_augmentation(config, store, sets[0].utterances, progress)
+    if augmentation is not None and augmentation.noise is not None:
+        digest.update(augmentation.noise.digest(store).encode())
+    return TrainingData(sets[0], sets[1], digest.hexdigest(), augmentation)
 
 
 def updates_per_epoch(count: int, batch_size: int) -> int:

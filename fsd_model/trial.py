@@ -114,6 +114,10 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
         groups = resolve_groups(config.objective.groups, shared_attacks(data))
         plain = {name: list(attacks) for name, attacks in groups.items()}
         ready["objective"] = {"name": "unseen-attacks", "groups": plain}
+    if (noise := config.augment.noise.root) is not None:
+        given = settings["augment"]
+        place = {"root": str(noise.expanduser().absolute())}
+        ready["augment"] = {**given, "noise": {**given["noise"], **place}}
     return ready
 
 

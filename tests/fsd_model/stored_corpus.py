@@ -22,7 +22,7 @@ def make_corpus(folder: Path, count: int = 6) -> list[Utterance]:
 
 
 def whole_stores(store: Path) -> list[Path]:
-    return [path.parent for path in store.glob("*/features.f16") if not path.parent.name.endswith(".tmp")]
+    return [path.parent for path in store.glob("*/about.json") if not path.parent.name.endswith(".tmp")]
 
 
 def leftovers(store: Path) -> list[Path]:

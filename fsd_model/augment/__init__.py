@@ -1,0 +1,1 @@
+"""Augmentation of training utterances: pure functions of a recording or its features and a generator."""

@@ -1,0 +1,36 @@
+"""Levels of signals: keep them within [-1, 1], mix them at a signal-to-noise ratio.
+
+Shapes: S samples.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Signal: TypeAlias = NDArray[np.float64]
+
+
+def limit(wave_S: Signal) -> Signal:
+    """The signal (S,), scaled to a peak of 1 where it is louder; others stay as they are."""
+    peak = np.abs(wave_S).max()
+    return wave_S / peak if peak > 1 else wave_S
+
+
+def add_at_snr(wave_S: Signal, noise_S: Signal, snr_db: float) -> Signal:
+    """The sum of a signal and noise scaled to a signal-to-noise ratio, before any limiting.
+
+    Args:
+        wave_S: (S,) signal.
+        noise_S: (S,) noise of any level.
+        snr_db: energy of the signal over the energy of the added noise.
+
+    Returns:
+        (S,); the signal itself where signal or noise is silent, as no ratio is defined there.
+    """
+    signal, noise = float(np.linalg.norm(wave_S)), float(np.linalg.norm(noise_S))
+    if not noise > 0:
+        return wave_S
+    return wave_S + noise_S * (signal / noise * 10 ** (-snr_db / 20))
