@@ -9,7 +9,7 @@ Source: arXiv 2303.01211, Fig. 1 (attention ResNets cut into four stages); chann
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -157,6 +157,20 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.shapes = tuple(shapes)
         self.stage_ends = tuple(stage_ends)
+
+    def forward(self, features_BFT: Tensor) -> Tensor:
+        """The deepest map (B, C, F, T)."""
+        return self.maps(features_BFT, ())[-1]
+
+    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
+        """Run the whole network; maps (B, C, F, T) behind the cuts, then the deepest."""
+        found: list[Tensor] = []
+        map_BCFT = self.stem(features_BFT[:, None])
+        for number, block in enumerate(self.blocks, start=1):
+            map_BCFT = block(map_BCFT)
+            if number in cuts:
+                found.append(map_BCFT)
+        return [*found, map_BCFT]
 
 
 def stage_ends(depth: int) -> tuple[int, ...]:

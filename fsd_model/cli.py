@@ -6,11 +6,13 @@ import typer
 
 from fsd_model.commands import corpus
 from fsd_model.commands.compare import compare
+from fsd_model.commands.cuts import cuts
 from fsd_model.commands.evaluate import evaluate
 from fsd_model.commands.score import score
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(corpus.app, name="corpus")
+app.command()(cuts)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(score)

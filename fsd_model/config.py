@@ -10,22 +10,25 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from fsd_model.augment.config import AugmentConfig
-from fsd_model.backbone import NetworkConfig, stage_ends
+from fsd_model.backbone import NetworkConfig
 from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
 from fsd_model.features import FeatureConfig
+from fsd_model.networks import Network, count_blocks, usual_cuts
 from fsd_model.objective import ObjectiveConfig
 from fsd_model.optim import OptimConfig
 from fsd_model.runtime import RuntimeConfig
 from fsd_model.settings import Settings
-from fsd_model.split import Cuts, check_cuts, stage_cuts
+from fsd_model.split import Cuts, check_cuts
 
 
 class TrainConfig(Settings):
     """One training run. The defaults are the most defensible reading of arXiv 2303.01211.
 
     Attributes:
-        cuts: increasing cut points; None is the published split behind every stage, [] the plain network.
+        network: a built-in network, or `package.module:factory` for one's own, with or without options.
+        cuts: increasing cut points; None is the published split behind every stage (up to three
+            cuts at even cost in a network of one's own), [] the plain network.
         batch_size: utterances an update.
         epochs: passes over the training set.
         seed: fixes initial weights and the order of the utterances.
@@ -33,7 +36,7 @@ class TrainConfig(Settings):
 
     data: DataConfig
     feature: FeatureConfig = FeatureConfig()
-    network: NetworkConfig = NetworkConfig()
+    network: Network = NetworkConfig()
     cuts: Annotated[Cuts | None, Field(strict=False)] = None
     distill: DistillConfig = DistillConfig()
     optim: OptimConfig = OptimConfig()
@@ -46,19 +49,25 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _cuts_fit_the_network(self) -> Self:
-        if self.cuts is not None:
+        if self.cuts is not None and isinstance(
+            self.network, NetworkConfig
+        ):  # another one must be built first
             check_cuts(self.cuts, self.blocks)
         return self
 
     @property
     def blocks(self) -> int:
-        """Blocks of the network: one more than its legal cuts."""
-        return stage_ends(self.network.depth)[-1]
+        """Blocks of the network: one more than its legal cuts.
+
+        Raises:
+            InputError: a network of one's own that cannot be built or traced.
+        """
+        return count_blocks(self.network, self.feature)
 
     @property
     def split(self) -> Cuts:
-        """The cuts, with None resolved to the published split."""
-        return stage_cuts(stage_ends(self.network.depth)) if self.cuts is None else self.cuts
+        """The cuts, with None resolved to the usual split; raises as `blocks`."""
+        return usual_cuts(self.network, self.feature) if self.cuts is None else self.cuts
 
     def override(self, changes: Mapping[str, Any]) -> TrainConfig:
         """A copy with dotted keys replaced, e.g. `{"distill.temperature": 4.0}`.

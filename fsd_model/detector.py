@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from fsd_model.atomic import write_text
 from fsd_model.audio import SAMPLE_RATE, Waveform, at_16_khz, read_audio
-from fsd_model.backbone import NetworkConfig, build_backbone
+from fsd_model.backbone import NetworkConfig
 from fsd_model.dataset import DataConfig
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract
+from fsd_model.networks import Network, NetworkFactory, build_network
 from fsd_model.packing import as_stored
 from fsd_model.settings import Settings
 from fsd_model.split import Cuts, DeployedNetwork, SplitNetwork, deploy
@@ -47,9 +48,9 @@ class DetectorCard(Settings):
         seed: of the training run.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     feature: FeatureConfig
-    network: NetworkConfig
+    network: Network
     threshold: float
     polarity: Literal["higher = more bona fide"] = "higher = more bona fide"
     dev_eer: float = Field(ge=0, le=1)
@@ -75,15 +76,24 @@ class Detector:
         self.network = network.eval()
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(cls, folder: Path | str, allow_code: bool = False) -> Self:
         """Load a detector folder.
 
+        Args:
+            folder: as `save` wrote it.
+            allow_code: a detector with a network of one's own names code to import; run it.
+
         Raises:
-            InputError: a missing or damaged file.
+            InputError: a missing or damaged file, or code that was not allowed or cannot be imported.
         """
         folder = Path(folder)
         card = _read_card(folder / CARD_FILE)
-        network = empty_network(card.network)
+        if isinstance(card.network, NetworkFactory) and not allow_code:
+            raise InputError(
+                f"{folder}: this detector runs the code `{card.network.factory}`; if you trust it, allow it"
+                " (--allow-code, in Python allow_code=True)"
+            )
+        network = empty_network(card.network, card.feature)
         try:
             network.load_state_dict(load_file(folder / WEIGHTS_FILE))
         except (OSError, SafetensorError, RuntimeError) as error:
@@ -99,7 +109,10 @@ class Detector:
         Raises:
             InputError: full disk or no permission.
         """
-        state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        state = {
+            name: value.clone(memory_format=torch.contiguous_format)
+            for name, value in self.network.state_dict().items()
+        }
         try:
             folder.mkdir(parents=True, exist_ok=True)
             save_file(state, folder / WEIGHTS_FILE)
@@ -150,9 +163,9 @@ class Detector:
         return "bonafide" if score > self.card.threshold else "spoof"
 
 
-def empty_network(config: NetworkConfig) -> DeployedNetwork:
-    """The deployed network with initial weights."""
-    return deploy(SplitNetwork(build_backbone(config.family, config.depth, config), ()))
+def empty_network(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> DeployedNetwork:
+    """The deployed network with initial weights; raises as `build_network`."""
+    return deploy(SplitNetwork(build_network(network, feature), ()))
 
 
 def _read_card(path: Path) -> DetectorCard:

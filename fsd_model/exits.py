@@ -16,7 +16,7 @@ CLASSES = 2
 
 
 def global_average(map_BCx: Tensor) -> Tensor:
-    """Mean over every axis behind the channels: (B, C, ...) -> (B, C), in float32."""
+    """Mean over every axis behind the channels, if any: (B, C, ...) -> (B, C), in float32."""
     return map_BCx.float().reshape(*map_BCx.shape[:2], -1).mean(2)
 
 

@@ -36,11 +36,11 @@ def export_detector(trainer: Trainer, folder: Path) -> Detector:
     best = trainer.best
     if best is None:
         raise RuntimeError("export_detector needs a trainer with at least one epoch done")
-    network = empty_network(trainer.config.network)
+    network = empty_network(trainer.config.network, trainer.config.feature)
     network.load_state_dict(trainer.best_weights)
     parameters = sum(p.numel() for p in network.parameters())
     Detector(_card(trainer.config, best, trainer.data.digest, parameters), network).save(folder)
-    detector = Detector.load(folder)
+    detector = Detector.load(folder, allow_code=True)  # what it names has just been trained here
     _check_parity(detector, trainer, best)
     return detector
 

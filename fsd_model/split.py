@@ -1,20 +1,28 @@
-"""Legal cuts of a network, the network with an exit behind each segment, and the deployed network.
+"""A network with an exit behind each segment, and the deployed network.
 
 A cut k lies between block k and block k + 1 (blocks count from 1), so a backbone of N blocks has the legal
-cuts 1..N-1. A split is an increasing set of cuts; c cuts make c + 1 segments and as many exits.
+cuts 1..N-1. A network of one's own counts its legal cuts the same way (`tracing`). A split is an increasing
+set of cuts; c cuts make c + 1 segments and as many exits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 from torch import Tensor, nn
 
 from fsd_model.adapters import AdapterKind
-from fsd_model.backbone import Backbone
 from fsd_model.errors import InputError
-from fsd_model.exits import AngularClassifier, Exit, ExitOutput, bonafide_score, global_average
+from fsd_model.exits import (
+    AngularClassifier,
+    Exit,
+    ExitOutput,
+    MapShape,
+    bonafide_score,
+    global_average,
+)
 
 Cuts = tuple[int, ...]
 
@@ -35,20 +43,33 @@ def check_cuts(cuts: Sequence[int], blocks: int) -> Cuts:
     Raises:
         InputError: a cut outside the network, or cuts that do not increase.
     """
+    legal = f"legal cuts are 1 to {blocks - 1}" if blocks > 1 else "it cannot be cut, write []"
     for cut in cuts:
         if cut not in legal_cuts(blocks):
-            legal = f"legal cuts are 1 to {blocks - 1}"
             raise InputError(f"cuts: {cut} is outside the network, which has {blocks} blocks; {legal}")
     if any(a >= b for a, b in pairwise(cuts)):
         raise InputError(f"cuts: must increase, got {list(cuts)}; write each cut once, in order")
     return tuple(cuts)
 
 
+class Cuttable(Protocol):
+    """What can be split: `Backbone`, or any network by way of `TracedNetwork`; both are modules.
+
+    Attributes:
+        shapes: of the map at each place: behind every legal cut, then the deepest.
+    """
+
+    shapes: tuple[MapShape, ...]
+
+    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
+        """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest."""
+
+
 class SplitNetwork(nn.Module):
-    """A backbone with an exit behind each segment, as trained.
+    """A network with an exit behind each segment, as trained.
 
     Args:
-        backbone: stem and ordered blocks.
+        backbone: what is cut.
         cuts: increasing cuts; empty leaves the plain network with its one exit.
         adapter: of the shallow exits, see `adapters`; None where no loss asks for one.
 
@@ -57,49 +78,40 @@ class SplitNetwork(nn.Module):
     """
 
     def __init__(
-        self, backbone: Backbone, cuts: Sequence[int], adapter: AdapterKind | None = "linear"
+        self, backbone: Cuttable, cuts: Sequence[int], adapter: AdapterKind | None = "linear"
     ) -> None:
         super().__init__()
-        count = len(backbone.blocks)
+        count = len(backbone.shapes)
         self.backbone = backbone
         self.cuts = check_cuts(cuts, count)
-        ends = (*self.cuts, count)
         deepest = backbone.shapes[-1]
         self.exits = nn.ModuleList(
-            Exit(backbone.shapes[end - 1], None if end == count else deepest, adapter) for end in ends
+            Exit(backbone.shapes[end - 1], None if end == count else deepest, adapter)
+            for end in (*self.cuts, count)
         )
-        self._exit_after = {end: index for index, end in enumerate(ends)}
 
     def forward(self, features_BFT: Tensor) -> list[ExitOutput]:
         """Run all segments; outputs are ordered from the shallowest exit to the deepest."""
-        outputs: list[ExitOutput] = []
-        map_BCFT = self.backbone.stem(features_BFT[:, None])
-        for number, block in enumerate(self.backbone.blocks, start=1):
-            map_BCFT = block(map_BCFT)
-            if number in self._exit_after:
-                outputs.append(self.exits[self._exit_after[number]](map_BCFT))
-        return outputs
+        maps = self.backbone.maps(features_BFT, self.cuts)
+        return [leave(map_BCx) for leave, map_BCx in zip(self.exits, maps, strict=True)]
 
 
 class DeployedNetwork(nn.Module):
-    """The backbone and one classifier: no extra exit, no adapter, no cost over the plain network.
+    """The network and one classifier: no extra exit, no adapter, no hook, no cost over the plain network.
 
     Attributes:
-        stem, blocks, classifier: as trained.
+        backbone, classifier: as trained.
     """
 
-    def __init__(self, stem: nn.Module, blocks: Sequence[nn.Module], classifier: AngularClassifier) -> None:
+    def __init__(self, backbone: Cuttable, classifier: AngularClassifier) -> None:
         super().__init__()
-        self.stem = stem
-        self.blocks = nn.ModuleList(blocks)
+        self.backbone = backbone
         self.classifier = classifier
 
     def forward(self, features_BFT: Tensor) -> Tensor:
         """Scores (B,): logit[bona fide] - logit[spoof]; higher = more bona fide."""
-        map_BCFT = self.stem(features_BFT[:, None])
-        for block in self.blocks:
-            map_BCFT = block(map_BCFT)
-        cosine_BK, norm_B = self.classifier(global_average(map_BCFT))
+        (map_BCx,) = self.backbone.maps(features_BFT, ())
+        cosine_BK, norm_B = self.classifier(global_average(map_BCx))
         return bonafide_score(norm_B[:, None] * cosine_BK)
 
 
@@ -107,4 +119,4 @@ def deploy(network: SplitNetwork) -> DeployedNetwork:
     """Drop every exit but the deepest; the modules are shared with `network`, not copied."""
     last = network.exits[-1]
     assert isinstance(last, Exit)
-    return DeployedNetwork(network.backbone.stem, list(network.backbone.blocks), last.classifier)
+    return DeployedNetwork(network.backbone, last.classifier)

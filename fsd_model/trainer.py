@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from fsd_model import runtime
-from fsd_model.backbone import build_backbone
+from fsd_model.backbone import Backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
 from fsd_model.distill import LossTerms
 from fsd_model.distiller import Distiller
 from fsd_model.errors import InputError
+from fsd_model.networks import build_network
 from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
 from fsd_model.split import SplitNetwork, deploy
 from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
@@ -51,10 +52,12 @@ class Trainer:
         self.config = config
         self.data = data or open_training_data(config)
         self.device = runtime.start(config.runtime, config.seed)
-        backbone = build_backbone(config.network.family, config.network.depth, config.network)
+        backbone = build_network(config.network, config.feature)
         network = SplitNetwork(backbone, config.split, config.distill.needed_adapter).to(self.device)
-        # a third faster on CPUs
-        self.network: SplitNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if isinstance(backbone, Backbone):
+            # a third faster on CPUs; a network of one's own may count on the order of its memory
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network
         self.optimiser = build_optimiser(config.optim, self.network.parameters())
         updates = config.epochs * updates_per_epoch(len(self.data.train.labels_N), config.batch_size)
         half = config.runtime.precision == "bfloat16"

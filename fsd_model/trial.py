@@ -12,11 +12,11 @@ import torch
 
 from fsd_model.arms import arms, seeded
 from fsd_model.atomic import write_text
-from fsd_model.backbone import build_backbone
 from fsd_model.config import TrainConfig
 from fsd_model.export import export_detector
 from fsd_model.feature_store import default_store
 from fsd_model.folds import shared_attacks
+from fsd_model.networks import build_network
 from fsd_model.objective import resolve_groups
 from fsd_model.progress import progress_bar
 from fsd_model.split import SplitNetwork
@@ -150,7 +150,7 @@ def check(params: dict[str, Any], step: bool) -> None:
     """
     config = TrainConfig.model_validate(params)
     if not step:
-        backbone = build_backbone(config.network.family, config.network.depth, config.network)
+        backbone = build_network(config.network, config.feature)
         SplitNetwork(backbone, config.split, config.distill.needed_adapter)
         return
     trainer = Trainer(config)

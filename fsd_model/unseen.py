@@ -112,7 +112,7 @@ def judge_fold(config: TrainConfig, fold: Fold) -> FoldResult:
 
 
 def _scores(trainer: Trainer, target: FeatureSet) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    network = empty_network(trainer.config.network)
+    network = empty_network(trainer.config.network, trainer.config.feature)
     network.load_state_dict(trainer.best_weights)
     network.eval().to(trainer.device)
     scores = []

@@ -18,6 +18,9 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Corpus; default: the one it was trained on.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+    ] = False,
 ) -> None:
     """Score a whole split with a detector: EER and costs with intervals, EER by attack.
 
@@ -32,7 +35,7 @@ def evaluate(
     if split not in ("dev", "eval"):
         raise InputError(f"--split: must be dev or eval, got `{split}`")
     chosen: Literal["dev", "eval"] = "eval" if split == "eval" else "dev"
-    loaded = Detector.load(detector)
+    loaded = Detector.load(detector, allow_code)
     root = (data or loaded.card.data.root).absolute()
     corpus, folder = loaded.card.data.model_copy(update={"root": root}), out or detector
     result = earlier_evaluation(loaded, corpus, chosen, folder)

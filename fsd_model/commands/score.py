@@ -11,12 +11,15 @@ import typer
 def score(
     detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
     files: Annotated[list[Path], typer.Argument(help="Audio files (FLAC, WAV, OGG).")],
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+    ] = False,
 ) -> None:
     """Score audio files, one line each: file, score, decision, threshold. Higher = more bona fide."""
     from fsd_model.detector import Detector
     from fsd_model.errors import InputError
 
-    loaded = Detector.load(detector)
+    loaded = Detector.load(detector, allow_code)
     failed = 0
     for path in files:
         try:

@@ -38,7 +38,7 @@ def detector(threshold: float = 0.0) -> Detector:
         fingerprint="f",
         seed=1,
     )
-    return Detector(card, empty_network(NETWORK))
+    return Detector(card, empty_network(NETWORK, FeatureConfig()))
 
 
 def asv_file(corpus: Path, text: str) -> Path:

@@ -61,7 +61,7 @@ def test_deployed_scores_equal_the_training_network_s(depth):
     expected = bonafide_score(network(x)[-1].logits_BK)
     torch.testing.assert_close(deployed(x), expected, rtol=0, atol=0)
     names = {name.split(".")[0] for name, _ in deployed.named_parameters()}
-    assert names == {"stem", "blocks", "classifier"}
+    assert names == {"backbone", "classifier"}
 
 
 def test_angular_classifier_gives_true_cosines():

@@ -133,7 +133,7 @@ def test_best_epoch_is_the_lowest_dev_eer_and_its_weights_are_kept():
     best = min(seen, key=lambda epoch: seen[epoch][:2])
     assert trainer.best.epoch == best
     assert metrics["dev/eer_best"] == seen[best][0]
-    assert torch.equal(trainer.best_weights["stem.0.weight"], seen[best][2])
+    assert torch.equal(trainer.best_weights["backbone.stem.0.weight"], seen[best][2])
 
 
 def test_every_utterance_is_seen_once_an_epoch_in_an_order_of_its_own():
