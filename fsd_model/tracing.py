@@ -217,9 +217,18 @@ def _hooked(network: nn.Module, note: Callable[[str, list[Tensor]], None]) -> It
     """Call `note` with the name of each module that ran and the tensors it gave."""
 
     def hook(name: str) -> Any:
-        return lambda module, given, result: note(name, list(tensors(result)))
+        def after(module: nn.Module, args: Any, kwargs: Any, result: Any) -> Any:
+            # a module that hands on its input is a place of its own: a shortcut is not the block
+            if isinstance(result, Tensor) and any(result is given for given in tensors((args, kwargs))):
+                result = result.view_as(result)
+            note(name, list(tensors(result)))
+            return result
 
-    handles = [module.register_forward_hook(hook(name)) for name, module in network.named_modules()]
+        return after
+
+    handles = [
+        module.register_forward_hook(hook(name), with_kwargs=True) for name, module in network.named_modules()
+    ]
     try:
         yield
     finally:
