@@ -89,7 +89,7 @@ def measure(number: int, corpus: Path, store: Path, epochs: int) -> dict[str, fl
 def _eval_eer(trainer: Trainer, config: TrainConfig, store: Path) -> float:
     utterances = read_eval(DataConfig(root=config.data.root))
     array = open_features(store, utterances, config.feature).array
-    network = empty_network(config.network)
+    network = empty_network(config.network, config.feature)
     network.load_state_dict(trainer.best_weights)
     with torch.inference_mode():
         parts = [

@@ -32,6 +32,11 @@ FEATURE = FeatureConfig()
 FACTORIES = ["plain_cnn", "raw_residual", "wav2vec"]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)  # as in training; more of them are slower on maps this small
+
+
 def own(name: str, **options: object) -> NetworkFactory:
     return NetworkFactory(factory=f"{HERE}:{name}", options=options)
 

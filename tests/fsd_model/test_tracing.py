@@ -18,6 +18,11 @@ from tests.fsd_model.own_networks import PlainCnn, RawResidual, Wav2vec
 F, T = 10, 12
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)  # as in training; more of them are slower on maps this small
+
+
 def names(network: nn.Module, rows: int = F, frames: int = T) -> list[str]:
     return [cut.module for cut in trace(network, rows, frames).cuts]
 
@@ -81,6 +86,37 @@ def test_built_in_networks_are_cut_behind_their_blocks(depth):
     assert [cut.module for cut in found.cuts] == ["stem", *blocks]
     shapes = [(cut.shape[0], len(cut.shape) - 1) for cut in (*found.cuts[1:], found.output)]
     assert shapes == [(shape.channels, shape.axes) for shape in backbone.shapes]
+
+
+def blocking(network: nn.Module, x: torch.Tensor) -> set[str]:
+    """By autograd instead: the modules behind whose detached output no gradient reaches the input."""
+    found = set()
+    for name, layer in network.eval().named_modules():
+        ran = []
+
+        def cut_off(module, given, result, ran=ran):
+            ran.append(result if isinstance(result, torch.Tensor) else result[0])
+            fresh = ran[0].detach().requires_grad_().clone()
+            return fresh if isinstance(result, torch.Tensor) else (fresh, *result[1:])
+
+        handle = layer.register_forward_hook(cut_off)
+        given = x.clone().requires_grad_()
+        network(given).sum().backward()
+        handle.remove()
+        if len(ran) == 1 and given.grad is None:
+            found.add(name)
+    return found
+
+
+def test_autograd_agrees_on_what_everything_passes():
+    raw = RawResidual()
+    assert blocking(raw, torch.randn(2, 1, 500)) == {"", "blocks", "blocks.0", "blocks.1", "blocks.2"}
+    for network, rows, frames in ((build_backbone("senet", 18), 45, 60), (Wav2vec(), 1, 800)):
+        cuts = set(names(network, rows, frames))
+        passed = blocking(network, torch.randn(2, rows, frames))
+        assert cuts <= passed
+        blocks = {name for name in passed if ".".join(name.split(".")[-2:-1]) in ("blocks", "layers")}
+        assert blocks <= cuts | {"blocks.7", "model.encoder.transformer.layers.2"}
 
 
 def test_a_module_that_runs_twice_is_no_cut():
