@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fsd_model.commands import corpus
+from fsd_model.commands import corpus, data
 from fsd_model.commands.compare import compare
 from fsd_model.commands.cuts import cuts
 from fsd_model.commands.evaluate import evaluate
@@ -13,6 +13,7 @@ from fsd_model.commands.score import score
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(corpus.app, name="corpus")
 app.command()(cuts)
+app.add_typer(data.app, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(score)

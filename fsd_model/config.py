@@ -21,6 +21,9 @@ from fsd_model.runtime import RuntimeConfig
 from fsd_model.settings import Settings
 from fsd_model.split import Cuts, check_cuts
 
+# Where and how the data is read; what was read is in the digest of the data.
+_WHERE = {"root", "format", "subset", "skip_bad"}
+
 
 class TrainConfig(Settings):
     """One training run. The defaults are the most defensible reading of arXiv 2303.01211.
@@ -87,7 +90,7 @@ class TrainConfig(Settings):
     def fingerprint(self) -> str:
         """SHA-256 over everything that decides the result: not the runtime, not where data and noise lie."""
         tree = self.model_dump(
-            mode="json", exclude={"runtime": True, "data": {"root"}, "augment": {"noise": {"root"}}}
+            mode="json", exclude={"runtime": True, "data": _WHERE, "augment": {"noise": {"root"}}}
         )
         tree["cuts"] = list(self.split)
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

@@ -19,6 +19,7 @@ from fsd_model.backbone import NetworkConfig
 from fsd_model.dataset import DataConfig
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract
+from fsd_model.left_out import LeftOut
 from fsd_model.networks import Network, NetworkFactory, build_network
 from fsd_model.packing import as_stored
 from fsd_model.settings import Settings
@@ -44,6 +45,7 @@ class DetectorCard(Settings):
         parameters: of the deployed network.
         data: the corpus it was trained on.
         data_digest: SHA-256 over names, labels and audio of train and dev.
+        left_out: files of train and dev that `data.skip_bad` left out.
         fingerprint: SHA-256 of the training configuration.
         seed: of the training run.
     """
@@ -59,6 +61,7 @@ class DetectorCard(Settings):
     parameters: int = Field(ge=1)
     data: DataConfig
     data_digest: str
+    left_out: Annotated[tuple[LeftOut, ...], Field(strict=False)] = ()
     fingerprint: str
     seed: int
 

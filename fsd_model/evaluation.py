@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from fsd_model.asv_scores import read_asv_scores
 from fsd_model.audio import read_audio
 from fsd_model.dataset import DataConfig, Utterance, read_split
 from fsd_model.detector import Detector
-from fsd_model.evaluation_data import read_eval
+from fsd_model.errors import InputError
+from fsd_model.evaluation_data import evaluation_format, read_eval
 from fsd_model.evaluation_result import (
     Evaluation,
     EvaluationSplit,
@@ -26,8 +28,9 @@ from fsd_model.evaluation_result import (
     summarise,
     write_evaluation,
 )
+from fsd_model.formats.asvspoof2019 import track_folder
+from fsd_model.left_out import WAY_OUT, LeftOut, check_remaining, reason_of
 from fsd_model.metrics import AsvErrorRates
-from fsd_model.protocol import track_folder
 from fsd_model.scoring import Scores, write_scores
 from fsd_model.trials import SCORES_SUFFIX, TRIALS_SUFFIX, Trial, write_trials
 
@@ -42,17 +45,34 @@ def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
 
 
 def _features(
-    detector: Detector, utterances: Sequence[Utterance], jobs: int
-) -> Iterator[NDArray[np.float32]]:
-    """Front-end output (F, T) in order; a bounded number of files is in flight."""
+    detector: Detector, utterances: Sequence[Utterance], jobs: int, left_out: list[LeftOut] | None
+) -> Iterator[tuple[Utterance, NDArray[np.float32]]]:
+    """Front-end output (F, T) in order, bad files put into `left_out`; a bounded number is in flight."""
+
+    def one(utterance: Utterance) -> NDArray[np.float32] | LeftOut:
+        try:
+            return detector.features(read_audio(utterance.path))
+        except InputError as error:
+            if left_out is None:
+                raise InputError(f"{error}; {WAY_OUT}") from error
+            return LeftOut(name=utterance.name, reason=reason_of(utterance, error))
+
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(utterances), 4 * BATCH):
             part = utterances[start : start + 4 * BATCH]
-            yield from pool.map(lambda u: detector.features(read_audio(u.path)), part)
+            for utterance, result in zip(part, pool.map(one, part), strict=True):
+                if not isinstance(result, LeftOut):
+                    yield utterance, result
+                elif left_out is not None:
+                    left_out.append(result)
 
 
 def score_utterances(
-    detector: Detector, utterances: Sequence[Utterance], jobs: int = 1, progress: Progress | None = None
+    detector: Detector,
+    utterances: Sequence[Utterance],
+    jobs: int = 1,
+    progress: Progress | None = None,
+    left_out: list[LeftOut] | None = None,
 ) -> Scores:
     """Score utterances with the deployed network.
 
@@ -61,22 +81,32 @@ def score_utterances(
         utterances: of either class.
         jobs: threads that read audio and compute features.
         progress: called with (done, total).
+        left_out: gets the bad files, which have no score; None: the first one stops.
 
     Raises:
-        InputError: a faulty audio file, named.
+        InputError: a faulty audio file, named; or a class of which every file is bad.
     """
-    scores: list[float] = []
-    features = _features(detector, utterances, jobs)
+    values: list[float] = []
+    scored: list[Utterance] = []
+    features = _features(detector, utterances, jobs, left_out)
     while batch := list(islice(features, BATCH)):
-        scores += detector.score_features(np.stack(batch)).tolist()
+        values += detector.score_features(np.stack([features_FT for _, features_FT in batch])).tolist()
+        scored += [utterance for utterance, _ in batch]
         if progress is not None:
-            progress(len(scores), len(utterances))
-    labels_N = np.array([u.label for u in utterances], dtype=np.int64)
-    return Scores([u.name for u in utterances], [u.attack for u in utterances], labels_N, np.array(scores))
+            progress(len(scored) + len(left_out or ()), len(utterances))
+    check_remaining(utterances, scored, left_out or ())
+    labels_N = np.array([u.label for u in scored], dtype=np.int64)
+    return Scores([u.name for u in scored], [u.attack for u in scored], labels_N, np.array(values))
+
+
+def _reading(data: DataConfig) -> dict[str, Any]:
+    return data.model_dump(mode="json", exclude={"root"})
 
 
 def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | None:
     """The ASV operating point from the official score file, or None where the corpus has none."""
+    if evaluation_format(data) != "asvspoof2019":
+        return None
     folder = track_folder(data.root, data.track) / f"ASVspoof2019_{data.track}_asv_scores"
     path = folder / f"ASVspoof2019.{data.track}.asv.{split}.gi.trl.scores.txt"
     return read_asv_scores(path) if path.is_file() else None
@@ -96,9 +126,13 @@ def evaluate(
         InputError: faulty data, or `out` cannot be written.
     """
     utterances = utterances_of(data, split)
-    scores = score_utterances(detector, utterances, jobs, progress)
-    trials = [Trial.of(utterance) for utterance in utterances]
-    scored = Scored(split, detector.digest(), str(data.root), detector.card.threshold)
+    left_out: list[LeftOut] | None = [] if data.skip_bad else None
+    scores = score_utterances(detector, utterances, jobs, progress, left_out)
+    bad = {each.name: each.reason for each in left_out or ()}
+    trials = [Trial.of(utterance) for utterance in utterances if utterance.name not in bad]
+    records = [{"name": name, "reason": reason} for name, reason in bad.items()]
+    threshold = detector.card.threshold
+    scored = Scored(split, detector.digest(), str(data.root), threshold, _reading(data), records)
     result = summarise(scored, scores, trials, organisers_asv(data, split))
     write_scores(out / f"{split}{SCORES_SUFFIX}", scores)
     write_trials(out / f"{split}{TRIALS_SUFFIX}", trials)
@@ -115,6 +149,8 @@ def earlier_evaluation(
     """
     found = read_evaluation(out / f"{split}.json")
     if found is None or found.detector != detector.digest() or found.data != str(data.root):
+        return None
+    if found.reading != _reading(data):
         return None
     there = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
     return found if there else None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Evaluation:
         eer_by_environment, eer_by_codec: within each that has both classes; empty where there is but one.
         asv: the speaker verification system behind min t-DCF.
         notes: what is odd about the scores.
+        reading: how the corpus was read: format, track, subset, skip_bad.
+        left_out: name and reason of each bad file that was not scored.
     """
 
     split: EvaluationSplit
@@ -63,6 +65,8 @@ class Evaluation:
     eer_by_codec: dict[str, float]
     asv: AsvErrorRates | None
     notes: list[str]
+    reading: dict[str, Any] = field(default_factory=dict)
+    left_out: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def min_tdcf(self) -> dict[str, float]:
@@ -79,6 +83,8 @@ class Scored:
     detector: str
     data: str
     threshold: float
+    reading: dict[str, Any] = field(default_factory=dict)
+    left_out: list[dict[str, str]] = field(default_factory=list)
 
 
 def summarise(
@@ -113,6 +119,8 @@ def summarise(
         eer_by_codec=_rates(scores, [trial.codec for trial in trials]),
         asv=asv,
         notes=oddities(scores),
+        reading=scored.reading,
+        left_out=scored.left_out,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from fsd_model.config import TrainConfig
 from fsd_model.detector import Detector, DetectorCard, empty_network
 from fsd_model.trainer import Trainer
+from fsd_model.training_data import TrainingData
 from fsd_model.validation import DevResult
 
 # bfloat16 segments round to 8 bits; the detector computes them in float32.
@@ -39,13 +40,13 @@ def export_detector(trainer: Trainer, folder: Path) -> Detector:
     network = empty_network(trainer.config.network, trainer.config.feature)
     network.load_state_dict(trainer.best_weights)
     parameters = sum(p.numel() for p in network.parameters())
-    Detector(_card(trainer.config, best, trainer.data.digest, parameters), network).save(folder)
+    Detector(_card(trainer.config, best, trainer.data, parameters), network).save(folder)
     detector = Detector.load(folder, allow_code=True)  # what it names has just been trained here
     _check_parity(detector, trainer, best)
     return detector
 
 
-def _card(config: TrainConfig, best: DevResult, digest: str, parameters: int) -> DetectorCard:
+def _card(config: TrainConfig, best: DevResult, data: TrainingData, parameters: int) -> DetectorCard:
     return DetectorCard(
         feature=config.feature,
         network=config.network,
@@ -55,7 +56,8 @@ def _card(config: TrainConfig, best: DevResult, digest: str, parameters: int) ->
         trained_cuts=config.split,
         parameters=parameters,
         data=config.data,
-        data_digest=digest,
+        data_digest=data.digest,
+        left_out=data.left_out,
         fingerprint=config.fingerprint(),
         seed=config.seed,
     )

@@ -1,8 +1,7 @@
 """Features computed once per corpus and front end, then shared by all trials as a memory map.
 
 A store folder is named by the SHA-256 of all that determines its content, so a changed file or setting can
-never meet old features. It is built under a lock in a temporary folder and renamed when complete: a folder
-under its final name is whole, whoever was killed when.
+never meet old features. Bad files that were left out are recorded in it (see `feature_folder`).
 
 Shapes: N utterances, F feature rows, T frames.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
@@ -27,7 +24,9 @@ from fsd_model.audio import decode_audio, read_bytes
 from fsd_model.audio_digests import audio_digests
 from fsd_model.dataset import Utterance
 from fsd_model.errors import InputError
+from fsd_model.feature_folder import ABOUT_FILE, bad_rows, build_once
 from fsd_model.features import FeatureConfig, extract, feature_shape
+from fsd_model.left_out import WAY_OUT, LeftOut, check_remaining, reason_of
 from fsd_model.packing import pack, record_type
 
 STORE_VARIABLE = "FSD_STORE"
@@ -42,13 +41,19 @@ _LARGEST = float(np.finfo(np.float16).max)
 class StoredFeatures:
     """Features of a sequence of utterances.
 
-    `array` is (N, F, T) in the form of `packing` (float16; int16 for waveforms), read-only, in the order
-    asked for; `content_digest` is the hexadecimal SHA-256 over the names, labels and audio bytes, the same on
-    every machine and for every front end; `lengths_N`, of waveforms only, is each recording's samples.
+    Attributes:
+        array: (N, F, T) in the form of `packing` (float16; int16 for waveforms), read-only.
+        content_digest: hexadecimal SHA-256 over the names, labels and audio bytes of the N utterances, the
+            same on every machine and for every front end.
+        utterances: the N that have a row: all that were asked for, less those left out.
+        left_out: the others, in order.
+        lengths_N: of waveforms only, each recording's samples.
     """
 
     array: NDArray[Any]
     content_digest: str
+    utterances: tuple[Utterance, ...]
+    left_out: tuple[LeftOut, ...] = ()
     lengths_N: NDArray[np.int32] | None = None
 
 
@@ -59,7 +64,11 @@ def default_store() -> Path:
 
 
 def open_features(
-    store: Path, utterances: Sequence[Utterance], config: FeatureConfig, progress: Progress | None = None
+    store: Path,
+    utterances: Sequence[Utterance],
+    config: FeatureConfig,
+    progress: Progress | None = None,
+    skip_bad: bool = False,
 ) -> StoredFeatures:
     """Open the features of `utterances`, computing them if no process has done so before.
 
@@ -70,29 +79,59 @@ def open_features(
         utterances: at least one.
         config: the front end.
         progress: called while building, after each utterance, with (done, total).
+        skip_bad: leave files out that are missing or do not decode, instead of stopping at the first.
 
     Raises:
-        InputError: no utterances, a bad audio file (named), or a store that is full or not writable (named);
-            no half-built features stay behind.
+        InputError: no utterances, a bad audio file (named; with `skip_bad`: no good one of a class), or a
+            store that is full or not writable (named); no half-built features stay behind.
     """
     if not utterances:
         raise InputError("features must be of at least one utterance, got none; check the split")
     try:
-        digests = audio_digests(store / "digests", [utterance.path for utterance in utterances])
-        folder = store / _key(utterances, digests, config)
-        if not folder.is_dir():
-            files = {_file_name(config): _rows(utterances, digests, config, progress)}
-            _build_once(folder, {**files, "about.json": iter([_about(utterances, config)])})
-        records_N = _open_records(folder, len(utterances), config)
+        return _open(store, utterances, config, progress, skip_bad)
     except OSError as error:
         raise InputError(
             f"{store}: feature store must be writable and have space, got: {error.strerror or error};"
             f" free some space or name another folder in {STORE_VARIABLE}"
         ) from error
-    content = _content_digest(utterances, digests)
+
+
+def _open(
+    store: Path,
+    utterances: Sequence[Utterance],
+    config: FeatureConfig,
+    progress: Progress | None,
+    skip_bad: bool,
+) -> StoredFeatures:
+    missing = [u for u in utterances if not _readable(u.path)] if skip_bad else []
+    gone = {u.name: "audio file must exist and be readable, got none" for u in missing}
+    present = [u for u in utterances if u.name not in gone]
+    digests = audio_digests(store / "digests", [utterance.path for utterance in present])
+    folder = store / _key(present, digests, config)
+    if not folder.is_dir():
+        work = _Rows(present, digests, config, progress, skip_bad)
+        build_once(folder, {_file_name(config): iter(work), ABOUT_FILE: work.about()})
+    bad = bad_rows(folder)
+    if bad and not skip_bad:
+        number, reason = min(bad.items())
+        raise InputError(f"{present[number].path}: {reason}; {WAY_OUT}")
+    gone |= {present[number].name: reason for number, reason in bad.items()}
+    good = [row for row in range(len(present)) if row not in bad]
+    kept, left_out = tuple(present[row] for row in good), _records(utterances, gone)
+    check_remaining(utterances, kept, left_out)
+    records_N = _open_records(folder, len(kept), config)
+    content = _content_digest(kept, [digests[row] for row in good])
     if config.kind == "waveform":
-        return StoredFeatures(records_N["samples"], content, records_N["length"])
-    return StoredFeatures(records_N, content)
+        return StoredFeatures(records_N["samples"], content, kept, left_out, records_N["length"])
+    return StoredFeatures(records_N, content, kept, left_out)
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def _records(utterances: Sequence[Utterance], gone: dict[str, str]) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(name=u.name, reason=gone[u.name]) for u in utterances if u.name in gone)
 
 
 def _key(utterances: Sequence[Utterance], digests: list[str], config: FeatureConfig) -> str:
@@ -108,31 +147,54 @@ def _digest(value: object) -> str:
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _about(utterances: Sequence[Utterance], config: FeatureConfig) -> bytes:
-    shape = [len(utterances), *feature_shape(config)]
-    record = str(record_type(config))
-    return json.dumps({"front_end": config.identity(), "shape": shape, "record": record}).encode()
-
-
 def _file_name(config: FeatureConfig) -> str:
     return "waveforms.i16" if config.kind == "waveform" else "features.f16"
 
 
-def _rows(
-    utterances: Sequence[Utterance], digests: list[str], config: FeatureConfig, progress: Progress | None
-) -> Iterator[bytes]:
-    for done, (utterance, digest) in enumerate(zip(utterances, digests, strict=True), start=1):
-        yield _row(utterance.path, digest, config)
-        if progress is not None:
-            progress(done, len(utterances))
+class _Rows:
+    """The rows of a store folder in the making, and what is to be said about them when all are done."""
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        digests: list[str],
+        config: FeatureConfig,
+        progress: Progress | None,
+        skip_bad: bool,
+    ) -> None:
+        self.utterances, self.digests, self.config = utterances, digests, config
+        self.progress, self.skip_bad = progress, skip_bad
+        self.bad: dict[int, str] = {}
+
+    def __iter__(self) -> Iterator[bytes]:
+        for number, (utterance, digest) in enumerate(zip(self.utterances, self.digests, strict=True)):
+            data = _unchanged(utterance.path, digest)
+            try:
+                yield _row(data, utterance.path, self.config)
+            except InputError as error:
+                if not self.skip_bad:
+                    raise InputError(f"{error}; {WAY_OUT}") from error
+                self.bad[number] = reason_of(utterance, error)
+            if self.progress is not None:
+                self.progress(number + 1, len(self.utterances))
+
+    def about(self) -> Iterator[bytes]:
+        """To be asked for when the rows are done."""
+        shape = [len(self.utterances) - len(self.bad), *feature_shape(self.config)]
+        about = {"front_end": self.config.identity(), "shape": shape, "record": str(record_type(self.config))}
+        yield json.dumps({**about, "left_out": self.bad}).encode()
 
 
-def _row(path: Path, digest: str, config: FeatureConfig) -> bytes:
+def _unchanged(path: Path, digest: str) -> bytes:
     data = read_bytes(path)
     if sha256(data).hexdigest() != digest:
         raise InputError(
             f"{path}: audio must not change under a run, got other bytes; touch it and start again"
         )
+    return data
+
+
+def _row(data: bytes, path: Path, config: FeatureConfig) -> bytes:
     waveform_S = decode_audio(data, path)
     features_FT = extract(config, waveform_S)
     peak = float(np.abs(features_FT).max())
@@ -141,41 +203,6 @@ def _row(path: Path, digest: str, config: FeatureConfig) -> bytes:
             f"{path}: features must fit float16 (at most {_LARGEST:g}), got {peak:g}; leave it out"
         )
     return pack(config, features_FT, len(waveform_S))
-
-
-def _build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if folder.is_dir():
-            return
-        temporary = folder.with_name(f"{folder.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a builder that was killed: the lock is ours now
-        try:
-            _build(temporary, files)
-            os.replace(temporary, folder)
-            _flush(folder.parent)
-        except BaseException:  # Ctrl-C and a stopped trial too: leave nothing behind
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-
-
-def _build(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
-    folder.mkdir()
-    for name, pieces in files.items():
-        # written, not mapped: a full disk is then an OSError here and no SIGBUS
-        with open(folder / name, "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-    _flush(folder)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open_records(folder: Path, count: int, config: FeatureConfig) -> np.memmap[Any, np.dtype[Any]]:

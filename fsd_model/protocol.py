@@ -1,43 +1,38 @@
-"""The ASVspoof 2019 protocol format: one parser for every split.
+"""What every corpus format shares: utterances, labels, and a reader that names the line at fault.
 
-Reading a split by name lives elsewhere (`dataset`: train and dev; `evaluation_data`: eval), so that what the
-search imports cannot reach the evaluation set.
-
-Source: README.LA.txt and README.PA.txt of ASVspoof 2019 (https://doi.org/10.7488/ds/2555).
+The formats themselves are in `fsd_model.formats`. Reading a split by name lives elsewhere (`dataset`: train
+and dev; `evaluation_data`: eval), so that what the search imports cannot reach the evaluation set.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fsd_model.errors import InputError
 
-Track = Literal["LA", "PA"]
+Track = Literal["LA", "PA", "DF"]
+Subset = Literal["eval", "progress", "hidden"]
 
 BONAFIDE = 1
 SPOOF = 0
 LABELS = {"bonafide": BONAFIDE, "spoof": SPOOF}
 NO_ATTACK = "-"
+NO_CODEC = "-"
 
-_COLUMNS = {"LA": "SPEAKER UTTERANCE - ATTACK KEY", "PA": "SPEAKER UTTERANCE ENVIRONMENT ATTACK KEY"}
-_ENVIRONMENT = {"LA": re.compile("-"), "PA": re.compile("[abc]{3}")}
-_ENVIRONMENT_RULE = {
-    "LA": "third column must be `-` in LA",
-    "PA": "environment must be three of a, b, c in PA",
-}
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One recording of a protocol.
 
-    `attack` is `-` for bona fide; `label` is BONAFIDE or SPOOF; `environment` is `-` in LA and a triplet
-    (room size, reverberation, distance) in PA.
+    `attack` is `-` for bona fide; `label` is BONAFIDE or SPOOF; `environment` is the recording conditions of
+    replay tracks (2019: room size, reverberation, distance; 2021: room, microphone, distance), else `-`;
+    `codec` is what the recording went through (2021 LA: codec/transmission), `-` for none.
     """
 
     name: str
@@ -46,52 +41,56 @@ class Utterance:
     label: int
     path: Path
     environment: str
+    codec: str = NO_CODEC
 
 
-def track_folder(root: Path, track: Track) -> Path:
-    """The folder that holds `ASVspoof2019_<track>_cm_protocols`: `root` or `root/<track>`.
-
-    Raises:
-        InputError: neither does.
-    """
-    wanted = f"ASVspoof2019_{track}_cm_protocols"
-    for folder in (root, root / track):
-        if (folder / wanted).is_dir():
-            return folder
-    raise InputError(
-        f"{root}: data folder must hold {wanted}, found neither {root / wanted} nor {root / track / wanted};"
-        f" give the folder of ASVspoof 2019 {track} or its parent (or `fsd-tuner corpus make DIR`)"
-    )
-
-
-def read_protocol(file: Path, audio: Path, track: Track) -> list[Utterance]:
-    """Read one countermeasure protocol and find its audio files.
+def read_listing(
+    file: Path,
+    rows: Iterable[tuple[int, Row]],
+    parse: Callable[[Row], Utterance | None],
+    check_files: bool = True,
+) -> list[Utterance]:
+    """Parse the rows of a protocol or manifest.
 
     Args:
-        file: protocol of five columns a line; empty lines are passed over.
-        audio: folder of the `<utterance>.flac` files, listed once.
-        track: LA or PA, which decides the third column.
+        file: named in errors.
+        rows: (line number, row).
+        parse: makes the utterance of a row; None for a row of another split.
+        check_files: whether every audio file must exist; each folder is listed once.
 
     Returns:
-        Utterances in the order of the file; both classes are there and every audio file exists.
+        Utterances in the order of the rows; names are unique and both classes are there.
 
     Raises:
         InputError: `FILE:LINE: rule, got ..., way out`.
     """
     line_of: dict[str, int] = {}
     utterances = []
-    for number, line in enumerate(_read_lines(file), start=1):
-        if columns := line.split():
-            try:
-                utterance = _parse_line(columns, audio, track)
+    for number, row in rows:
+        try:
+            utterance = parse(row)
+            if utterance is not None:
                 _check_new(utterance.name, line_of)
-            except InputError as error:
-                raise InputError(f"{file}:{number}: {error}") from None
+        except InputError as error:
+            raise InputError(f"{file}:{number}: {error}") from None
+        if utterance is not None:
             line_of[utterance.name] = number
             utterances.append(utterance)
     _check_classes(file, utterances)
-    _check_audio(file, audio, line_of)
+    if check_files:
+        _check_audio(file, utterances, line_of)
     return utterances
+
+
+def split_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, columns) of a text file with columns between spaces or tabs; empty lines are passed over.
+
+    Raises:
+        InputError: the file is missing, unreadable or not UTF-8.
+    """
+    for number, line in enumerate(_read_lines(file), start=1):
+        if columns := line.split():
+            yield number, columns
 
 
 def check_attack(attack: str, key: str) -> None:
@@ -100,8 +99,7 @@ def check_attack(attack: str, key: str) -> None:
     Raises:
         InputError: the two columns disagree, or the key is unknown.
     """
-    if key not in LABELS:
-        raise InputError(f"key must be bonafide or spoof, got `{key}`; correct the last column")
+    check_key(key)
     if (key == "bonafide") != (attack == NO_ATTACK):
         rule = (
             "a bonafide line must have attack `-`"
@@ -111,16 +109,10 @@ def check_attack(attack: str, key: str) -> None:
         raise InputError(f"{rule}, got `{attack}`; correct the attack or the key")
 
 
-def _parse_line(columns: list[str], audio: Path, track: Track) -> Utterance:
-    if len(columns) != 5:
-        raise InputError(f"line must have 5 columns ({_COLUMNS[track]}), got {len(columns)}; is it {track}?")
-    speaker, name, environment, attack, key = columns
-    check_attack(attack, key)
-    if not _ENVIRONMENT[track].fullmatch(environment):
-        raise InputError(
-            f"{_ENVIRONMENT_RULE[track]}, got `{environment}`; correct it or choose the other track"
-        )
-    return Utterance(name, speaker, attack, LABELS[key], audio / f"{name}.flac", environment)
+def check_key(key: str) -> None:
+    """Raise InputError where `key` is neither bonafide nor spoof."""
+    if key not in LABELS:
+        raise InputError(f"key must be bonafide or spoof, got `{key}`; correct the last column")
 
 
 def _check_new(name: str, line_of: dict[str, int]) -> None:
@@ -152,17 +144,23 @@ def _check_classes(file: Path, utterances: Iterable[Utterance]) -> None:
             raise InputError(f"{file}:1: protocol must hold both classes, got no {key} line; is it cut off?")
 
 
-def _check_audio(file: Path, audio: Path, line_of: dict[str, int]) -> None:
+def _check_audio(file: Path, utterances: list[Utterance], line_of: dict[str, int]) -> None:
+    names_in = {folder: _files_in(folder) for folder in dict.fromkeys(u.path.parent for u in utterances)}
+    missing = [u for u in utterances if u.path.name not in names_in[u.path.parent]]
+    if missing:
+        first = missing[0]
+        raise InputError(
+            f"{file}:{line_of[first.name]}: every utterance must have an audio file in {first.path.parent},"
+            f" got none for {len(missing)} of {len(utterances)}, the first {first.path.name}; copy them or"
+            " remove the lines, or leave missing files out with data.skip_bad (--skip-bad)"
+        )
+
+
+def _files_in(folder: Path) -> set[str]:
     try:
-        with os.scandir(audio) as entries:
-            present = {entry.name[:-5] for entry in entries if entry.name.endswith(".flac")}
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
     except OSError as error:
         raise InputError(
-            f"{audio}: folder of audio files must be readable, got: {error.strerror}; check it"
+            f"{folder}: folder of audio files must be readable, got: {error.strerror}; check it"
         ) from None
-    missing = [name for name in line_of if name not in present]
-    if missing:
-        raise InputError(
-            f"{file}:{line_of[missing[0]]}: every utterance must have an audio file in {audio}, got none for"
-            f" {len(missing)} of {len(line_of)}, the first {missing[0]}.flac; copy them or remove the lines"
-        )

@@ -19,6 +19,7 @@ from fsd_model.augment.pipeline import Augmentation, open_augmentation
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import Utterance, read_split
 from fsd_model.feature_store import default_store, open_features
+from fsd_model.left_out import LeftOut
 from fsd_model.packing import from_stored, tensor_from_stored
 
 Progress = Callable[[int, int], None]
@@ -81,12 +82,14 @@ class TrainingData:
     Attributes:
         train, dev: features.
         digest: SHA-256 over audio bytes, names and labels of both, and over the noise files in use.
+        left_out: bad files, in neither.
         augmentation: of training batches; None leaves them as stored.
     """
 
     train: FeatureSet
     dev: FeatureSet
     digest: str
+    left_out: tuple[LeftOut, ...] = ()
     augmentation: Augmentation | None = None
 
     def train_batch(self, rows_B: NDArray[np.int64], epoch: int, device: torch.device) -> Batch:
@@ -112,17 +115,19 @@ def open_training_data(config: TrainConfig, progress: Progress | None = None) ->
     """
     store = config.runtime.store or default_store()
     sets: list[FeatureSet] = []
+    left_out: list[LeftOut] = []
     digest = hashlib.sha256()
     for split in ("train", "dev"):
         utterances = read_split(config.data, split)
-        stored = open_features(store, utterances, config.feature, progress)
-        labels_N = np.array([u.label for u in utterances], dtype=np.int64)
-        sets.append(FeatureSet(stored.array, labels_N, tuple(utterances)))
+        stored = open_features(store, utterances, config.feature, progress, config.data.skip_bad)
+        labels_N = np.array([u.label for u in stored.utterances], dtype=np.int64)
+        sets.append(FeatureSet(stored.array, labels_N, stored.utterances))
+        left_out += stored.left_out
         digest.update(stored.content_digest.encode())
     augmentation = open_augmentation(config, store, sets[0].utterances, progress)
     if augmentation is not None and augmentation.noise is not None:
         digest.update(augmentation.noise.digest(store).encode())
-    return TrainingData(sets[0], sets[1], digest.hexdigest(), augmentation)
+    return TrainingData(sets[0], sets[1], digest.hexdigest(), tuple(left_out), augmentation)
 
 
 def updates_per_epoch(count: int, batch_size: int) -> int:

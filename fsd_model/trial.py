@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -108,6 +109,12 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     resolved = config.override({"runtime.store": store, "data.root": root})
     with progress_bar(f"features ({config.feature.kind})") as progress:
         data = open_training_data(resolved, progress)
+    if data.left_out:
+        first = data.left_out[0]
+        print(
+            f"left out {len(data.left_out)} bad files, the first {first.name}: {first.reason}",
+            file=sys.stderr,
+        )
     runtime_settings = {**settings.get("runtime", {}), "store": str(store)}
     ready = {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
     if config.objective.name == "unseen-attacks":

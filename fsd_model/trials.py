@@ -39,7 +39,7 @@ class Trial:
             utterance.speaker,
             utterance.attack,
             utterance.environment,
-            getattr(utterance, "codec", "-"),
+            utterance.codec,
             _KEYS[utterance.label],
         )
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parents[1] / "fsd_model"
 LOCKED = {"fsd_model.evaluation_data", "fsd_model.evaluation"}
 
 
 def imports_of(module: str) -> set[str]:
     path = PACKAGE / (module.removeprefix("fsd_model.").replace(".", "/") + ".py")
-    if not path.is_file():
-        return set()
+    return imports_in(path) if path.is_file() else set()
+
+
+def imports_in(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -42,8 +46,19 @@ def test_the_lock_would_notice():
     assert reachable("fsd_model.evaluation") >= LOCKED
 
 
-def test_no_other_module_names_the_evaluation_protocol():
-    naming = [p.name for p in PACKAGE.rglob("*.py") if "cm.eval" in p.read_text()]
+EVALUATION_FILES = (
+    "cm.eval",  # ASVspoof 2019
+    "ASVspoof2021_",
+    "trial_metadata",
+    "eval.track_1",  # ASVspoof 5
+    "flac_E",
+    "meta.csv",  # In-the-Wild
+)
+
+
+@pytest.mark.parametrize("name", EVALUATION_FILES)
+def test_no_other_module_names_the_evaluation_protocol(name):
+    naming = [p.name for p in PACKAGE.rglob("*.py") if name in p.read_text()]
     assert naming == ["evaluation_data.py"]
 
 
@@ -51,3 +66,8 @@ def test_comparing_scores_opens_no_split():
     modules = reachable("fsd_model.compare_files")
     assert {"fsd_model.trials", "fsd_model.bootstrap"} <= modules
     assert not modules & LOCKED
+
+
+def test_only_evaluation_and_the_check_of_data_open_it():
+    importing = {p.stem for p in PACKAGE.rglob("*.py") if "fsd_model.evaluation_data" in imports_in(p)}
+    assert importing == {"evaluation", "data_check"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from fsd_model.dataset import DataConfig
     from fsd_model.evaluation_result import Evaluation
 
 
@@ -20,6 +21,14 @@ def evaluate(
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+    ] = False,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="Layout of --data; default: by its files.")
+    ] = None,
+    track: Annotated[str | None, typer.Option(help="LA, PA or DF; default: as trained.")] = None,
+    subset: Annotated[str, typer.Option(help="eval, progress or hidden (of ASVspoof 2021).")] = "eval",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out and list files that are missing or do not decode.")
     ] = False,
 ) -> None:
     """Score a whole split with a detector: EER and costs with intervals, EER by attack.
@@ -36,8 +45,8 @@ def evaluate(
         raise InputError(f"--split: must be dev or eval, got `{split}`")
     chosen: Literal["dev", "eval"] = "eval" if split == "eval" else "dev"
     loaded = Detector.load(detector, allow_code)
-    root = (data or loaded.card.data.root).absolute()
-    corpus, folder = loaded.card.data.model_copy(update={"root": root}), out or detector
+    options = {"track": track, "subset": subset, "skip_bad": skip_bad}
+    corpus, folder = _corpus(loaded.card.data, data, layout, options), out or detector
     result = earlier_evaluation(loaded, corpus, chosen, folder)
     if result is None:
         with progress_bar(f"scoring {chosen}") as progress:
@@ -46,8 +55,21 @@ def evaluate(
     _show(result, folder)
 
 
+def _corpus(own: DataConfig, data: Path | None, layout: str | None, options: dict[str, Any]) -> DataConfig:
+    """What to score: the corpus of the detector's card, or another one in a layout of its own."""
+    from fsd_model.commands.data import data_config
+
+    given = {name: value for name, value in options.items() if value is not None}
+    where = {"root": (data or own.root).absolute(), "format": layout or ("auto" if data else own.format)}
+    return data_config({"track": own.track, **given, **where})
+
+
 def _show(result: Evaluation, folder: Path) -> None:
     typer.echo(f"{result.split}: {result.utterances} utterances, scored {result.when}")
+    if result.left_out:
+        typer.echo(
+            f"left out {len(result.left_out)} bad files, listed in {folder / (result.split + '.json')}"
+        )
     _show_figures(result)
     _show_rates("attack", result.eer_by_attack | {"all": result.eer})
     for kind, rates in (("environment", result.eer_by_environment), ("codec", result.eer_by_codec)):

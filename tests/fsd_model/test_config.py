@@ -49,7 +49,7 @@ def test_defaults_are_the_published_method_s():
         ({"cuts": [True]}, "cuts"),
         ({"cuts": [1.0]}, "cuts"),
         ({"optim": {"learning_rate": 0}}, "learning_rate"),
-        ({"data": {"root": "x", "track": "DF"}}, "track"),
+        ({"data": {"root": "x", "track": "XX"}}, "track"),
     ],
 )
 def test_wrong_settings_are_named(changes, words):

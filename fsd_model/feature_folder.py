@@ -1,0 +1,63 @@
+"""A folder of the feature store: built by one process, whole or not at all.
+
+It holds the rows one after another, and what they are of: shape, front end, and the files left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+ABOUT_FILE = "about.json"
+
+
+def build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
+    """Build `folder` under a lock in a temporary folder, unless another process has done so meanwhile.
+
+    Args:
+        folder: under its final name it is whole, whoever was killed when.
+        files: content in pieces, by name; each is asked for when those before it are written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if folder.is_dir():
+            return
+        temporary = folder.with_name(f"{folder.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)  # of a builder that was killed: the lock is ours now
+        try:
+            _build(temporary, files)
+            os.replace(temporary, folder)
+            _flush(folder.parent)
+        except BaseException:  # Ctrl-C and a stopped trial too: leave nothing behind
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def bad_rows(folder: Path) -> dict[int, str]:
+    """The utterances that have no row here, by number, and why."""
+    about = json.loads((folder / ABOUT_FILE).read_bytes())
+    return {int(number): reason for number, reason in about.get("left_out", {}).items()}
+
+
+def _build(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
+    folder.mkdir()
+    for name, pieces in files.items():
+        # written, not mapped: a full disk is then an OSError here and no SIGBUS
+        with open(folder / name, "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+    _flush(folder)
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
