@@ -72,10 +72,12 @@ class Detector:
     Args:
         card: what the detector is.
         network: the deployed network, on the CPU.
+        folder: where it was loaded from, or None.
     """
 
-    def __init__(self, card: DetectorCard, network: DeployedNetwork) -> None:
+    def __init__(self, card: DetectorCard, network: DeployedNetwork, folder: Path | None = None) -> None:
         self.card = card
+        self.folder = folder
         self.network = network.eval()
 
     @classmethod
@@ -104,7 +106,7 @@ class Detector:
             raise InputError(
                 f"{folder / WEIGHTS_FILE}: not this detector's weights ({first}); export it again"
             ) from error
-        return cls(card, network)
+        return cls(card, network, folder)
 
     def save(self, folder: Path) -> None:
         """Write the folder: `detector.json` and `weights.safetensors`.

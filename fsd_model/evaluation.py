@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from fsd_model.evaluation_result import (
 from fsd_model.formats.asvspoof2019 import track_folder
 from fsd_model.left_out import WAY_OUT, LeftOut, check_remaining, reason_of
 from fsd_model.metrics import AsvErrorRates
+from fsd_model.openings import Opening, record_opening
 from fsd_model.scoring import Scores, write_scores
 from fsd_model.trials import SCORES_SUFFIX, TRIALS_SUFFIX, Trial, write_trials
 
@@ -112,6 +114,11 @@ def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | 
     return read_asv_scores(path) if path.is_file() else None
 
 
+def _opening(detector: Detector, data: DataConfig, utterances: int) -> Opening:
+    when, folder = datetime.now(UTC).isoformat(timespec="seconds"), str(detector.folder or "")
+    return Opening(when, detector.digest(), folder, str(data.root), data.track, utterances)
+
+
 def evaluate(
     detector: Detector,
     data: DataConfig,
@@ -122,10 +129,14 @@ def evaluate(
 ) -> Evaluation:
     """Score a split; write `<split>.scores.txt`, `<split>.trials.tsv` and `<split>.json` into `out`.
 
+    The evaluation split is entered into the record of openings before its first recording is read.
+
     Raises:
         InputError: faulty data, or `out` cannot be written.
     """
     utterances = utterances_of(data, split)
+    if split == "eval":
+        record_opening(_opening(detector, data, len(utterances)), detector.folder or out)
     left_out: list[LeftOut] | None = [] if data.skip_bad else None
     scores = score_utterances(detector, utterances, jobs, progress, left_out)
     bad = {each.name: each.reason for each in left_out or ()}

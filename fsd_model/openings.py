@@ -1,8 +1,8 @@
 """Every opening of an evaluation split is on record: when, by which detector, on what data.
 
 The record lies beside the study that the detector comes from, else beside the detector, and is written before
-the first file is read, so that an evaluation that was broken off counts too. Whoever tracks studies elsewhere
-is told through the entry-point group below.
+the first recording is read, so that an evaluation that was broken off counts too. Whoever tracks studies
+elsewhere is told through the entry-point group below.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ def record_opening(opening: Opening, folder: Path) -> Path:
     Raises:
         InputError: it cannot be written; the split then stays closed.
     """
-    folder = folder.resolve()
-    place = folder.parent if (folder.parent / "study.yaml").is_file() else folder
+    place = place_of(folder)
     file = place / FILE
     try:
         with file.open("a", encoding="utf-8") as stream:
@@ -72,6 +71,12 @@ def record_opening(opening: Opening, folder: Path) -> Path:
         except Exception as error:  # noqa: BLE001 - the record stands; a listener must not end an evaluation
             print(f"warning: {entry.name} did not note the opening of eval: {error}", file=sys.stderr)
     return file
+
+
+def place_of(folder: Path) -> Path:
+    """Where the record of a detector's folder lies: the study above it, else the folder itself."""
+    folder = folder.resolve()
+    return folder.parent if (folder.parent / "study.yaml").is_file() else folder
 
 
 def read_openings(place: Path) -> list[Opening]:

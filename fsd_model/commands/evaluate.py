@@ -53,6 +53,8 @@ def evaluate(
             threads = jobs or os.cpu_count() or 1
             result = run(loaded, corpus, chosen, folder, threads, progress)
     _show(result, folder)
+    if chosen == "eval":
+        _show_openings(detector)
 
 
 def _corpus(own: DataConfig, data: Path | None, layout: str | None, options: dict[str, Any]) -> DataConfig:
@@ -84,6 +86,15 @@ def _show(result: Evaluation, folder: Path) -> None:
     for note in result.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"scores: {folder / (result.split + '.scores.txt')}")
+
+
+def _show_openings(detector: Path) -> None:
+    from fsd_model.openings import FILE, place_of, read_openings
+
+    place = place_of(detector)
+    openings = read_openings(place)
+    detectors = len({opening.detector for opening in openings})
+    typer.echo(f"eval opened {len(openings)} times for {detectors} detectors so far: {place / FILE}")
 
 
 def _show_figures(result: Evaluation) -> None:

@@ -17,6 +17,7 @@ from fsd_model.errors import InputError
 from fsd_model.evaluation import earlier_evaluation, evaluate
 from fsd_model.features import FeatureConfig
 from fsd_model.metrics import AsvErrorRates, min_tdcf
+from fsd_model.openings import read_openings
 from fsd_model.scoring import read_scores
 from fsd_model.trials import read_trials
 
@@ -116,3 +117,19 @@ def test_an_asv_file_without_a_class_is_refused(tmp_path: Path) -> None:
     file.write_text("bonafide target 2.0\nbonafide nontarget 1.0\n")
     with pytest.raises(InputError, match="spoof"):
         read_asv_scores(file)
+
+
+def test_eval_is_on_record_before_its_first_recording_is_read(tiny_corpus: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(tiny_corpus, corpus)
+    data = DataConfig(root=corpus)
+    scored = detector()
+    evaluate(scored, data, "dev", tmp_path)
+    assert read_openings(tmp_path) == []
+    first = min((corpus / "LA/ASVspoof2019_LA_eval/flac").iterdir())
+    first.write_bytes(b"")
+    with pytest.raises(InputError, match="0 bytes"):
+        evaluate(scored, data, "eval", tmp_path)
+    (opening,) = read_openings(tmp_path)
+    assert opening.detector == scored.digest()
+    assert (opening.data, opening.utterances) == (str(corpus), len(list(first.parent.iterdir())))
