@@ -40,6 +40,11 @@ def resolve_groups(groups: Groups | None, known: set[str]) -> dict[str, tuple[st
     Raises:
         InputError: an unknown attack, one in two groups, or nothing left to train on.
     """
+    if not known:
+        raise InputError(
+            "objective.name: attacks to hold out must be in train and in dev, got none that both have; use dev,"
+            " whose attacks are unseen as it is"
+        )
     chosen: dict[str, tuple[str, ...]] = {attack: (attack,) for attack in sorted(known)}
     if groups is not None:
         chosen = dict(groups)

@@ -18,6 +18,10 @@ BUILD = Path(__file__).parents[1] / "build"
 _SOURCES = ("corpus*.py", "attacks/*.py", "recordings/*/*.tsv", "recordings/*/*.ogg")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")  # mlflow's own
+
+
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that holds `LA/` with about 125 files."""

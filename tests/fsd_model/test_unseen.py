@@ -147,6 +147,11 @@ def test_groups_that_cannot_be_held_out_are_refused(groups: dict[str, tuple[str,
         resolve_groups(groups, set(ATTACKS))
 
 
+def test_where_dev_has_other_attacks_than_train_nothing_need_be_held_out() -> None:
+    with pytest.raises(InputError, match="got none that both have; use dev"):
+        resolve_groups(None, set())
+
+
 def test_an_attack_that_is_nowhere_cannot_be_held_out() -> None:
     with pytest.raises(InputError, match="must be in train and in dev, got A07"):
         leave_out(three_attacks(), ("A07",))

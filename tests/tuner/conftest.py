@@ -28,10 +28,6 @@ SPACE: dict[str, Any] = {
 DEFAULT = {"x": 0.95, "optim.rate": 0.5, "width": 12, "cuts": [2, 3], "kind": "square"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")  # mlflow's own
-
-
 def toy_study(**changes: Any) -> Study:
     """A study over the toy trial function with some keys changed."""
     content = {
