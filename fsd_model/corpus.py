@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import shutil
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +20,7 @@ from fsd_model.corpus_folder import (
     protocol_path,
     write_summary,
 )
+from fsd_model.corpus_making import Progress, in_processes, staging
 from fsd_model.corpus_plan import SPLITS, Item, Variant, plan
 from fsd_model.corpus_voices import RECORDINGS
 from fsd_model.corpus_worker import write_item
@@ -35,11 +29,6 @@ from fsd_model.errors import InputError
 MAKER_VERSION = 1
 """Raised with every change that alters a sample of the corpus."""
 
-Progress = Callable[[int, int], None]
-
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_ABANDONED_S = 3600.0
-
 
 def make_corpus(
     out: Path, variant: Variant = "demo", jobs: int = 0, progress: Progress | None = None
@@ -47,7 +36,7 @@ def make_corpus(
     """Makes the corpus, or returns at once where `out` already holds it.
 
     Args:
-        out: folder to make; it must not exist, be empty, or hold this very corpus.
+        out: folder to make; it must not exist, be empty, or hold this very corpus (or the other track).
         variant: "demo" (2,450 files) or "tiny" (about 125, for tests).
         jobs: processes; 0 for one a core. The result does not depend on it.
         progress: called with (files made, files in all) after each file.
@@ -64,31 +53,24 @@ def make_corpus(
     if found is not None:
         return found
     try:
-        with _staging(out) as stage:
+        with staging(out) as stage:
             files = _write_files(stage, variant, jobs or os.cpu_count() or 1, progress)
             content = digest(stage, (".flac", ".txt"))
             summary = CorpusSummary(variant, MAKER_VERSION, files, left_out, recordings, content)
             write_summary(stage, summary)
-            os.replace(stage, out)
+            _put(stage, out)
     except OSError as error:
         raise InputError(f"{out}: cannot make the corpus: {error}") from error
     return summary
 
 
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that is gone afterwards, unless it was renamed."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{out.name}.partial-"
-    for abandoned in out.parent.glob(f"{prefix}*"):  # of a make that was killed
-        if time.time() - abandoned.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(abandoned, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
-    try:
-        stage.chmod(0o755)  # mkdtemp makes it private
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+def _put(stage: Path, out: Path) -> None:
+    """The whole stage in the place of `out`, or its parts into `out` beside the other track."""
+    if not out.is_dir() or not any(out.iterdir()):
+        os.replace(stage, out)
+        return
+    for part in sorted(stage.iterdir()):  # `LA/` first: `corpus.json` must not announce what is not there
+        part.rename(out / part.name)
 
 
 def _write_files(
@@ -111,20 +93,11 @@ def _write_files(
 def _write_audio(
     stage: Path, variant: Variant, items: list[Item], jobs: int, progress: Progress | None
 ) -> None:
-    """All files, in processes of one thread each: the last bits of a matrix product may depend on threads."""
     spoken = _say(items)
     # by voice, so that each process decodes few of them
     ordered = sorted(items, key=lambda item: (item.split, item.voice.label))
     heard = [spoken.get(item.utterance) for item in ordered]
-    with _environment(_ONE_THREAD):
-        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-        try:
-            write = partial(_write_one, stage, variant)
-            for done, _ in enumerate(pool.map(write, ordered, heard, chunksize=4), start=1):
-                if progress is not None:
-                    progress(done, len(items))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    in_processes(partial(_write_one, stage, variant), ordered, heard, jobs=jobs, progress=progress)
 
 
 def _write_one(stage: Path, variant: Variant, item: Item, spoken: NDArray[np.int16] | None) -> None:
@@ -136,15 +109,3 @@ def _say(items: list[Item]) -> dict[str, NDArray[np.int16]]:
     wanted = [(item.utterance, item.request) for item in items if item.request is not None]
     said = say_all([request for _, request in wanted])
     return {utterance: wave for (utterance, _), wave in zip(wanted, said, strict=True)}
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started meanwhile."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -67,7 +67,7 @@ def finished_corpus(
     Raises:
         InputError: the folder holds something else, or not all of it.
     """
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+    if not root.exists() or (root.is_dir() and {entry.name for entry in root.iterdir()} <= {"PA"}):
         return None
     way_out = "delete it or choose another folder"
     try:

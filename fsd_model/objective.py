@@ -42,8 +42,8 @@ def resolve_groups(groups: Groups | None, known: set[str]) -> dict[str, tuple[st
     """
     if not known:
         raise InputError(
-            "objective.name: attacks to hold out must be in train and in dev, got none that both have; use dev,"
-            " whose attacks are unseen as it is"
+            "objective.name: attacks to hold out must be in train and in dev, got none that both have;"
+            " use dev, whose attacks are unseen as it is"
         )
     chosen: dict[str, tuple[str, ...]] = {attack: (attack,) for attack in sorted(known)}
     if groups is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fsd_model.corpus import _ONE_THREAD, Progress, _environment, _staging
 from fsd_model.corpus_folder import digest
+from fsd_model.corpus_making import Progress, in_processes, staging
 from fsd_model.corpus_plan import SPLITS, Variant
 from fsd_model.corpus_voices import RECORDINGS
 from fsd_model.errors import InputError
@@ -54,7 +52,7 @@ def make_replay_corpus(
     simulator = _simulator()
     items = replay_plan(variant)
     try:
-        with _staging(track) as stage:
+        with staging(track) as stage:
             files = _write_protocols(stage, items)
             _write_audio(stage, items, jobs or os.cpu_count() or 1, progress)
             content = digest(stage, (".flac", ".txt"))
@@ -92,15 +90,7 @@ def _write_protocols(stage: Path, items: list[ReplayItem]) -> dict[str, dict[str
 def _write_audio(stage: Path, items: list[ReplayItem], jobs: int, progress: Progress | None) -> None:
     # by voice, so that each process decodes few of them
     ordered = sorted(items, key=lambda item: (item.split, item.voice.label))
-    with _environment(_ONE_THREAD):
-        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-        try:
-            made = pool.map(partial(_write_one, stage), ordered, chunksize=4)
-            for done, _ in enumerate(made, start=1):
-                if progress is not None:
-                    progress(done, len(items))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    in_processes(partial(_write_one, stage), ordered, jobs=jobs, progress=progress)
 
 
 def _write_one(stage: Path, item: ReplayItem) -> None:

@@ -115,6 +115,14 @@ def test_both_tracks_may_share_a_folder(tiny_corpus: Path, tiny_replay: Path, tm
     assert make_corpus(both, "tiny").variant == make_replay_corpus(both, "tiny").variant == "tiny"
 
 
+@pytest.mark.slow
+def test_the_other_track_may_come_second(tiny_corpus: Path, tiny_replay: Path, tmp_path: Path) -> None:
+    (tmp_path / "PA").symlink_to(tiny_replay / "PA")
+    made = make_corpus(tmp_path, "tiny")
+    assert made.digest == digest(tiny_corpus, (".flac", ".txt"))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LA", "PA", "corpus.json"]
+
+
 def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
