@@ -13,6 +13,7 @@ from fsd_model.augment.config import AugmentConfig
 from fsd_model.backbone import NetworkConfig
 from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
+from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig
 from fsd_model.networks import Network, count_blocks, usual_cuts
 from fsd_model.objective import ObjectiveConfig
@@ -52,10 +53,17 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _cuts_fit_the_network(self) -> Self:
-        if self.cuts is not None and isinstance(
-            self.network, NetworkConfig
-        ):  # another one must be built first
+        if isinstance(self.network, NetworkConfig) and self.cuts is not None:  # others must be built first
             check_cuts(self.cuts, self.blocks)
+        return self
+
+    @model_validator(mode="after")
+    def _front_end_fits_the_network(self) -> Self:
+        if isinstance(self.network, NetworkConfig) and self.feature.kind == "waveform":
+            raise InputError(
+                f"feature.kind: {self.network.family} needs a spectrogram, got waveform;"
+                " take f0_subband, or a network of your own (network: package.module:factory)"
+            )
         return self
 
     @property

@@ -85,20 +85,28 @@ def comparisons(values: Values, references: Sequence[str]) -> list[Comparison]:
 
 
 def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str) -> str:
-    """The ablation as Markdown: each arm, then each difference."""
-    lines = [f"| arm | runs | mean {metric} | standard deviation |", "|---|---|---|---|"]
-    for arm, runs in values.items():
-        mean, deviation = _moments(list(runs.values()))
-        lines.append(f"| {arm} | {len(runs)} | {mean} | {deviation} |")
-    lines += ["", "| difference | seeds | mean | 95 % interval | |", "|---|---|---|---|---|"]
+    """The ablation as Markdown that also reads well as text: each arm, then each difference."""
+    arms = [("arm", "runs", f"mean {metric}", "standard deviation")]
+    arms += [(arm, str(len(runs)), *_moments(list(runs.values()))) for arm, runs in values.items()]
+    differences = [("difference", "seeds", "mean", "95 % interval", "")]
     for each in compared:
         span = f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "-"
         mean = f"{each.mean:+.4f}" if each.differences else "-"
-        name = f"{each.arm} less {each.against}"
-        lines.append(f"| {name} | {len(each.differences)} | {mean} | {span} | {each.verdict(mode)} |")
+        name, seeds = f"{each.arm} less {each.against}", str(len(each.differences))
+        differences.append((name, seeds, mean, span, each.verdict(mode)))
     better = "lower" if mode == "min" else "higher"
-    how = f"Student's t over paired seeds, each at 95 %, not adjusted for {len(compared)} comparisons"
-    return "\n".join([*lines, "", f"{metric}: {better} is better. Intervals: {how}."]) + "\n"
+    how = f"Student's t over paired seeds, each at 95 %,\nnot adjusted for {len(compared)} comparisons"
+    note = f"{metric}: {better} is better. Intervals: {how}."
+    return "\n".join([*_aligned(arms), "", *_aligned(differences), "", note]) + "\n"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    head, *body = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    ]
+    return [head, f"|{'|'.join('-' * (width + 2) for width in widths)}|", *body]
 
 
 def _moments(values: Sequence[float]) -> tuple[str, str]:

@@ -117,7 +117,6 @@ def ablate(
 ) -> None:
     """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
     from rich.console import Console
-    from rich.markdown import Markdown
 
     from tuner.ablate import ablate as run_ablation
     from tuner.load import load_study
@@ -126,7 +125,7 @@ def ablate(
     console = Console(highlight=False)
     folder = out or Path(study).parent / "ablation"
     ablated = run_ablation(load_study(study, overrides), seeds, folder, console)
-    console.print(Markdown(ablated.text))
+    console.print(ablated.text, soft_wrap=True, markup=False)
     for path in ablated.outcome.exported:
         console.print(f"written     {path}", soft_wrap=True, markup=False)
     raise typer.Exit(exit_code(ablated.outcome))

@@ -90,3 +90,8 @@ def test_fingerprint_changes_with_everything_else():
     ]
     prints = {base.override(change).fingerprint() for change in other} | {base.fingerprint()}
     assert len(prints) == len(other) + 1
+
+
+def test_a_built_in_network_refuses_the_waveform() -> None:
+    with pytest.raises(ValidationError, match="ecanet needs a spectrogram, got waveform"):
+        TrainConfig.model_validate({"data": {"root": "x"}, "feature": {"kind": "waveform"}})
