@@ -3,9 +3,9 @@
     python -m tests.bench.objective build/demo/corpus --out build/objective.jsonl --jobs 2
 
 Each random configuration is trained on all attacks (dev EER of its best epoch, eval EER of that epoch's
-detector), once a fold without a third of the attacks, and once a fold without each single attack. The figure is
-Spearman's rank correlation of each objective with eval EER, with a bootstrap interval over configurations. The
-eval set is opened to judge objectives, never to choose a configuration. Goes on with what OUT lacks.
+detector), once a fold without a third of the attacks, and once a fold without each single attack. The figure
+is Spearman's rank correlation of each objective with eval EER, with a bootstrap interval over configurations.
+The eval set is opened to judge objectives, never to choose a configuration. Goes on with what OUT lacks.
 """
 
 from __future__ import annotations
