@@ -103,7 +103,7 @@ class Race(FIFOScheduler):
     def _take(self, number: int, result: dict[str, Any]) -> bool:
         """Keep a report's value; False where it has none that is finite."""
         name = self._study.scheduler.value
-        value = result.get(VALUE) if name is None else result.get(METRICS, {}).get(name)
+        value = result.get(VALUE if name is None else f"{METRICS}/{name}")  # Ray flattens what schedulers see
         if value is None or not math.isfinite(value):
             return False
         self._values.setdefault(number, []).append(self._sign * value)

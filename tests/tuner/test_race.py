@@ -35,7 +35,7 @@ def run(scheduler: Race, trial: FakeTrial, values: list[float], sign: float = 1.
     """Report value after value; the fourth completes the trial."""
     action = TrialScheduler.CONTINUE
     for epoch, value in enumerate(values, start=1):
-        result = {"training_iteration": epoch, VALUE: sign * value, METRICS: {"fold": sign * value}}
+        result = {"training_iteration": epoch, VALUE: sign * value, f"{METRICS}/fold": sign * value}
         if epoch == 4:
             scheduler.on_trial_complete(None, trial, result)
         else:
@@ -112,8 +112,8 @@ def test_where_higher_is_better_the_lower_one_loses() -> None:
 
 def test_reports_without_the_compared_metric_are_passed_over() -> None:
     scheduler, _, (trial, *_) = race(scheduler={**RACE, "value": "fold"})
-    scheduler.on_trial_result(None, trial, {"training_iteration": 1, VALUE: 0.5, METRICS: {}})
-    scheduler.on_trial_result(None, trial, {"training_iteration": 2, VALUE: 0.5, METRICS: {"fold": 0.25}})
+    scheduler.on_trial_result(None, trial, {"training_iteration": 1, VALUE: 0.5})
+    scheduler.on_trial_result(None, trial, {"training_iteration": 2, VALUE: 0.5, f"{METRICS}/fold": 0.25})
     assert scheduler._values == {0: [0.25]}
 
 
