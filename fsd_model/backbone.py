@@ -9,7 +9,7 @@ Source: arXiv 2303.01211, Fig. 1 (attention ResNets cut into four stages); chann
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -160,17 +160,17 @@ class Backbone(nn.Module):
 
     def forward(self, features_BFT: Tensor) -> Tensor:
         """The deepest map (B, C, F, T)."""
-        return self.maps(features_BFT, ())[-1]
+        (deepest_BCFT,) = self.maps(features_BFT, ())
+        return deepest_BCFT
 
-    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
-        """Run the whole network; maps (B, C, F, T) behind the cuts, then the deepest."""
-        found: list[Tensor] = []
+    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterator[Tensor]:
+        """Run the network segment by segment; maps (B, C, F, T) behind the cuts, then the deepest."""
         map_BCFT = self.stem(features_BFT[:, None])
         for number, block in enumerate(self.blocks, start=1):
             map_BCFT = block(map_BCFT)
             if number in cuts:
-                found.append(map_BCFT)
-        return [*found, map_BCFT]
+                yield map_BCFT
+        yield map_BCFT
 
 
 def stage_ends(depth: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ set of cuts; c cuts make c + 1 segments and as many exits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -61,8 +61,12 @@ class Cuttable(Protocol):
 
     shapes: tuple[MapShape, ...]
 
-    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
-        """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest."""
+    def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterable[Tensor]:
+        """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest.
+
+        Maps may be handed over while the network runs: the order of operations decides in which order
+        gradients are added up, and with that the last bits of a training.
+        """
 
 
 class SplitNetwork(nn.Module):
