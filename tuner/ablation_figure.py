@@ -40,11 +40,11 @@ def _differences(axes: Axes, compared: Sequence[Comparison], metric: str) -> Non
     axes.axvline(0, color="black", lw=0.8)
     for row, each in enumerate(compared):
         colour = _SHOWN if each.shown else _NOT_SHOWN
-        axes.plot(list(each.differences.values()), [row] * len(each.differences), "|", color=colour, ms=9)
+        axes.plot(list(each.differences.values()), [row] * len(each.differences), "x", color=colour, ms=6)
         if math.isfinite(each.low):
             reach = [[each.mean - each.low], [each.high - each.mean]]
             axes.errorbar([each.mean], [row], xerr=reach, fmt="o", color=colour, capsize=4)
     axes.set_yticks(range(len(compared)), [f"{each.arm}\nless {each.against}" for each in compared])
     axes.tick_params(axis="y", labelsize="small")
     axes.invert_yaxis()
-    axes.set_xlabel(f"difference of {metric}, 95 % interval (grey: no difference shown)")
+    axes.set_xlabel(f"difference of {metric}, 95 % interval\ngrey: no difference shown; x: one seed")
