@@ -27,6 +27,7 @@ from fsd_model.folds import leave_out
 from fsd_model.packing import as_stored
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import FeatureSet, TrainingData, open_training_data
+from tests.fsd_model.own_networks import HERE
 from tests.fsd_model.stored_corpus import make_corpus, whole_stores
 from tests.fsd_model.synthetic import config as synthetic_config
 from tests.fsd_model.synthetic import training_data
@@ -52,7 +53,8 @@ def utterances(folder: Path) -> list[Utterance]:
 
 
 def config(**changes: Any) -> TrainConfig:
-    return synthetic_config(**{"feature.samples": 12_000, **changes})
+    own = {"network": f"{HERE}:raw_residual"} if changes.get("feature.kind") == "waveform" else {}
+    return synthetic_config(**{"feature.samples": 12_000, **own, **changes})
 
 
 def opened(folder: Path, utterances: list[Utterance], run: TrainConfig) -> TrainingData:
@@ -62,7 +64,9 @@ def opened(folder: Path, utterances: list[Utterance], run: TrainConfig) -> Train
         stored = open_features(folder / "store", part, run.feature)
         labels = np.array([utterance.label for utterance in part])
         sets.append(FeatureSet(stored.array, labels, tuple(part)))
-    return TrainingData(*sets, "digest", open_augmentation(run, folder / "store", sets[0].utterances))
+    return TrainingData(
+        *sets, "digest", augmentation=open_augmentation(run, folder / "store", sets[0].utterances)
+    )
 
 
 def batch(data: TrainingData, rows: list[int], epoch: int = 0) -> np.ndarray:
@@ -105,7 +109,7 @@ def test_an_utterance_is_augmented_alike_in_any_batch_and_any_number_of_threads(
     np.testing.assert_array_equal(batch(data, [5, 2, 7], epoch=3), whole[[5, 2, 7]])
     threaded = opened(folder, utterances, run.override({"runtime.threads": 3}))
     np.testing.assert_array_equal(batch(threaded, list(range(8)), epoch=3), whole)
-    view = TrainingData(data.train.select(np.array([6, 1])), data.dev, "", data.augmentation)
+    view = TrainingData(data.train.select(np.array([6, 1])), data.dev, "", augmentation=data.augmentation)
     np.testing.assert_array_equal(batch(view, [0, 1], epoch=3), whole[[6, 1]])
     assert whole.dtype == np.float32
     assert np.isfinite(whole).all()
@@ -245,7 +249,7 @@ def test_a_fold_keeps_the_augmentation(folder: Path, utterances: list[Utterance]
     ]
     train = FeatureSet(data.train.features_MFT, data.train.labels_N, tuple(both[:8]))
     dev = FeatureSet(data.dev.features_MFT, data.dev.labels_N, tuple(both[8:]))
-    fold = leave_out(TrainingData(train, dev, "digest", data.augmentation), ("A02",))
+    fold = leave_out(TrainingData(train, dev, "digest", augmentation=data.augmentation), ("A02",))
     rows = [int(name.name[1:]) for name in fold.data.train.utterances]
     np.testing.assert_array_equal(batch(fold.data, list(range(len(rows)))), batch(data, rows))
 
@@ -256,7 +260,7 @@ def test_a_resumed_run_with_masks_equals_the_uninterrupted_one(tmp_path: Path) -
     def trainer() -> Trainer:
         data = training_data()
         masks = open_augmentation(run, tmp_path, data.train.utterances)
-        return Trainer(run, TrainingData(data.train, data.dev, data.digest, masks))
+        return Trainer(run, TrainingData(data.train, data.dev, data.digest, augmentation=masks))
 
     def losses(metrics: Any) -> list[float]:
         return [epoch["train/loss"] for epoch in metrics]
