@@ -176,7 +176,7 @@ def make_detector(data: DataConfig) -> Detector:
         fingerprint="",
         seed=1,
     )
-    return Detector(card, empty_network(config.network))
+    return Detector(card, empty_network(config.network, F0))
 
 
 def test_evaluation_lists_what_it_left_out(data: DataConfig, tmp_path: Path) -> None:
