@@ -40,6 +40,12 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def seeded(seed: int) -> dict[str, Any]:
-    """The change that makes another run of the same configuration."""
-    return {"seed": seed}
+def seeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+    """The changes that make `count` other runs of the same configuration, by seed.
+
+    The seed of `params` is left out: a search chose the configuration by that run, so its result is the best
+    of many, which no control arm has been given.
+    """
+    own = TrainConfig.model_validate(params).seed
+    fresh = [seed for seed in range(1, count + 2) if seed != own][:count]
+    return {seed: {"seed": seed} for seed in fresh}

@@ -5,6 +5,7 @@ The only module that opens the evaluation split; nothing that a search imports l
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -101,7 +102,17 @@ def score_utterances(
     return Scores([u.name for u in scored], [u.attack for u in scored], labels_N, np.array(values))
 
 
-def _reading(data: DataConfig) -> dict[str, Any]:
+def _reading(data: DataConfig, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    """How the corpus was read, and a digest of its files' names, sizes and times of change."""
+    files = hashlib.sha256()
+    for utterance in utterances:
+        there = utterance.path.stat() if utterance.path.is_file() else None
+        state = (there.st_size, there.st_mtime_ns) if there else None
+        files.update(f"{utterance.name} {utterance.label} {state}\n".encode())
+    return {**_settings(data), "files": files.hexdigest()}
+
+
+def _settings(data: DataConfig) -> dict[str, Any]:
     return data.model_dump(mode="json", exclude={"root"})
 
 
@@ -143,7 +154,7 @@ def evaluate(
     trials = [Trial.of(utterance) for utterance in utterances if utterance.name not in bad]
     records = [{"name": name, "reason": reason} for name, reason in bad.items()]
     threshold = detector.card.threshold
-    scored = Scored(split, detector.digest(), str(data.root), threshold, _reading(data), records)
+    scored = Scored(split, detector.digest(), str(data.root), threshold, _reading(data, utterances), records)
     result = summarise(scored, scores, trials, organisers_asv(data, split))
     write_scores(out / f"{split}{SCORES_SUFFIX}", scores)
     write_trials(out / f"{split}{TRIALS_SUFFIX}", trials)
@@ -161,7 +172,9 @@ def earlier_evaluation(
     found = read_evaluation(out / f"{split}.json")
     if found is None or found.detector != detector.digest() or found.data != str(data.root):
         return None
-    if found.reading != _reading(data):
+    if not _settings(data).items() <= found.reading.items():  # said first: it needs no look at the corpus
+        return None
+    if found.reading != _reading(data, utterances_of(data, split)):
         return None
     there = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
     return found if there else None

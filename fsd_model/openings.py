@@ -74,14 +74,26 @@ def record_opening(opening: Opening, folder: Path) -> Path:
 
 
 def place_of(folder: Path) -> Path:
-    """Where the record of a detector's folder lies: the study above it, else the folder itself."""
+    """Where the record of a detector's folder lies: the nearest study above it, else the folder itself."""
     folder = folder.resolve()
-    return folder.parent if (folder.parent / "study.yaml").is_file() else folder
+    return next((above for above in folder.parents if (above / "study.yaml").is_file()), folder)
 
 
 def read_openings(place: Path) -> list[Opening]:
-    """The record of a study's or detector's folder; empty where nothing was opened."""
+    """The record of a study's or detector's folder; empty where nothing was opened.
+
+    Raises:
+        InputError: `FILE:LINE`, a line that is no opening.
+    """
     file = place / FILE
     if not file.is_file():
         return []
-    return [Opening(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    openings = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            openings.append(Opening(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{file}:{number}: no record of an opening ({error}); restore the file"
+            ) from error
+    return openings

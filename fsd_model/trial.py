@@ -14,6 +14,7 @@ import torch
 from fsd_model.arms import arms, seeded
 from fsd_model.atomic import write_text
 from fsd_model.config import TrainConfig
+from fsd_model.errors import InputError
 from fsd_model.export import export_detector
 from fsd_model.feature_store import default_store
 from fsd_model.folds import shared_attacks
@@ -65,8 +66,11 @@ def run(params: dict[str, Any], context: Context) -> None:
 
 
 def _run_unseen(config: TrainConfig, context: Context) -> None:
-    folds = Folds() if context.checkpoint is None else Folds.load(context.checkpoint)
     data = open_training_data(config)
+    groups = resolve_groups(config.objective.groups, shared_attacks(data))
+    config = config.override({"objective.groups": groups})
+    key = f"{config.fingerprint()} {data.digest}"
+    folds = Folds(key=key) if context.checkpoint is None else Folds.load(context.checkpoint, key)
     for metrics in run_folds(config, data, folds):
         context.report(metrics, folds.save)
     trainer = Trainer(config, data)
@@ -142,9 +146,11 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
     dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
     names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), "time/epoch_s"]
     names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
-    groups = config.objective.groups or {}
     if config.objective.name == "dev":
         return {"reports": config.epochs, "metrics": names}
+    groups = config.objective.groups
+    if groups is None:
+        raise InputError("objective.name: cannot be searched; set it in `settings`, one study for each")
     unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups)]
     return {"reports": len(groups) + 1, "metrics": unseen}
 

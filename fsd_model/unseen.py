@@ -7,6 +7,7 @@ the held-out attack has no say in it. So the figure is that of a detector that m
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,9 +41,10 @@ class FoldResult:
 
 @dataclass
 class Folds:
-    """The folds done so far, in the order of the groups."""
+    """The folds done so far, in the order of the groups; `key` names the configuration and its data."""
 
     results: dict[str, FoldResult] = field(default_factory=dict)
+    key: str = ""
 
     def metrics(self) -> dict[str, float]:
         """Mean and worst over the folds done, and each one's EER."""
@@ -58,29 +60,33 @@ class Folds:
 
     def save(self, folder: Path) -> None:
         """Write the results, so that a later attempt goes on with the next fold."""
-        plain = {name: vars(result) for name, result in self.results.items()}
+        results = {name: vars(result) for name, result in self.results.items()}
+        plain = {"key": self.key, "results": results}
         write_text(folder / STATE_FILE, json.dumps(plain, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> Folds:
+    def load(cls, folder: Path, key: str) -> Folds:
         """Read what `save` wrote; no folds where there is no such file.
 
         Raises:
-            InputError: a damaged file.
+            InputError: a damaged file, or the folds of another configuration or other data.
         """
         path = folder / STATE_FILE
         if not path.is_file():
-            return cls()
+            return cls(key=key)
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
-            return cls({name: FoldResult(**result) for name, result in plain.items()})
-        except (ValueError, TypeError, AttributeError) as error:
+            found = cls({name: FoldResult(**each) for name, each in plain["results"].items()}, plain["key"])
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError(f"{path}: damaged results of folds; delete it and start again") from error
+        if found.key != key:
+            raise InputError(f"{path}: folds of another configuration or other data; start in another folder")
+        return found
 
 
 def eer_of(group: str) -> str:
-    """The metric's name for the EER of one held-out group."""
-    return f"unseen/eer_{group}"
+    """The metric's name for the EER of one held-out group; what trackers refuse in names becomes `_`."""
+    return f"unseen/eer/{re.sub(r'[^A-Za-z0-9_. -]', '_', group)}"
 
 
 def run_folds(config: TrainConfig, data: TrainingData, folds: Folds) -> Iterator[dict[str, float]]:

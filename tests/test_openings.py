@@ -27,6 +27,21 @@ def test_openings_lie_beside_the_study_in_the_order_of_time(tmp_path: Path) -> N
     assert read_openings(tmp_path / "study") == [FIRST, SECOND]
 
 
+def test_a_detector_deep_in_a_study_is_the_study_s(tmp_path: Path) -> None:
+    deep = tmp_path / "study" / "ray" / "trials" / "0003" / "export" / "detector"
+    deep.mkdir(parents=True)
+    (tmp_path / "study" / "study.yaml").write_text("name: 3\n")
+    assert record_opening(FIRST, deep) == tmp_path / "study" / FILE
+
+
+def test_a_broken_record_is_named_by_its_line(tmp_path: Path) -> None:
+    record_opening(FIRST, tmp_path)
+    with (tmp_path / FILE).open("a") as stream:
+        stream.write("{oops\n")
+    with pytest.raises(InputError, match=r"openings.jsonl:2: no record of an opening"):
+        read_openings(tmp_path)
+
+
 def test_a_detector_without_a_study_keeps_its_own_record(tmp_path: Path) -> None:
     assert read_openings(tmp_path) == []
     assert record_opening(FIRST, tmp_path) == tmp_path / FILE

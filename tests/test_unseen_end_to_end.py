@@ -44,7 +44,7 @@ def test_the_winner_has_the_lowest_mean_over_its_folds(searched: tuple[Path, Pat
     assert best.origin is not None
     assert best.origin["value"] == min(metrics["unseen/eer_mean"] for metrics in last.values())
     for metrics in last.values():
-        folds = [metrics["unseen/eer_vocoders"], metrics["unseen/eer_others"]]
+        folds = [metrics["unseen/eer/vocoders"], metrics["unseen/eer/others"]]
         assert metrics["unseen/eer_mean"] == pytest.approx(sum(folds) / 2)
         assert metrics["unseen/eer_worst"] == max(folds)
     assert "after 3/3 reports" in printed
@@ -75,7 +75,7 @@ def test_its_control_arms_run_and_say_what_they_show(
     assert done.returncode == 0, done.stderr
     content = json.loads((out / "ablation" / "ablation.json").read_text())
     assert list(content["values"]) == ["baseline", "deep supervision", "soft only", "feature only", "both"]
-    assert all(set(runs) == {"1", "2"} for runs in content["values"].values())
+    assert all(set(runs) == {"2", "3"} for runs in content["values"].values())
     assert (out / "ablation" / "ablation.png").is_file()
     assert "both less deep supervision" in done.stdout
 

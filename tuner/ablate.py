@@ -18,7 +18,7 @@ from tuner.errors import StudyError
 from tuner.functions import load_arms
 from tuner.record import State, TrialRecord
 from tuner.space import Point, put_in
-from tuner.study import Driven, Outcome, on_ray
+from tuner.study import Driven, Outcome, on_ray, refuse_taken
 
 FILES = ("ablation.md", "ablation.json", "ablation.png")
 SECOND = "deep supervision"
@@ -94,13 +94,15 @@ def ablate(study: Study, seeds: int, out: Path, console: Console) -> Ablated:
 
     Args:
         study: one configuration, such as a best.yaml.
-        seeds: runs of each arm, at least 2; seed 1 to `seeds`.
+        seeds: runs of each arm, at least 2.
         out: a folder that holds no study yet.
         console: for the progress.
     Raises:
         StudyError: the study searches, its trial has no arms, the folder is taken, a trial does not fit.
         ValueError, OSError: what the trial's own functions raise.
     """
+    refuse_taken(out)  # what needs no data is said before the data is read
+    _refuse(study, seeds)
     plan = planned(prepared(study), seeds)
     compared: list[Comparison] = []
     texts: list[str] = []
@@ -123,21 +125,26 @@ def planned(study: Study, seeds: int) -> Ablation:
     Raises:
         StudyError: it searches, or its trial function has no arms.
     """
-    if study.search:
-        way_out = "give a best.yaml (fsd-tuner search leaves one)"
-        raise StudyError(f"study {study.name}: searches {', '.join(study.search)}; {way_out}")
-    if not seeds >= 2:
-        raise StudyError(f"--seeds: an interval needs at least 2 seeds, got {seeds}")
+    _refuse(study, seeds)
     arms, seeded = load_arms(study.trial)
     content = study.plain() | {
         "name": f"{study.name}-ablation",
         "arms": arms(study.params({})),
-        "seeds": {seed: seeded(seed) for seed in range(1, seeds + 1)},
+        "seeds": seeded(study.params({}), seeds),
         "scheduler": {"name": "none"},
     }
     content.pop("origin", None)
     ablation = Ablation.model_validate(content)
     return ablation.model_copy(update={"trials": len(ablation.points)})
+
+
+def _refuse(study: Study, seeds: int) -> None:
+    if not seeds >= 2:
+        raise StudyError(f"--seeds: an interval needs at least 2 seeds, got {seeds}")
+    if study.search:
+        way_out = "give a best.yaml (fsd-tuner search leaves one)"
+        raise StudyError(f"study {study.name}: searches {', '.join(study.search)}; {way_out}")
+    load_arms(study.trial)
 
 
 def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, float]]:

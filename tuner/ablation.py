@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+SAME = 1e-9
 
 Values = Mapping[str, Mapping[int, float]]  # arm -> seed -> metric
 
@@ -24,7 +25,7 @@ class Comparison:
     Attributes:
         arm, against: the two; a difference is `arm` less `against`.
         differences: of each seed that both ran to the end, by seed.
-        low, high: 95 % interval of the mean difference by Student's t; NaN with fewer than two seeds.
+        low, high: 95 % interval of the mean difference by Student's t; NaN where there is none.
     """
 
     arm: str
@@ -46,7 +47,7 @@ class Comparison:
     def verdict(self, mode: str) -> str:
         """One phrase; `mode` says whether a lower ("min") or a higher metric is better."""
         if not math.isfinite(self.low):
-            return "too few seeds"
+            return "no interval"
         if not self.shown:
             return "no difference shown"
         return "better" if (self.mean < 0) == (mode == "min") else "worse"
@@ -64,12 +65,16 @@ def compare(values: Values, arm: str, against: str) -> Comparison:
 
 
 def interval(differences_S: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean; (NaN, NaN) for fewer than two values, a point where all are equal."""
-    if len(differences_S) < 2:
+    """95 % interval of the mean.
+
+    Without any spread there is no interval: (0, 0) where all values are 0, else (NaN, NaN), as for fewer than
+    two values. Rates on few utterances are so coarse that two seeds often differ by the same step.
+    """
+    if not np.any(differences_S) and len(differences_S) > 1:
+        return 0.0, 0.0
+    if len(differences_S) < 2 or np.ptp(differences_S) < SAME:
         return math.nan, math.nan
     mean, error = float(np.mean(differences_S)), float(stats.sem(differences_S))
-    if error == 0:
-        return mean, mean
     low, high = stats.t.interval(LEVEL, len(differences_S) - 1, loc=mean, scale=error)
     return float(low), float(high)
 

@@ -14,7 +14,7 @@ from tuner.trial import Params, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 Arms = Callable[[Params], dict[str, dict[str, Any]]]
-Seeded = Callable[[int], dict[str, Any]]
+Seeded = Callable[[Params, int], dict[int, dict[str, Any]]]
 Describe = Callable[[Params], dict[str, Any]]
 
 

@@ -18,8 +18,9 @@ The module of the function may also have
 * `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
 * `describe(params) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
   not once an epoch, and all it reports: a wrong metric name is then an error before the search;
-* `arms(params) -> {name: changes}` and `seeded(seed) -> changes`: the control arms of `fsd-tuner ablate`,
-  each as dotted keys with values; the others are compared with the first.
+* `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
+  `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
+  are compared with the first.
 All raise ValueError or OSError with one line for the user.
 """
 

@@ -72,5 +72,8 @@ def test_nothing_to_take_away_is_an_error() -> None:
         arms(plain(**{"distill.soft": "none", "distill.feature": "none"}))
 
 
-def test_a_seed_changes_the_seed_alone() -> None:
-    assert config().override(seeded(7)) == config(seed=7)
+def test_the_seed_that_the_search_used_is_left_out() -> None:
+    assert list(seeded(plain(seed=1), 3)) == [2, 3, 4]
+    assert list(seeded(plain(seed=3), 3)) == [1, 2, 4]
+    assert list(seeded(plain(seed=9), 3)) == [1, 2, 3]
+    assert config().override(seeded(plain(seed=1), 2)[2]) == config(seed=2)

@@ -133,3 +133,13 @@ def test_eval_is_on_record_before_its_first_recording_is_read(tiny_corpus: Path,
     (opening,) = read_openings(tmp_path)
     assert opening.detector == scored.digest()
     assert (opening.data, opening.utterances) == (str(corpus), len(list(first.parent.iterdir())))
+
+
+def test_a_corpus_whose_files_changed_is_scored_again(tiny_corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_corpus, tmp_path / "corpus")
+    data, scored = DataConfig(root=tmp_path / "corpus"), detector()
+    result = evaluate(scored, data, "dev", tmp_path)
+    assert earlier_evaluation(scored, data, "dev", tmp_path) == result
+    first, second = sorted((tmp_path / "corpus/LA/ASVspoof2019_LA_dev/flac").iterdir())[:2]
+    shutil.copyfile(second, first)
+    assert earlier_evaluation(scored, data, "dev", tmp_path) is None

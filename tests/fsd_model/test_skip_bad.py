@@ -213,6 +213,7 @@ def test_another_corpus_is_scored_from_the_command_line(
     assert f"left out 1 bad files, listed in {tmp_path / 'eval.json'}" in capsys.readouterr().out
     written = json.loads((tmp_path / "eval.json").read_text())
     assert (written["utterances"], list(written["eer_by_attack"])) == (2, ["A07"])
+    assert len(written["reading"].pop("files")) == 64
     assert written["reading"] == {"format": "auto", "track": "LA", "subset": "eval", "skip_bad": True}
     assert cli.run([str(each) for each in [*arguments, "--track", "DF"]]) == 2
     assert "check the folder and the track (--track)" in capsys.readouterr().err

@@ -104,10 +104,10 @@ def test_the_held_out_attack_has_no_say_in_the_training() -> None:
 def test_folds_go_on_where_they_were_left(tmp_path: Path) -> None:
     data = three_attacks()
     whole = list(run_folds(unseen_config(), data, Folds()))
-    first = Folds()
+    first = Folds(key="k")
     next(run_folds(unseen_config(), data, first))
     first.save(tmp_path)
-    rest = list(run_folds(unseen_config(), data, Folds.load(tmp_path)))
+    rest = list(run_folds(unseen_config(), data, Folds.load(tmp_path, "k")))
     assert rest == whole[1:]
 
 
@@ -117,15 +117,29 @@ def test_mean_and_worst_are_over_the_folds_done() -> None:
     assert metrics == pytest.approx(
         {
             "unseen/eer_mean": 0.25, "unseen/eer_worst": 0.4, "unseen/cllr_mean": 0.6,
-            "unseen/loss_mean": 0.4, "unseen/eer_a": 0.1, "unseen/eer_b": 0.4,
+            "unseen/loss_mean": 0.4, "unseen/eer/a": 0.1, "unseen/eer/b": 0.4,
         }
     )  # fmt: skip
+
+
+def test_folds_of_another_configuration_are_refused(tmp_path: Path) -> None:
+    Folds(key="one").save(tmp_path)
+    with pytest.raises(InputError, match="folds of another configuration"):
+        Folds.load(tmp_path, "other")
+
+
+def test_no_group_s_name_takes_the_place_of_a_figure() -> None:
+    odd = {"mean": FoldResult(0.9, 0, 0), "worst": FoldResult(0.1, 0, 0), "tts+vc (1)": FoldResult(0.2, 0, 0)}
+    metrics = Folds(odd).metrics()
+    assert metrics["unseen/eer_mean"] == pytest.approx(0.4)
+    assert metrics["unseen/eer_worst"] == 0.9
+    assert metrics["unseen/eer/tts_vc _1_"] == 0.2
 
 
 def test_damaged_results_are_named(tmp_path: Path) -> None:
     (tmp_path / "folds.json").write_text('{"A01": {"eer": 0.1')
     with pytest.raises(InputError, match="damaged results of folds"):
-        Folds.load(tmp_path)
+        Folds.load(tmp_path, "k")
 
 
 def test_without_groups_each_attack_is_a_fold() -> None:

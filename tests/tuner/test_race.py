@@ -47,7 +47,7 @@ def run(scheduler: Race, trial: FakeTrial, values: list[float], sign: float = 1.
 
 def test_the_spread_of_one_trial_is_its_standard_deviation_of_differences() -> None:
     other = [0.2, 0.35, 0.4, 0.45]
-    deviation, freedom = spread([other], BEST)
+    deviation, freedom = spread([list(np.subtract(other, BEST))])
     assert deviation == pytest.approx(np.std(np.subtract(other, BEST), ddof=1))
     assert freedom == 3
 
@@ -57,14 +57,15 @@ def test_with_one_trial_the_test_is_the_paired_t_test_of_scipy() -> None:
     for _ in range(200):
         best, own = rng.normal(0.3, 0.05, 6), rng.normal(0.32, 0.05, 6)
         p = stats.ttest_rel(own, best, alternative="greater").pvalue
-        assert clearly_worse(list(own), list(best), *spread([own], best), level=0.05) == (p < 0.05)
+        behind = list(own - best)
+        assert clearly_worse(behind, *spread([behind]), level=0.05) == (p < 0.05)
 
 
 def test_trials_of_one_report_say_nothing_of_the_spread() -> None:
-    deviation, freedom = spread([[0.3], [0.4]], BEST)
+    deviation, freedom = spread([[0.3], [0.4]])
     assert math.isnan(deviation)
     assert freedom == 0
-    assert not clearly_worse([9.0], BEST, deviation, freedom, 0.05)
+    assert not clearly_worse([9.0], deviation, freedom, 0.05)
 
 
 def test_equals_are_stopped_about_as_often_as_the_level_says() -> None:
@@ -72,8 +73,9 @@ def test_equals_are_stopped_about_as_often_as_the_level_says() -> None:
     stopped = 0
     for _ in range(2000):
         difficulty = rng.normal(0.3, 0.2, 6)
-        best, own, *others = difficulty + rng.normal(0, 0.02, (6, 6))
-        stopped += clearly_worse(list(own), list(best), *spread([own, *others], best), level=0.05)
+        best, *others = difficulty + rng.normal(0, 0.02, (6, 6))
+        behind = [list(other - best) for other in others]
+        stopped += clearly_worse(behind[0], *spread(behind), level=0.05)
     assert 0.02 < stopped / 2000 < 0.10  # all differences share the best trial, so they are not independent
 
 
@@ -114,10 +116,18 @@ def test_reports_without_the_compared_metric_are_passed_over() -> None:
     scheduler, _, (trial, *_) = race(scheduler={**RACE, "value": "fold"})
     scheduler.on_trial_result(None, trial, {"training_iteration": 1, VALUE: 0.5})
     scheduler.on_trial_result(None, trial, {"training_iteration": 2, VALUE: 0.5, f"{METRICS}/fold": 0.25})
-    assert scheduler._values == {0: [0.25]}
+    assert scheduler._values == {0: {2: 0.25}}
 
 
 def test_a_trial_that_did_not_run_to_its_end_is_nobodys_measure() -> None:
     scheduler, _, trials = race()
     scheduler.on_trial_complete(None, trials[0], {"training_iteration": 2, VALUE: math.nan})
     assert scheduler._best is None
+
+
+def test_a_report_without_a_number_does_not_shift_the_others() -> None:
+    scheduler, stops, trials = race(scheduler={**RACE, "value": "fold"})
+    for trial, values in zip(trials, ([0.1, math.nan, 0.2, 0.4], [0.11, 0.9, 0.21, 0.41]), strict=False):
+        run(scheduler, trial, values)
+    assert scheduler._behind(1) == pytest.approx([0.01, 0.01, 0.01])
+    assert not stops
