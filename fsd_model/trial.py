@@ -138,8 +138,12 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
     Args:
         params: as for `run`, their settings prepared.
 
+    Returns:
+        `reports`, a count, and `metrics`, the names that a study may use.
+
     Raises:
         pydantic.ValidationError: faulty settings.
+        InputError: unseen attacks without groups, as where the objective itself is searched.
     """
     config = TrainConfig.model_validate(params)
     train = ("loss", "hard", "soft", "feature", "learning_rate")

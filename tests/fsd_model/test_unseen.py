@@ -186,6 +186,27 @@ class Reports:
         save(folder)
 
 
+@pytest.mark.slow
+def test_the_duples_of_a_replay_corpus_are_its_folds(tiny_replay: Path, tmp_path: Path) -> None:
+    settings = trial.prepare(
+        {
+            "data": {"root": str(tiny_replay), "track": "PA"},
+            "objective": {"name": "unseen-attacks"},
+            "runtime": {"store": str(tmp_path)},
+        }
+    )
+    duples = [a + b for a in "ABC" for b in "ABC"]
+    assert settings["objective"]["groups"] == {duple: [duple] for duple in duples}
+    told = trial.describe({**settings, "epochs": 1})
+    assert told["reports"] == 10
+    assert {f"unseen/eer/{duple}" for duple in duples} <= set(told["metrics"])
+
+
+def test_an_objective_that_is_searched_is_refused() -> None:
+    with pytest.raises(InputError, match=r"objective\.name: cannot be searched"):
+        trial.describe({"data": {"root": "x"}, "objective": {"name": "unseen-attacks"}})
+
+
 @pytest.mark.parametrize("name", ["dev", "unseen-attacks"])
 def test_a_trial_reports_what_it_announced(name: str, tiny_corpus: Path, tmp_path: Path) -> None:
     groups = {"groups": {"vocoders": ["A01", "A03"], "rest": ["A02", "A04", "A05"]}} if name != "dev" else {}
