@@ -15,6 +15,7 @@ from fsd_model.dataset import DataConfig
 from fsd_model.distill import DistillConfig
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig
+from fsd_model.micro_batches import needs_whole_batch
 from fsd_model.networks import Network, count_blocks, usual_cuts
 from fsd_model.objective import ObjectiveConfig
 from fsd_model.optim import OptimConfig
@@ -63,6 +64,16 @@ class TrainConfig(Settings):
             raise InputError(
                 f"feature.kind: {self.network.family} needs a spectrogram, got waveform;"
                 " take f0_subband, or a network of your own (network: package.module:factory)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _micro_batches_fit_the_losses(self) -> Self:
+        micro_batch, setting = self.runtime.micro_batch, needs_whole_batch(self.distill)
+        if micro_batch is not None and micro_batch < self.batch_size and setting is not None:
+            raise InputError(
+                f"runtime.micro_batch: {setting} needs the whole batch of {self.batch_size} at once,"
+                f" got {micro_batch}; leave it out, or take a smaller batch_size"
             )
         return self
 

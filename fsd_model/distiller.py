@@ -5,12 +5,16 @@ Shapes: B utterances, F bins, T frames.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fsd_model.distill import DistillConfig, LossTerms, distill_loss, unscaled
 from fsd_model.feature_losses import require_axes
+from fsd_model.micro_batches import require_means
+from fsd_model.parallel import ALONE, Processes
 from fsd_model.scale_balance import ScaleBalance
 from fsd_model.schedules import progress_at
 from fsd_model.split import SplitNetwork
@@ -31,23 +35,33 @@ class Distiller:
         network: the trained network, on its device.
         updates: of the whole training; schedules end at the last.
         half: run segments in bfloat16.
+        processes: who shares each batch.
 
     Raises:
-        InputError: a feature loss that the network's maps do not allow.
+        InputError: a feature loss that the network's maps do not allow, or a loss that cannot be shared.
     """
 
-    def __init__(self, config: DistillConfig, network: SplitNetwork, updates: int, half: bool) -> None:
+    def __init__(
+        self,
+        config: DistillConfig,
+        network: SplitNetwork,
+        updates: int,
+        half: bool,
+        processes: Processes = ALONE,
+    ) -> None:
+        require_means(config, processes)
         shapes = network.backbone.shapes
         require_axes(config.feature, [shapes[end - 1].axes for end in (*network.cuts, len(shapes))])
         self.config = config
         self.network = network
         self.updates = updates
         self.half = half
+        self.processes = processes
         self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
         self.balance = ScaleBalance() if config.scale_balance else None
 
-    def loss(self, batch: Batch, step: int) -> LossTerms:
-        """Loss of update `step` (from 1)."""
+    def loss(self, batch: Batch, step: int, share: float = 1.0) -> LossTerms:
+        """Loss of update `step` (from 1) on a part of its batch that makes up `share` of it."""
         features_BFT, labels_B, seen_BFT = batch.features_BFT, batch.labels_B, batch.features_BFT
         if batch.clean_BFT is not None:
             seen_BFT = batch.clean_BFT
@@ -57,9 +71,15 @@ class Distiller:
             average = None if self.average is None else self.average.output(seen_BFT)
         learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)
         teaching = teach(self.config.teacher, learners, clean, average)
-        factors = unscaled if self.balance is None else self.balance.factors
+        factors = unscaled if self.balance is None else partial(self._factors, self.balance, share)
         progress = progress_at(step, self.updates)
         return distill_loss(self.config, outputs, labels_B, step, progress, teaching, factors)
+
+    def _factors(
+        self, balance: ScaleBalance, share: float, hard: Tensor, soft: Tensor, feature: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        terms = self.processes.total(torch.stack([hard, soft, feature]).detach() * share)
+        return balance.factors(*terms.unbind())
 
     def after_update(self) -> None:
         """Take in the weights that the optimiser has just written."""

@@ -67,6 +67,6 @@ def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None
     expected = np.array(best.probe)
     features_BFT = trainer.data.dev.features(np.arange(len(expected)))
     error = float(np.abs(detector.score_features(features_BFT) - expected).max())
-    allowed = PARITY[trainer.config.runtime.precision] * max(1.0, float(np.abs(expected).max()))
+    allowed = PARITY[best.precision] * max(1.0, float(np.abs(expected).max()))
     if not error <= allowed:
         raise ParityError(f"the exported detector's scores differ by {error:.2e} (allowed {allowed:.0e})")

@@ -96,7 +96,7 @@ def usual_cuts(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) 
 @lru_cache(maxsize=64)
 def _traced(function: Callable[..., Any], network_json: str, shape: tuple[int, int]) -> Trace:
     network = NetworkFactory.model_validate_json(network_json)
-    with _random_state_kept():
+    with random_state_kept():
         module = _made(network)
         try:
             return trace(module, *shape)
@@ -140,7 +140,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 @contextmanager
-def _random_state_kept() -> Iterator[None]:
+def random_state_kept() -> Iterator[None]:
     """A look at a network changes nothing in the run that follows."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:

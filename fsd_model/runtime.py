@@ -11,7 +11,10 @@ import torch
 from pydantic import Field
 
 from fsd_model.errors import InputError
+from fsd_model.parallel import own_gpu, processes_of_this_training
 from fsd_model.settings import Settings
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class RuntimeConfig(Settings):
@@ -22,16 +25,22 @@ class RuntimeConfig(Settings):
         precision: of the segments; exits, losses and metrics stay in float32.
         threads: of one trial; one thread a trial and one trial a core is the fastest use of a machine.
         store: folder of the feature store; None is the user's cache folder.
+        micro_batch: utterances that are computed at once, over all processes of the training; None is the
+            whole batch. Gradients are added up to one update of the batch, so less memory is needed and the
+            training is the same but for rounding, with one exception: batch norm normalises over the
+            micro-batch, and its running statistics move once for each. Losses that compare the utterances of
+            a batch with each other, and `distill.scale_balance`, need the whole batch.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     threads: int = Field(1, ge=1)
     store: Annotated[Path | None, Field(strict=False)] = None
+    micro_batch: int | None = Field(None, ge=1)
 
 
 def select_device(choice: str) -> torch.device:
-    """Resolve "auto".
+    """Resolve "auto"; where several processes train together, each has a GPU of its own.
 
     Raises:
         InputError: "cuda" where this process sees no GPU.
@@ -41,7 +50,9 @@ def select_device(choice: str) -> torch.device:
         raise InputError(
             "runtime.device: cuda asked for, but no GPU is visible to this process; use auto or cpu"
         )
-    return torch.device("cuda" if choice != "cpu" and available else "cpu")
+    if choice == "cpu" or not available:
+        return torch.device("cpu")
+    return torch.device("cuda", own_gpu()) if processes_of_this_training().size > 1 else torch.device("cuda")
 
 
 def start(config: RuntimeConfig, seed: int) -> torch.device:
@@ -52,4 +63,10 @@ def start(config: RuntimeConfig, seed: int) -> torch.device:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    return select_device(config.device)
+    device = select_device(config.device)
+    if device.type == "cuda":
+        if device.index is not None:
+            torch.cuda.set_device(device)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    return device

@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fsd_model import runtime
 from fsd_model.backbone import Backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
+from fsd_model.cost import deployed_multiply_adds
 from fsd_model.distill import LossTerms
 from fsd_model.distiller import Distiller
 from fsd_model.errors import InputError
+from fsd_model.machine import LATENCY, MEMORY, MULTIPLY_ADDS, PARAMETERS, TIME, latency_ms, peak_bytes
+from fsd_model.micro_batches import parts
 from fsd_model.networks import build_network
 from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
+from fsd_model.parallel import processes_of_this_training
 from fsd_model.split import SplitNetwork, deploy
+from fsd_model.sync_norm import synchronise_norms
 from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
 from fsd_model.validation import DevResult, validate
 
@@ -32,6 +38,9 @@ class DivergenceError(ArithmeticError):
 
 class Trainer:
     """Trains one configuration; `epochs()` may be left and entered again at any epoch.
+
+    Where `torch.distributed` is initialised, all its processes train the one network together (`parallel`):
+    each has a trainer, takes the same steps and yields the same metrics; one of them saves.
 
     Args:
         config: the run.
@@ -51,17 +60,21 @@ class Trainer:
     def __init__(self, config: TrainConfig, data: TrainingData | None = None) -> None:
         self.config = config
         self.data = data or open_training_data(config)
+        self.processes = processes_of_this_training()
         self.device = runtime.start(config.runtime, config.seed)
         backbone = build_network(config.network, config.feature)
         network = SplitNetwork(backbone, config.split, config.distill.needed_adapter).to(self.device)
         if isinstance(backbone, Backbone):
             # a third faster on CPUs; a network of one's own may count on the order of its memory
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.processes.size > 1:
+            synchronise_norms(network, self.processes)
+            self.processes.take_from_first(network.state_dict().values())
         self.network = network
         self.optimiser = build_optimiser(config.optim, self.network.parameters())
         updates = config.epochs * updates_per_epoch(len(self.data.train.labels_N), config.batch_size)
         half = config.runtime.precision == "bfloat16"
-        self.distiller = Distiller(config.distill, self.network, updates, half)
+        self.distiller = Distiller(config.distill, self.network, updates, half, self.processes)
         self.epoch = 0
         self.step = 0
         self.best: DevResult | None = None
@@ -74,35 +87,54 @@ class Trainer:
             `train/loss`, its terms `train/hard`, `train/soft`, `train/feature`, `train/learning_rate`;
             `dev/loss`, `dev/eer`, `dev/cllr` (deepest exit) and their values at the best epoch so far,
             `dev/eer_best`, `dev/cllr_best`, `dev/loss_best`; `dev/eer_exit1`.. (one for each block of the
-            network, see `DevResult.padded_exits`); `time/epoch_s`. Rates are fractions.
+            network, see `DevResult.padded_exits`). Rates are fractions. Of the network that would be
+            deployed, for one utterance: `deployed/parameters`, `deployed/multiply_adds`, and
+            `deployed/latency_ms`, measured on the run's device after the first epoch of each attempt. Of the
+            machine: `time/epoch_s` and `memory/peak_bytes`. What is measured, by clock or system, is another
+            number in every run (`machine.MEASURED`).
 
         Raises:
             DivergenceError: the loss is no longer a finite number.
+            InputError: processes that do not train the same.
         """
+        self.processes.require_same(self._identity(), self.device)
+        deployed: dict[str, float] = {}
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
             train = self._train_epoch()
             self.epoch += 1
-            result = validate(
-                self.network, self.data.dev, self.epoch, self.device, self.config.runtime.precision
-            )
+            precision = self.config.runtime.precision
+            result = validate(self.network, self.data.dev, self.epoch, self.device, precision, self.processes)
             self._keep_best(result)
-            yield {**train, **self._dev_metrics(result), "time/epoch_s": time.perf_counter() - began}
+            seconds = time.perf_counter() - began
+            deployed = deployed or self._deployed()
+            machine = {**deployed, TIME: seconds, MEMORY: peak_bytes(self.device)}
+            yield {**train, **self._dev_metrics(result), **self.processes.largest(machine, self.device)}
 
     def train_step(self, rows_B: Any) -> LossTerms:
-        """One update on the training rows `rows_B`; returns the loss terms before the update, detached."""
-        batch = self.data.train_batch(rows_B, self.epoch, self.device)
+        """One update on the training rows `rows_B`, in as many parts as configured.
+
+        Returns:
+            The loss terms before the update, detached: what this process's share adds to their means.
+        """
         self.step += 1
         set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
-        terms = self.distiller.loss(batch, self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        terms.total.backward()  # type: ignore[no-untyped-call]
+        sums = torch.zeros(4, device=self.device)
+        for own_B, share in parts(rows_B, self.config.runtime.micro_batch, self.processes):
+            self.processes.idle = share == 0
+            batch = self.data.train_batch(own_B, self.epoch, self.device)
+            terms = self.distiller.loss(batch, self.step, share)
+            (terms.total * share).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]).detach() * share
+        self.processes.add_gradients(self.network.parameters())
         self.optimiser.step()
         self.distiller.after_update()
-        return LossTerms(*(t.detach() for t in (terms.total, terms.hard, terms.soft, terms.feature)))
+        return LossTerms(*sums.unbind())
 
     def _train_epoch(self) -> dict[str, float]:
         self.network.train()
+        self.processes.seed(self.config.seed, self.epoch)
         sums = torch.zeros(4, device=self.device)
         count = 0
         size = len(self.data.train.labels_N)
@@ -110,7 +142,7 @@ class Trainer:
             terms = self.train_step(rows_B)
             sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]) * len(rows_B)
             count += len(rows_B)
-        total, hard, soft, feature = (sums / count).tolist()
+        total, hard, soft, feature = (self.processes.total(sums) / count).tolist()
         if not math.isfinite(total):
             way_out = "lower the learning rate or the loss weights"
             raise DivergenceError(f"epoch {self.epoch + 1}: the training loss is {total}; {way_out}")
@@ -120,6 +152,20 @@ class Trainer:
             "train/soft": soft,
             "train/feature": feature,
             "train/learning_rate": learning_rate(self.config.optim, self.step),
+        }
+
+    def _identity(self) -> str:
+        return (
+            f"{self.config.fingerprint()} {self.data.digest} {self.epoch} {self.config.runtime.micro_batch}"
+        )
+
+    def _deployed(self) -> dict[str, float]:
+        network = deploy(self.network).eval()
+        features_FT = torch.from_numpy(self.data.dev.features(np.arange(1))[0])
+        return {
+            PARAMETERS: float(sum(p.numel() for p in network.parameters())),
+            MULTIPLY_ADDS: float(deployed_multiply_adds(self.config)),
+            LATENCY: latency_ms(network, features_FT, self.device),
         }
 
     def _keep_best(self, result: DevResult) -> None:
@@ -163,20 +209,35 @@ class Trainer:
         }
         write_state(folder, state)
 
-    def load(self, folder: Path) -> None:
-        """Go on from a saved folder.
+    def load(self, folder: Path, moved: bool = False) -> None:
+        """Go on from a saved folder, whatever the runtime settings and the processes that it was saved with.
+
+        Args:
+            folder: a folder that `save` wrote.
+            moved: it may be of another configuration of the same network, whose weights and optimiser are
+                taken over under this one's settings (population based training).
 
         Raises:
             InputError: no such folder, a damaged file, or the state of another configuration or other data.
         """
         state = read_state(folder)
         for key, own in (("fingerprint", self.config.fingerprint()), ("data", self.data.digest)):
-            if state.get(key) != own:
+            if state.get(key) != own and not (moved and key == "fingerprint"):
                 what = "configuration" if key == "fingerprint" else "data set"
                 raise InputError(f"{folder}: was saved with another {what}; start afresh in another folder")
+        try:
+            self._take_over(state)
+        except (RuntimeError, KeyError, ValueError) as error:  # torch: other names, shapes or groups
+            way_out = "search neither cuts nor network, teacher or adapter there"
+            raise InputError(f"{folder}: is of a network of another form; {way_out}") from error
+
+    def _take_over(self, state: State) -> None:
+        own = [{key: group[key] for key in group if key != "params"} for group in self.optimiser.param_groups]
         self.epoch, self.step = state["epoch"], state["step"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for group, settings in zip(self.optimiser.param_groups, own, strict=True):
+            group.update(settings)
         self.distiller.load_state_dict(state.get("distiller", {}))
         torch.set_rng_state(state["rng"])
         self.best = None if state["best"] is None else DevResult.from_dict(state["best"])

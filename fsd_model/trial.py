@@ -14,19 +14,23 @@ import torch
 from fsd_model.arms import arms, seeded
 from fsd_model.atomic import write_text
 from fsd_model.config import TrainConfig
+from fsd_model.cost import epoch_cost
 from fsd_model.errors import InputError
 from fsd_model.export import export_detector
 from fsd_model.feature_store import default_store
 from fsd_model.folds import shared_attacks
+from fsd_model.machine import FIGURES, TIME
 from fsd_model.networks import build_network
 from fsd_model.objective import resolve_groups
+from fsd_model.parallel import joined, processes_of_this_training
 from fsd_model.progress import progress_bar
+from fsd_model.relief import relieve
 from fsd_model.split import SplitNetwork
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
 from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, run_folds
 
-__all__ = ["arms", "check", "describe", "prepare", "run", "seeded"]
+__all__ = ["arms", "check", "cost", "describe", "prepare", "relieve", "run", "seeded"]
 
 
 class Context(Protocol):
@@ -36,6 +40,10 @@ class Context(Protocol):
     def checkpoint(self) -> Path | None:
         """A folder an earlier attempt saved, or None."""
 
+    @property
+    def moved(self) -> bool:
+        """Whether that folder is another configuration's, which this one goes on from."""
+
     def report(self, metrics: Mapping[str, float], save: Callable[[Path], None] | None = None) -> None:
         """Take one epoch's or fold's metrics; may not return."""
 
@@ -44,7 +52,11 @@ def run(params: dict[str, Any], context: Context) -> None:
     """Train one configuration; resumes where `context.checkpoint` is given.
 
     Reports every epoch; with the objective of unseen attacks every fold, and at last the training on all
-    attacks, whose detector is what is exported.
+    attacks, whose detector is what is exported. Every report holds the figures of `machine.FIGURES`.
+
+    Where there are several processes (see `fsd_model.parallel`), all of them call this with the same params
+    and checkpoint and train one model together. Each reports the same metrics; the first alone offers to
+    save.
 
     Args:
         params: the fields of `TrainConfig` as nested plain values.
@@ -55,14 +67,17 @@ def run(params: dict[str, Any], context: Context) -> None:
         DivergenceError: the loss became NaN or infinite.
     """
     config = TrainConfig.model_validate(params)
-    if config.objective.name == "unseen-attacks":
-        _run_unseen(config, context)
-        return
+    train = _run_unseen if config.objective.name == "unseen-attacks" else _run
+    with joined():
+        train(config, context)
+
+
+def _run(config: TrainConfig, context: Context) -> None:
     trainer = Trainer(config)
     if context.checkpoint is not None:
-        trainer.load(context.checkpoint)
+        trainer.load(context.checkpoint, context.moved)
     for metrics in trainer.epochs():
-        context.report(metrics, partial(save_trial, trainer))
+        context.report(metrics, _of_the_first(partial(save_trial, trainer)))
 
 
 def _run_unseen(config: TrainConfig, context: Context) -> None:
@@ -72,7 +87,7 @@ def _run_unseen(config: TrainConfig, context: Context) -> None:
     key = f"{config.fingerprint()} {data.digest}"
     folds = Folds(key=key) if context.checkpoint is None else Folds.load(context.checkpoint, key)
     for metrics in run_folds(config, data, folds):
-        context.report(metrics, folds.save)
+        context.report(metrics, _of_the_first(folds.save))
     trainer = Trainer(config, data)
     for last in trainer.epochs():
         metrics = {**last, **folds.metrics()}
@@ -81,7 +96,11 @@ def _run_unseen(config: TrainConfig, context: Context) -> None:
         save_trial(trainer, folder)
         folds.save(folder)
 
-    context.report(metrics, save)
+    context.report(metrics, _of_the_first(save))
+
+
+def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None:
+    return save if processes_of_this_training().rank == 0 else None
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
@@ -148,15 +167,24 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
     config = TrainConfig.model_validate(params)
     train = ("loss", "hard", "soft", "feature", "learning_rate")
     dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
-    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), "time/epoch_s"]
+    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *FIGURES]
     names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
     if config.objective.name == "dev":
         return {"reports": config.epochs, "metrics": names}
     groups = config.objective.groups
     if groups is None:
         raise InputError("objective.name: cannot be searched; set it in `settings`, one study for each")
-    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups)]
+    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups), *FIGURES]
     return {"reports": len(groups) + 1, "metrics": unseen}
+
+
+def cost(params: dict[str, Any]) -> float:
+    """A cheap figure that orders configurations by the time of an epoch; builds no data (see `epoch_cost`).
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings.
+    """
+    return epoch_cost(TrainConfig.model_validate(params))
 
 
 def check(params: dict[str, Any], step: bool) -> None:

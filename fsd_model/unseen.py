@@ -20,6 +20,7 @@ from fsd_model.config import TrainConfig
 from fsd_model.detector import empty_network
 from fsd_model.errors import InputError
 from fsd_model.folds import Fold, leave_out
+from fsd_model.machine import FIGURES
 from fsd_model.metrics import cllr, equal_error_rate
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import FeatureSet, TrainingData
@@ -98,23 +99,28 @@ def run_folds(config: TrainConfig, data: TrainingData, folds: Folds) -> Iterator
         folds: those done.
 
     Yields:
-        The metrics of `Folds.metrics` and `unseen/eer_fold`, that of the fold just done.
+        The metrics of `Folds.metrics`, `unseen/eer_fold`, that of the fold just done, and `FIGURES`.
     """
     for name, held_out in (config.objective.groups or {}).items():
         if name not in folds.results:
-            folds.results[name] = judge_fold(config, leave_out(data, held_out))
-            yield {**folds.metrics(), FOLD: folds.results[name].eer}
+            folds.results[name], figures = judge_fold(config, leave_out(data, held_out))
+            yield {**folds.metrics(), FOLD: folds.results[name].eer, **figures}
 
 
-def judge_fold(config: TrainConfig, fold: Fold) -> FoldResult:
-    """Train without the held-out attacks and score them with the detector of the best known-attack epoch."""
+def judge_fold(config: TrainConfig, fold: Fold) -> tuple[FoldResult, dict[str, float]]:
+    """Train without the held-out attacks and score them with the detector of the best known-attack epoch.
+
+    Returns:
+        What it reached, and the figures of `machine.FIGURES` that its training reported last.
+    """
     trainer = Trainer(config, fold.data)
-    for _ in trainer.epochs():
-        pass
+    for metrics in trainer.epochs():
+        figures = {name: metrics[name] for name in FIGURES}
     assert trainer.best is not None
     scores_N = _scores(trainer, fold.target)
     bonafide, spoof = (scores_N[fold.target.labels_N == label] for label in (1, 0))
-    return FoldResult(equal_error_rate(bonafide, spoof).rate, cllr(bonafide, spoof), trainer.best.loss)
+    result = FoldResult(equal_error_rate(bonafide, spoof).rate, cllr(bonafide, spoof), trainer.best.loss)
+    return result, figures
 
 
 def _scores(trainer: Trainer, target: FeatureSet) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -16,6 +16,8 @@ from torch.nn import functional
 from fsd_model.dataset import BONAFIDE, SPOOF
 from fsd_model.exits import bonafide_score
 from fsd_model.metrics import cllr
+from fsd_model.parallel import ALONE, Processes
+from fsd_model.runtime import Precision
 from fsd_model.scoring import eer_by_exit
 from fsd_model.split import SplitNetwork
 from fsd_model.training_data import FeatureSet
@@ -36,6 +38,7 @@ class DevResult:
         threshold: the score where miss and false-alarm rate of the deepest exit meet.
         exits: EER of each exit, shallowest first.
         probe: scores of the first dev utterances, kept to prove that an exported detector scores the same.
+        precision: in which the segments computed all this; a later attempt may use another.
     """
 
     epoch: int
@@ -45,6 +48,7 @@ class DevResult:
     threshold: float
     exits: tuple[float, ...]
     probe: tuple[float, ...]
+    precision: Precision = "float32"
 
     def padded_exits(self, count: int) -> tuple[float, ...]:
         """EER by exit for `count` >= E places; places behind the deepest exit repeat it.
@@ -67,33 +71,51 @@ class DevResult:
 
 
 def exit_scores(
-    network: SplitNetwork, data: FeatureSet, device: torch.device, precision: str
+    network: SplitNetwork,
+    data: FeatureSet,
+    device: torch.device,
+    precision: str,
+    processes: Processes = ALONE,
 ) -> tuple[NDArray[np.float32], float]:
-    """Scores (N, E) of every exit, and the mean cross-entropy of the deepest (nats)."""
+    """Scores (N, E) of every exit, and the mean cross-entropy of the deepest (nats).
+
+    The batches are dealt out to the processes; all of them get the scores of all.
+    """
     network.eval()
-    scores: list[torch.Tensor] = []
-    loss = 0.0
+    count = len(data.labels_N)
+    starts = range(0, count, BATCH)
+    scores_NE = torch.zeros(count, len(network.exits))
+    losses = torch.zeros(len(starts), dtype=torch.float64)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        for start in range(0, len(data.labels_N), BATCH):
-            rows_B = np.arange(start, min(start + BATCH, len(data.labels_N)))
+        for number in range(processes.rank, len(starts), processes.size):
+            rows_B = np.arange(starts[number], min(starts[number] + BATCH, count))
             features_BFT, labels_B = data.batch(rows_B, device)
             logits_EBK = [output.logits_BK for output in network(features_BFT)]
-            scores.append(torch.stack([bonafide_score(logits_BK) for logits_BK in logits_EBK], dim=1).cpu())
-            loss += float(functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum"))
-    return torch.cat(scores).float().numpy(), loss / len(data.labels_N)
+            scores_BE = torch.stack([bonafide_score(logits_BK) for logits_BK in logits_EBK], dim=1)
+            scores_NE[rows_B] = scores_BE.float().cpu()
+            losses[number] = functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum")
+    if processes.size > 1:
+        scores_NE, losses = (processes.total(part.to(device)).cpu() for part in (scores_NE, losses))
+    return scores_NE.numpy(), sum(losses.tolist()) / count
 
 
 def validate(
-    network: SplitNetwork, data: FeatureSet, epoch: int, device: torch.device, precision: str = "float32"
+    network: SplitNetwork,
+    data: FeatureSet,
+    epoch: int,
+    device: torch.device,
+    precision: Precision = "float32",
+    processes: Processes = ALONE,
 ) -> DevResult:
-    """Score the dev set and reduce it to the EER of each exit.
+    """Score the dev set and reduce it to the EER of each exit; the same in all processes.
 
     Raises:
         InputError: scores that are NaN or infinite.
     """
-    scores_NE, loss = exit_scores(network, data, device, precision)
+    scores_NE, loss = exit_scores(network, data, device, precision, processes)
     rates = eer_by_exit(scores_NE, data.labels_N)
     probe = tuple(float(score) for score in scores_NE[:PROBE, -1])
     calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))
     exits = tuple(rate.rate for rate in rates)
-    return DevResult(epoch, loss, rates[-1].rate, calibration, rates[-1].threshold, exits, probe)
+    rate, threshold = rates[-1].rate, rates[-1].threshold
+    return DevResult(epoch, loss, rate, calibration, threshold, exits, probe, precision)

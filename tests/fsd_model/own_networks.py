@@ -110,3 +110,10 @@ def tied() -> nn.Module:
     layers.add_module("second", nn.Conv1d(45, 45, 3))
     layers.second.weight = layers.first.weight
     return layers
+
+
+def norm_free() -> nn.Module:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 45)), nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 8, 3, 2), nn.ReLU(),
+        nn.Conv2d(8, 8, 3, 2),
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from fsd_model.split import SplitNetwork
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import Batch, TrainingData, shuffled_batches, updates_per_epoch
 from tests.fsd_model.synthetic import config, training_data
+from tests.fsd_model.test_trainer import history
 
 LABELS = torch.tensor([0, 1, 1, 0, 0, 1])
 X = torch.randn(6, 45, 40, generator=torch.Generator().manual_seed(1))
@@ -221,10 +222,6 @@ class NoisyData(TrainingData):
         generator = torch.Generator().manual_seed(1000 * epoch + int(rows_B[0]))
         noise = torch.randn(clean.features_BFT.shape, generator=generator)
         return Batch(clean.features_BFT + noise, clean.labels_B, clean.features_BFT)
-
-
-def history(trainer):
-    return [{k: v for k, v in m.items() if not k.startswith("time/")} for m in trainer.epochs()]
 
 
 @pytest.mark.parametrize("data", [TrainingData, NoisyData])

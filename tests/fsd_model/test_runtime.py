@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from fsd_model import runtime
 from fsd_model.errors import InputError
+from fsd_model.parallel import Processes
 from fsd_model.runtime import RuntimeConfig, select_device, start
 
 
@@ -38,3 +40,26 @@ def test_start_undoes_what_an_earlier_run_left_in_the_process() -> None:
     torch.set_num_threads(2)
     assert draws() == first
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "chosen", "local_rank", "own"),
+    [
+        (4, 0, "2", 2),  # torchrun: all see all, nobody has chosen
+        (4, 2, "1", 2),  # chosen by the caller, as Ray does
+        (1, 0, "3", 0),  # each sees its own alone
+        (2, 0, None, 0),
+    ],
+)
+def test_each_of_several_processes_has_its_gpu(
+    monkeypatch: pytest.MonkeyPatch, visible: int, chosen: int, local_rank: str | None, own: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: visible)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: chosen)
+    monkeypatch.setattr(runtime, "processes_of_this_training", lambda: Processes(1, 2))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local_rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", local_rank)
+    assert select_device("auto") == torch.device("cuda", own)
+    assert select_device("cpu") == torch.device("cpu")

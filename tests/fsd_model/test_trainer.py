@@ -13,12 +13,12 @@ import torch
 from fsd_model.errors import InputError
 from fsd_model.trainer import DivergenceError, Trainer
 from fsd_model.training_data import shuffled_batches
-from tests.fsd_model.synthetic import config, training_data
+from tests.fsd_model.synthetic import config, reproducible, training_data
 from tests.golden.curve import FILE, curve
 
 
 def history(trainer):
-    return [{k: v for k, v in m.items() if not k.startswith("time/")} for m in trainer.epochs()]
+    return [reproducible(metrics) for metrics in trainer.epochs()]
 
 
 def weights(trainer):

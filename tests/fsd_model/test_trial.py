@@ -24,6 +24,7 @@ from fsd_model.evaluation import evaluate
 from fsd_model.export import ParityError, export_detector
 from fsd_model.scoring import read_scores
 from fsd_model.trainer import Trainer
+from tests.fsd_model.synthetic import reproducible
 
 
 class Stopped(BaseException):
@@ -36,11 +37,12 @@ class Recorder:
 
     folder: Path | None = None
     checkpoint: Path | None = None
+    moved: bool = False
     stop_after: int = 99
     metrics: list = field(default_factory=list)
 
     def report(self, metrics, save=None):
-        self.metrics.append({k: v for k, v in metrics.items() if not k.startswith("time/")})
+        self.metrics.append(reproducible(metrics))
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)

@@ -13,13 +13,14 @@ from fsd_model import trial
 from fsd_model.config import TrainConfig
 from fsd_model.errors import InputError
 from fsd_model.folds import leave_out, shared_attacks
+from fsd_model.machine import FIGURES
 from fsd_model.metrics import cllr, equal_error_rate
 from fsd_model.objective import resolve_groups
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import FeatureSet, TrainingData
 from fsd_model.unseen import FoldResult, Folds, judge_fold, run_folds
 from fsd_model.validation import exit_scores
-from tests.fsd_model.synthetic import config, training_data
+from tests.fsd_model.synthetic import config, reproducible, training_data
 
 ATTACKS = ("A01", "A02", "A03")
 
@@ -84,7 +85,8 @@ def test_the_result_is_that_of_the_fold_s_network_on_the_held_out_attack() -> No
     list(trainer.epochs())
     scores_NE, _ = exit_scores(trainer.network, fold.target, trainer.device, "float32")
     bonafide, spoof = (scores_NE[fold.target.labels_N == label, -1] for label in (1, 0))
-    result = judge_fold(single, fold)
+    result, figures = judge_fold(single, fold)
+    assert set(figures) == set(FIGURES)
     assert result.eer == equal_error_rate(bonafide, spoof).rate
     assert result.cllr == pytest.approx(cllr(bonafide, spoof), rel=1e-5)
     assert trainer.best is not None
@@ -97,17 +99,17 @@ def test_the_held_out_attack_has_no_say_in_the_training() -> None:
     changed_features = data.train.features_MFT.copy()
     changed_features[rows] = 0
     changed = replace(data, train=replace(data.train, features_MFT=changed_features))
-    before, after = (judge_fold(unseen_config(), leave_out(each, ("A02",))) for each in (data, changed))
+    before, after = (judge_fold(unseen_config(), leave_out(each, ("A02",)))[0] for each in (data, changed))
     assert before == after
 
 
 def test_folds_go_on_where_they_were_left(tmp_path: Path) -> None:
     data = three_attacks()
-    whole = list(run_folds(unseen_config(), data, Folds()))
+    whole = [reproducible(metrics) for metrics in run_folds(unseen_config(), data, Folds())]
     first = Folds(key="k")
     next(run_folds(unseen_config(), data, first))
     first.save(tmp_path)
-    rest = list(run_folds(unseen_config(), data, Folds.load(tmp_path, "k")))
+    rest = [reproducible(metrics) for metrics in run_folds(unseen_config(), data, Folds.load(tmp_path, "k"))]
     assert rest == whole[1:]
 
 
@@ -175,6 +177,7 @@ class Reports:
     """A context that keeps what it is told, and the last saved state."""
 
     checkpoint: Path | None = None
+    moved: bool = False
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.metrics = folder, list[dict[str, float]]()

@@ -1,0 +1,56 @@
+"""What a training run says of the machine and of the network it would deploy: metrics of every report.
+
+Shapes: B utterances, F rows and T frames of the front end.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+TIME, LATENCY, MEMORY = "time/epoch_s", "deployed/latency_ms", "memory/peak_bytes"
+MEASURED = (TIME, LATENCY, MEMORY)
+"""Measured on the machine, by wall clock or from the system: another run with the same seed has others."""
+
+PARAMETERS, MULTIPLY_ADDS = "deployed/parameters", "deployed/multiply_adds"
+FIGURES = (PARAMETERS, MULTIPLY_ADDS, LATENCY, MEMORY)
+"""What every report holds for constraints and further objectives, whatever a trial is judged by."""
+
+_RUNS, _WARM_UP = 9, 2
+
+
+def latency_ms(network: nn.Module, features_FT: Tensor, device: torch.device) -> float:
+    """Median time of a forward pass of one utterance, in float32, milliseconds of wall clock.
+
+    Args:
+        network: as deployed, on the device, in eval mode.
+        features_FT: of any utterance; the front end is not timed.
+        device: of the run.
+    """
+    features_BFT = features_FT[None].to(device)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(_WARM_UP + _RUNS):
+            began = time.perf_counter()
+            network(features_BFT)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds.append(time.perf_counter() - began)
+    return 1e3 * median(seconds[_WARM_UP:])
+
+
+def peak_bytes(device: torch.device) -> float:
+    """The most memory so far: on a GPU what torch has reserved there since the run began.
+
+    On the CPU the peak resident set of the process, with all that it did before; in a process that has run
+    other trials it is at least theirs.
+    """
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_reserved(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)  # Linux counts in KiB
