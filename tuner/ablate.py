@@ -15,10 +15,13 @@ from tuner.atomic import write_text
 from tuner.checks import prepared
 from tuner.definition import Study
 from tuner.errors import StudyError
+from tuner.folder import refuse_taken
 from tuner.functions import load_arms
+from tuner.outcome import Conclusion, Driven, Outcome
 from tuner.record import State, TrialRecord
+from tuner.source import Suggestion
 from tuner.space import Point, put_in
-from tuner.study import Driven, Outcome, on_ray, refuse_taken
+from tuner.study import on_ray
 
 FILES = ("ablation.md", "ablation.json", "ablation.png")
 SECOND = "deep supervision"
@@ -36,7 +39,7 @@ class Ablation(Study):
     seeds: dict[int, dict[str, Any]]
 
     @property
-    def points(self) -> list[Point]:
+    def plan(self) -> list[Point]:
         """Every trial, all arms of one seed before the next, so that an early end leaves whole pairs."""
         return [{"arm": arm, "seed": seed} for seed in self.seeds for arm in self.arms]
 
@@ -63,14 +66,23 @@ class Plan:
     points: list[Point]
     asked: int = 0
 
-    def ask(self) -> tuple[int, Point]:
-        self.asked += 1
-        return self.asked - 1, self.points[self.asked - 1]
+    @property
+    def memory(self) -> dict[str, Any]:
+        return {}
 
-    def report(self, number: int, epoch: int, value: float) -> None:
+    def ask(self) -> Suggestion | None:
+        if self.asked == len(self.points):
+            return None
+        self.asked += 1
+        return Suggestion(self.asked - 1, self.points[self.asked - 1])
+
+    def recall(self, suggestion: Suggestion) -> None:
+        self.asked += 1
+
+    def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """Nothing is learned from a report."""
 
-    def tell(self, number: int, state: State, value: float) -> None:
+    def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
         """Nothing is learned from an end."""
 
 
@@ -89,7 +101,7 @@ class Ablated:
     text: str
 
 
-def ablate(study: Study, seeds: int, out: Path, console: Console) -> Ablated:
+def ablate(study: Study, seeds: int, out: Path, console: Console, resume: bool = False) -> Ablated:
     """Run the control arms on Ray and compare them.
 
     Args:
@@ -97,25 +109,25 @@ def ablate(study: Study, seeds: int, out: Path, console: Console) -> Ablated:
         seeds: runs of each arm, at least 2.
         out: a folder that holds no study yet.
         console: for the progress.
+        resume: go on with the ablation in `out`, if there is one.
     Raises:
         StudyError: the study searches, its trial has no arms, the folder is taken, a trial does not fit.
         ValueError, OSError: what the trial's own functions raise.
     """
-    refuse_taken(out)  # what needs no data is said before the data is read
+    refuse_taken(out, resume)  # what needs no data is said before the data is read
     _refuse(study, seeds)
     plan = planned(prepared(study), seeds)
     compared: list[Comparison] = []
     texts: list[str] = []
 
-    def conclude(driven: Driven) -> list[Path]:
+    def conclude(driven: Driven) -> Conclusion:
         values = by_arm(plan, driven.record.ordered)
         compared.extend(_compare(plan, values))
         texts.append(table(values, compared, study.metric.name, study.metric.mode))
         _write(plan, values, compared, texts[0], driven.out)
-        driven.tracking.summarise(_figures(compared), [driven.out / name for name in FILES])
-        return [driven.out / name for name in FILES]
+        return Conclusion([driven.out / name for name in FILES], _figures(compared))
 
-    outcome = on_ray(plan, Plan(plan.points), out, console, conclude)
+    outcome = on_ray(plan, lambda memory: Plan(plan.plan), out, console, conclude, resume)
     return Ablated(outcome, compared, texts[0])
 
 
@@ -135,7 +147,7 @@ def planned(study: Study, seeds: int) -> Ablation:
     }
     content.pop("origin", None)
     ablation = Ablation.model_validate(content)
-    return ablation.model_copy(update={"trials": len(ablation.points)})
+    return ablation.model_copy(update={"trials": len(ablation.plan)})
 
 
 def _refuse(study: Study, seeds: int) -> None:

@@ -102,10 +102,11 @@ def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str
     better = "lower" if mode == "min" else "higher"
     how = f"Student's t over paired seeds, each at 95 %,\nnot adjusted for {len(compared)} comparisons"
     note = f"{metric}: {better} is better. Intervals: {how}."
-    return "\n".join([*_aligned(arms), "", *_aligned(differences), "", note]) + "\n"
+    return "\n".join([*aligned(arms), "", *aligned(differences), "", note]) + "\n"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """A Markdown table with columns of equal width, as lines; the first row is its head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = [
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"

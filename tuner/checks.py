@@ -11,7 +11,9 @@ from rich.table import Table
 from tuner.definition import Study
 from tuner.devices import set_devices
 from tuner.errors import StudyError, lines, nearest
+from tuner.finalists import refuse_finalists
 from tuner.functions import load_check, load_describe, load_trial, prepare_settings
+from tuner.knobs import When
 from tuner.record import shown
 from tuner.space import Point
 
@@ -26,6 +28,7 @@ def prepared(study: Study) -> Study:
         ValueError, OSError: what `prepare` or `describe` raises.
     """
     load_trial(study.trial)
+    refuse_finalists(study)
     return described(study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)}))
 
 
@@ -40,10 +43,8 @@ def described(study: Study) -> Study:
         return study
     told = describe(study.params(study.default if study.default is not None else study.space.middle()))
     metrics, reports = told["metrics"], told["reports"]
-    named = {"metric.name": study.metric.name, "scheduler.value": study.scheduler.value}
-    named |= {f"metric.ties.{place}": name for place, name in enumerate(study.metric.ties)}
-    for key, name in named.items():
-        if name is not None and name not in metrics:
+    for key, name in _named(study).items():
+        if name not in metrics:
             raise StudyError(
                 f"study {study.name}: {key}: with these settings the trial does not report {name};"
                 f" {nearest(name, metrics)}"
@@ -51,6 +52,15 @@ def described(study: Study) -> Study:
     if study.reports not in (None, reports):
         raise StudyError(f"study {study.name}: reports: needs {reports}, got {study.reports}; leave it out")
     return study if reports == study.epochs else _with_reports(study, reports)
+
+
+def _named(study: Study) -> dict[str, str]:
+    """Every metric that a study names, by the setting that does."""
+    named = {"metric.name": study.metric.name}
+    named |= {f"metric.ties[{place}]": name for place, name in enumerate(study.metric.ties)}
+    named |= {f"objectives[{place}].name": each.name for place, each in enumerate(study.objectives)}
+    named |= {f"constraints[{place}].metric": each.metric for place, each in enumerate(study.constraints)}
+    return named if study.scheduler.value is None else named | {"scheduler.value": study.scheduler.value}
 
 
 def _with_reports(study: Study, reports: int) -> Study:
@@ -61,7 +71,7 @@ def _with_reports(study: Study, reports: int) -> Study:
 
 
 def check_extremes(study: Study, step: bool) -> int:
-    """Try the default (or the middle) and each end of each dimension; returns how many.
+    """Try the default (or the middle), the known points and each end of each dimension; returns how many.
 
     Args:
         study: a prepared study.
@@ -92,6 +102,11 @@ def check_study(study: Study) -> str:
     return f"{samples} sampled configurations built, {extremes} extremes tried for a step"
 
 
+def candidates(study: Study) -> tuple[list[Point], list[Point]]:
+    """The default (or the middle) with each end of each dimension, and points drawn at random."""
+    return list(_extremes(study)), list(_samples(study))
+
+
 def _try_all(study: Study, points: list[Point], step: bool) -> int:
     check = load_check(study.trial)
     if check is None:
@@ -111,25 +126,26 @@ def space_table(study: Study) -> Table:
     for title in ("dimension", "kind", "range", "default"):
         table.add_column(title)
     for path, dimension in study.search.items():
-        ((kind, content),) = dimension.written().items()
-        default = study.default[path] if study.default is not None else "-"
-        table.add_row(path, kind, _range(kind, content), str(default))
+        (kind, content), *_ = dimension.written().items()
+        default = (study.default or {}).get(path, "-")
+        table.add_row(path, kind, _range(kind, content) + _condition(dimension.when), str(default))
     return table
 
 
 def _samples(study: Study) -> Iterator[Point]:
     from tuner.sampler import Sampler
 
-    changes = {"sampler": study.sampler.model_copy(update={"name": "random"}), "default": None}
-    sampler = Sampler(study.model_copy(update=changes))
+    random = study.sampler.model_copy(update={"name": "random"})
+    sampler = Sampler(study.model_copy(update={"sampler": random, "default": None, "points": []}), memory={})
     for _ in range(SAMPLES if study.search else 1):
-        yield sampler.ask()[1]
+        yield sampler.ask().point
 
 
 def _extremes(study: Study) -> Iterator[Point]:
     centre = study.default if study.default is not None else study.space.middle()
     yield centre
-    yield from (point for point in study.space.corners(centre) if point != centre)
+    yield from study.points
+    yield from (point for point in study.space.corners(centre) if point not in (centre, *study.points))
 
 
 def _range(kind: str, content: Any) -> str:
@@ -141,6 +157,11 @@ def _range(kind: str, content: Any) -> str:
             else f"{low} of 1..{content['positions']}"
         )
     return ", ".join(map(str, content)) if kind == "choice" else f"{content[0]:g} to {content[1]:g}"
+
+
+def _condition(when: When) -> str:
+    parts = (f"{path}={' or '.join(map(str, values))}" for path, values in when.items())
+    return f" when {', '.join(parts)}" if when else ""
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuner.commands_cluster import submit
 from tuner.errors import lines
 
 app = typer.Typer(
@@ -22,6 +23,9 @@ app = typer.Typer(
 )
 _StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
+]
+_ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on with what is in DIR; begin, if there is nothing.")
 ]
 _SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated.")
@@ -64,6 +68,10 @@ def search(
     trials: Annotated[
         int | None, typer.Option(help="How many trials, instead of the study's number.")
     ] = None,
+    resume: _ResumeOption = False,
+    forecast: Annotated[
+        bool, typer.Option("--forecast/--no-forecast", help="Measure first what the search will take.")
+    ] = True,
 ) -> None:
     """Search: Ray runs the trials, Optuna suggests, ASHA stops, MLflow records; the best is exported."""
     from rich.console import Console
@@ -74,10 +82,21 @@ def search(
 
     changed = [*overrides, *([] if trials is None else [f"trials={trials}"])]
     console, loaded = Console(highlight=False), load_study(study, changed)
-    outcome = run_search(loaded, out, console)
+    outcome = run_search(loaded, out, console, resume, forecast)
     for line in summary(loaded, outcome, out):
         console.print(line, soft_wrap=True, markup=False)
     raise typer.Exit(exit_code(outcome))
+
+
+@app.command("forecast")
+def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006
+    """Measure the smallest and the largest configuration and say what the search would take."""
+    from rich.console import Console
+
+    from tuner.forecasting import forecast_study
+    from tuner.load import load_study
+
+    forecast_study(load_study(study, overrides), Console(highlight=False))
 
 
 @app.command()
@@ -114,6 +133,7 @@ def ablate(
         Path | None, typer.Option(metavar="DIR", help="A new folder; default: `ablation` beside BEST.")
     ] = None,
     overrides: _SetOption = [],  # noqa: B006
+    resume: _ResumeOption = False,
 ) -> None:
     """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
     from rich.console import Console
@@ -124,7 +144,7 @@ def ablate(
 
     console = Console(highlight=False)
     folder = out or Path(study).parent / "ablation"
-    ablated = run_ablation(load_study(study, overrides), seeds, folder, console)
+    ablated = run_ablation(load_study(study, overrides), seeds, folder, console, resume)
     console.print(ablated.text, soft_wrap=True, markup=False)
     for path in ablated.outcome.exported:
         console.print(f"written     {path}", soft_wrap=True, markup=False)
@@ -158,6 +178,9 @@ def ui(
     with suppress(KeyboardInterrupt), serving(shown, folder / "mlflow-server.log") as server:
         typer.echo(f"compare the trials: {shown.link}\nCtrl-C ends the server")
         server.wait()
+
+
+app.command()(submit)
 
 
 def main() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tuner.definition import Resources
 from tuner.errors import StudyError
+from tuner.settings import Resources
 
 _OBJECT_STORE_BYTES = 100_000_000  # trials share data by files, not by Ray's store
 _ALWAYS = {
@@ -79,15 +80,25 @@ def slots(resources: Resources) -> int:
 
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = [node["Resources"] for node in known if node["Alive"]]
-    fitting = sum(_fit(node, resources) for node in nodes)
+    fitting = sum(_fit(node, resources) for node in nodes) // resources.workers
     if fitting < 1:
         largest = "; ".join(f"{node.get('CPU', 0):g} cpu, {node.get('GPU', 0):g} gpu" for node in nodes)
-        wanted = f"{resources.cpu:g} cpu, {resources.gpu:g} gpu"
+        wanted = f"{resources.cpu:g} cpu, {resources.gpu:g} gpu on one machine"
+        times = f"{resources.workers} times " if resources.workers > 1 else ""
         raise StudyError(
-            f"resources: a trial needs {wanted} on one machine, the cluster has {largest}; "
+            f"resources: a trial needs {times}{wanted}, the cluster has {largest}; "
             "lower resources in the study (--set resources.gpu=0) or set RAY_ADDRESS to a larger cluster"
         )
     return fitting
+
+
+def machines(resources: Resources) -> list[tuple[int, float]]:
+    """How many trial processes fit on each machine, and the memory for them in bytes."""
+    import ray
+
+    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in known if node["Alive"]]
+    return [(_fit(node, resources), node.get("memory", math.inf)) for node in nodes if _fit(node, resources)]
 
 
 def debugging() -> bool:

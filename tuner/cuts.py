@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from tuner.knobs import Knob, Range, pair
-from tuner.strict import Strict
+from tuner.condition import written_when
+from tuner.knobs import Conditional, Knob, Range, pair
 
 
-class Cuts(Strict):
+class Cuts(Conditional):
     """`least` to `most` different positions of 1..positions, in increasing order."""
 
     positions: int = Field(ge=1)
@@ -67,7 +67,8 @@ class Cuts(Strict):
         ]
 
     def written(self) -> dict[str, Any]:
-        return {"cuts": {"positions": self.positions, "count": [self.least, self.most]}}
+        own = {"positions": self.positions, "count": [self.least, self.most]}
+        return {"cuts": own, **written_when(self.when)}
 
     def params(self, path: str, value: Any) -> dict[str, Any]:
         above = path[: path.rfind(".") + 1]

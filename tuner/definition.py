@@ -2,134 +2,90 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, model_validator
 
+from tuner.consistency import check_parts
 from tuner.dimension import parse_dimension
-from tuner.errors import SettingError
-from tuner.space import SearchSpace, put_in
+from tuner.settings import (
+    Budget,
+    Constraint,
+    Finalists,
+    Metric,
+    Objective,
+    Resources,
+    SamplerConfig,
+    SchedulerConfig,
+    matching,
+)
+from tuner.space import Point, SearchSpace, put_in
 from tuner.strict import Strict
-
-
-def _matching(pattern: str, rule: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"{rule}, got {text!r}")
-        return text
-
-    return AfterValidator(check)
-
-
-MetricName = Annotated[str, _matching(r"[\w\-. /:]+", "needs letters, digits or -._ /:")]
-
-
-class Metric(Strict):
-    """What a study optimises: the last reported value of `name`; of equal trials the lower `ties` win.
-
-    A metric that should count at its best epoch (such as a "best so far") is the trial's own to compute.
-    `ties` are names of other reported metrics, each better when lower, the first decides first: where an
-    error rate saturates at 0, a loss still tells trials apart.
-    """
-
-    name: MetricName
-    mode: Literal["min", "max"]
-    ties: list[MetricName] = Field(default_factory=list)
-
-    def better(self, a: float, b: float) -> bool:
-        """Whether `a` is strictly better than `b`."""
-        return a < b if self.mode == "min" else a > b
-
-
-class SamplerConfig(Strict):
-    """How configurations are drawn; `startup` random ones before TPE models."""
-
-    name: Literal["tpe", "random"] = "tpe"
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    startup: int = Field(default=10, ge=1)
-
-
-class SchedulerConfig(Strict):
-    """How poor trials are stopped, none before its report number `grace`.
-
-    asha: asynchronous successive halving; the best 1 / `reduction` go on at each rung.
-    race: whoever is clearly worse than the best complete trial, report by report (see `tuner.race`).
-
-    Attributes:
-        level: of race, the chance that a trial as good as the best is stopped at one report.
-        value: of race, the metric compared; None for the study's own.
-    """
-
-    name: Literal["asha", "race", "none"] = "asha"
-    grace: int = Field(default=1, ge=1)
-    reduction: float = Field(default=3, gt=1)
-    level: float = Field(default=0.05, gt=0, lt=0.5)
-    value: MetricName | None = None
-
-
-class Resources(Strict):
-    """What one trial reserves; `gpu` may be a fraction below 1."""
-
-    cpu: float = Field(default=1, gt=0)
-    gpu: float = Field(default=0, ge=0)
-
-    @field_validator("cpu", "gpu")
-    @classmethod
-    def _divisible(cls, amount: float, info: ValidationInfo) -> float:
-        if amount > 1 and not float(amount).is_integer():
-            raise ValueError(f"a {info.field_name} above 1 needs a whole number, got {amount}")
-        return amount
 
 
 class Study(Strict):
     """One study file, checked.
 
     `reports` is how often a full trial reports, where that is not once an epoch; the trial's own `describe`
-    says it before a search.
+    says it before a search. The trial of the `default` comes first, then those of the `points`. `warm_start`
+    is the folder of an earlier study.
     """
 
-    name: Annotated[str, _matching(r"\w[\w.-]*", "needs letters, digits or -._")]
-    trial: Annotated[str, _matching(r"[\w.]+:\w+", "needs `package.module:function`")]
+    name: Annotated[str, matching(r"\w[\w.-]*", "needs letters, digits or -._")]
+    trial: Annotated[str, matching(r"[\w.]+:\w+", "needs `package.module:function`")]
     epochs: int = Field(ge=1)
     reports: int | None = Field(default=None, ge=1)
     settings: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, Annotated[Any, PlainValidator(parse_dimension)]] = Field(default_factory=dict)
     default: dict[str, Any] | None = None
+    points: list[dict[str, Any]] = Field(default_factory=list)
+    warm_start: str | None = None
     metric: Metric
+    objectives: list[Objective] = Field(default_factory=list)
+    constraints: list[Constraint] = Field(default_factory=list)
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     trials: int = Field(ge=1)
     resources: Resources = Resources()
     concurrency: int | None = Field(default=None, ge=1)
+    storage: str | None = None
+    retries: int = Field(default=2, ge=0)
+    budget: Budget = Budget()
+    finalists: Finalists | None = None
     origin: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_trials_from_budget(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "trials" in given or not isinstance(given.get("budget"), dict):
+            return given
+        return given | {key: value for key, value in given["budget"].items() if key == "trials"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        if "epochs" in self.settings:
-            raise SettingError(("settings", "epochs"), "is given by the study's own `epochs`; remove it")
-        if self.scheduler.name != "none" and self.scheduler.grace > self.full:
-            rule = f"needs at most the study's {self.unit}s, {self.full}, got {self.scheduler.grace}"
-            raise SettingError(("scheduler", "grace"), rule)
-        if not self.search and self.trials != 1:
-            raise SettingError(("trials",), f"an empty search is one trial, got {self.trials}; set trials: 1")
         self.space.check_paths(self.settings)
         if self.default is not None:
-            self.space.check_default(self.default)
+            self.space.check_point(self.default, ("default",))
+        for place, point in enumerate(self.points):
+            self.space.check_point(point, ("points", place))
+        check_parts(self)
         return self
 
     @property
     def space(self) -> SearchSpace:
         """The searched dimensions."""
         return SearchSpace(self.search)
+
+    @property
+    def known(self) -> list[Point]:
+        """The points of the first trials."""
+        return [*([] if self.default is None else [self.default]), *self.points]
+
+    @property
+    def goals(self) -> list[Metric | Objective]:
+        """Everything that is optimised, the metric first."""
+        return [self.metric, *self.objectives]
 
     @property
     def full(self) -> int:
@@ -153,6 +109,21 @@ class Study(Strict):
     def kind(self) -> str:
         """What the whole is called in the tracking."""
         return "study"
+
+    @property
+    def noun(self) -> str:
+        """What a trial is called on the screen."""
+        return "trial"
+
+    @property
+    def trial_kind(self) -> str:
+        """What a trial is called in the tracking."""
+        return "trial"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that it is tracked in."""
+        return self.name
 
     def plain(self) -> dict[str, Any]:
         """The study as a study file's content; keys that say nothing are left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tuner.definition import Resources
+from tuner.settings import Resources
 
 
 def set_devices(resources: Resources) -> None:

@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tuner.cuts import parse_cuts
+from tuner.condition import parse_when, written_when
+from tuner.cuts import Cuts, parse_cuts
 from tuner.errors import nearest
-from tuner.knobs import Dimension, Knob, Labels, Range, pair
-from tuner.strict import Strict
+from tuner.knobs import Conditional, Dimension, Knob, Labels, Range, pair
 
 NumberKind = Literal["float", "log", "int"]
 
 
-class Number(Strict):
+class Number(Conditional):
     """float, log and int: a number between two ends, both included."""
 
     kind: NumberKind
@@ -59,7 +59,7 @@ class Number(Strict):
         return [self._cast(self.low), self._cast(self.high)]
 
     def written(self) -> dict[str, Any]:
-        return {self.kind: self.ends()}
+        return {self.kind: self.ends(), **written_when(self.when)}
 
     def params(self, path: str, value: Any) -> dict[str, Any]:
         return {path: value}
@@ -68,7 +68,7 @@ class Number(Strict):
         return int(value) if self.kind == "int" else float(value)
 
 
-class Choice(Strict):
+class Choice(Conditional):
     """One of some plain values, which need not be numbers or texts."""
 
     values: tuple[Any, ...] = Field(min_length=2)
@@ -102,7 +102,7 @@ class Choice(Strict):
         return list(self.values)
 
     def written(self) -> dict[str, Any]:
-        return {"choice": list(self.values)}
+        return {"choice": list(self.values), **written_when(self.when)}
 
     def params(self, path: str, value: Any) -> dict[str, Any]:
         return {path: value if isinstance(value, str) else json.dumps(value)}
@@ -112,19 +112,25 @@ class Choice(Strict):
 
 
 def parse_dimension(written: Any) -> Dimension:
-    """A dimension from its one-key mapping in a study file (`{log: [1, 8]}`).
+    """A dimension from its mapping in a study file (`{log: [1, 8]}`, with a condition in `when`).
 
     Raises:
         ValueError: an unknown kind (with the nearest) or arguments of the wrong form
             (pydantic.ValidationError: arguments outside their range).
     """
-    if not isinstance(written, dict) or len(written) != 1:
+    if not isinstance(written, dict) or len(written.keys() - {"when"}) != 1:
         raise ValueError(f"needs one kind with its arguments such as `{{float: [0, 1]}}`, got {written!r}")
-    ((kind, given),) = written.items()
+    (kind,) = written.keys() - {"when"}
+    dimension = _parse(kind, written[kind])
+    when = parse_when(written["when"]) if "when" in written else {}
+    return dimension.model_copy(update={"when": when})
+
+
+def _parse(kind: Any, given: Any) -> Number | Choice | Cuts:
     if kind == "int":
         low, high = pair("int needs [low, high]", given, (int,))
         return Number(kind="int", low=low, high=high)
-    if kind in ("float", "log"):
+    if kind == "float" or kind == "log":
         low, high = pair(f"{kind} needs [low, high]", given, (int, float))
         return Number(kind=kind, low=low, high=high)
     if kind == "choice":

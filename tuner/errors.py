@@ -26,6 +26,10 @@ class SettingError(ValueError):
         self.path = path
 
 
+class StateLostError(OSError):
+    """A trial's state that could not be written or read; as after the death of a machine, try again."""
+
+
 def nearest(given: str, known: Iterable[str]) -> str:
     """Way out for an unknown name: the nearest known one, or all of them.
 

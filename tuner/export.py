@@ -6,7 +6,8 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,20 +19,32 @@ from tuner.definition import Study
 from tuner.document import dump
 from tuner.errors import StudyError
 from tuner.record import TrialRecord
+from tuner.space import put_in
+from tuner.storage import Storage
 
 _PACKAGES = ("fsd-tuner", "ray", "optuna", "mlflow", "torch", "numpy")
+_SEARCH_ONLY = (
+    "default", "points", "warm_start", "concurrency", "budget", "finalists", "storage", "constraints",
+    "objectives",
+)  # fmt: skip
 _COMMENT = """The best configuration that the study `{name}` found: a study of one trial.
 Train it again and compare: fsd-tuner train {path}
 `origin` says where it comes from; `fsd-tuner train` reports whether {metric} is the same."""
 
 
-def export_winner(study: Study, trial: TrialRecord, out: Path) -> list[Path]:
+def export_winner(
+    study: Study, trial: TrialRecord, storage: Storage, out: Path, replace: bool = False,
+    note: Mapping[str, Any] = MappingProxyType({}),
+) -> list[Path]:  # fmt: skip
     """Put the winner's export and then `best.yaml` into the study's folder.
 
     Args:
         study: the study that was searched.
         trial: its winner.
+        storage: has the states of trials.
         out: the study's folder, absolute.
+        replace: whether what an earlier session exported gives way.
+        note: further entries of `origin`.
     Returns:
         best.yaml and the exported files and folders.
     Raises:
@@ -40,23 +53,36 @@ def export_winner(study: Study, trial: TrialRecord, out: Path) -> list[Path]:
     best = out / "best.yaml"
     comment = _COMMENT.format(name=study.name, path=best, metric=study.metric.name)
     try:
-        text = dump(_one_trial(study, trial).plain(), comment)
-        return [best, *copy_export(trial.checkpoint, out, {best.name: text})]
+        with fetched(storage, trial.checkpoint) as folder:
+            text = dump(one_trial(study, trial, folder, note).plain(), comment)
+            return [best, *copy_export(folder, out, {best.name: text}, replace)]
     except OSError as error:
         kept = f"the trials are kept in {out / 'journal.jsonl'}"
-        where = f", the winner's export in {trial.checkpoint / 'export'}" if trial.checkpoint else ""
+        where = f", the winner's export in {storage.below(trial.checkpoint)}" if trial.checkpoint else ""
         raise StudyError(f"{out}: cannot write the export: {error.strerror}; {kept}{where}") from error
 
 
+@contextmanager
+def fetched(storage: Storage, name: str | None) -> Iterator[Path | None]:
+    """A trial's state as a local folder; None where it saved none."""
+    if name is None:
+        yield None
+        return
+    with storage.fetched(name) as folder:
+        yield folder
+
+
 def copy_export(
-    checkpoint: Path | None, into: Path, texts: Mapping[str, str] = MappingProxyType({})
-) -> list[Path]:
+    checkpoint: Path | None, into: Path, texts: Mapping[str, str] = MappingProxyType({}),
+    replace: bool = False,
+) -> list[Path]:  # fmt: skip
     """Copy what a trial saved under `export/`: all of it or, where something fails, nothing.
 
     Args:
         checkpoint: a folder that a trial saved, or None.
         into: an existing folder.
         texts: files to write along with it, by name.
+        replace: whether what has these names in `into` gives way.
     Returns:
         The copied files and folders, without `texts`.
     Raises:
@@ -66,7 +92,7 @@ def copy_export(
     source = checkpoint / "export" if checkpoint else None
     names = sorted(entry.name for entry in source.iterdir()) if source and source.is_dir() else []
     for name in (*names, *texts):
-        if (into / name).exists():
+        if (into / name).exists() and not replace:
             raise StudyError(f"{into / name}: is there already; move it away or give another folder")
     with tempfile.TemporaryDirectory(dir=into, prefix=".export-") as staging:
         if source and names:
@@ -74,8 +100,16 @@ def copy_export(
         for name, text in texts.items():
             write_text(Path(staging) / name, text)
         for name in (*names, *texts):
+            _remove(into / name)
             (Path(staging) / name).rename(into / name)
     return [into / name for name in names]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:
@@ -89,7 +123,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _one_trial(study: Study, trial: TrialRecord) -> Study:
+def one_trial(
+    study: Study, trial: TrialRecord, state: Path | None, note: Mapping[str, Any] = MappingProxyType({})
+) -> Study:
+    """A trial as a study of its own.
+
+    Args:
+        study: what was searched.
+        trial: one of its trials.
+        state: the folder it saved last, or None.
+        note: further entries of `origin`.
+    """
     origin = {
         "study": study.name,
         "trial": trial.number,
@@ -99,10 +143,12 @@ def _one_trial(study: Study, trial: TrialRecord) -> Study:
         "seed": study.sampler.seed,
         "searched": trial.point,
         "versions": versions(),
-        "facts": facts(trial.checkpoint),
+        "facts": facts(state),
+        **note,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    settings = {key: value for key, value in study.params(trial.point).items() if key != "epochs"}
+    params = put_in(study.params(trial.point), trial.changes)
+    settings = {key: value for key, value in params.items() if key != "epochs"}
     changes = {
         "settings": settings,
         "search": {},
@@ -110,7 +156,7 @@ def _one_trial(study: Study, trial: TrialRecord) -> Study:
         "scheduler": {"name": "none"},
         "origin": origin,
     }
-    content = {key: value for key, value in study.plain().items() if key not in ("default", "concurrency")}
+    content = {key: value for key, value in study.plain().items() if key not in _SEARCH_ONLY}
     return Study.model_validate(content | changes)
 
 

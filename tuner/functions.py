@@ -10,12 +10,14 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from tuner.errors import StudyError, nearest
+from tuner.policy import Relieve
 from tuner.trial import Params, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 Arms = Callable[[Params], dict[str, dict[str, Any]]]
 Seeded = Callable[[Params, int], dict[int, dict[str, Any]]]
 Describe = Callable[[Params], dict[str, Any]]
+Cost = Callable[[Params], float]
 
 
 class Check(Protocol):
@@ -63,19 +65,44 @@ def load_describe(name: str) -> Describe | None:
     return found
 
 
+def load_relieve(name: str) -> Relieve | None:
+    """`relieve(params, cause)` beside the trial function, where there is one."""
+    found: Relieve | None = getattr(_module(name), "relieve", None)
+    return found
+
+
+def load_cost(name: str) -> Cost | None:
+    """`cost(params)` beside the trial function, where there is one."""
+    found: Cost | None = getattr(_module(name), "cost", None)
+    return found
+
+
 def load_arms(name: str) -> tuple[Arms, Seeded]:
-    """`arms(params)` and `seeded(seed)` beside the trial function.
+    """`arms(params)` and `seeded(params, count)` beside the trial function.
 
     Raises:
         StudyError: it lacks one of them.
     """
-    module = _module(name)
-    for wanted in ("arms", "seeded"):
-        if not callable(getattr(module, wanted, None)):
-            raise StudyError(
-                f"trial {name}: has no `{wanted}`, which an ablation needs; add the function (tuner/trial.py)"
-            )
-    return module.arms, module.seeded
+    arms: Arms = _needed(name, "arms", "an ablation needs")
+    seeded: Seeded = _needed(name, "seeded", "an ablation needs")
+    return arms, seeded
+
+
+def load_seeded(name: str) -> Seeded:
+    """`seeded(params, count)` beside the trial function.
+
+    Raises:
+        StudyError: it has none.
+    """
+    seeded: Seeded = _needed(name, "seeded", "`finalists` need")
+    return seeded
+
+
+def _needed(name: str, wanted: str, by: str) -> Any:
+    companion = getattr(_module(name), wanted, None)
+    if not callable(companion):
+        raise StudyError(f"trial {name}: has no `{wanted}`, which {by}; add the function (tuner/trial.py)")
+    return companion
 
 
 def prepare_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,63 +1,87 @@
-"""The search's own record on disk: one JSON object a line, safe against a crash of the next second."""
+"""The search's own record on disk: one JSON object a line, safe against a crash of the next second.
+
+It is the one truth: what the sampler, the scheduler and MLflow know can be rebuilt from it.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tuner.definition import Study
-from tuner.record import State, TrialRecord
+from tuner.errors import StudyError
+from tuner.event import FORMAT, Event, Kind
+from tuner.mirror import Mirror
+
+NAME = "journal.jsonl"
 
 
 class Journal:
     """Appends every event and flushes it to the disk.
 
     Args:
-        path: a new file.
+        path: the file, made where it is missing; a line that a crash cut short is cut off.
+        mirror: gets a copy of every event, or None.
+
+    Attributes:
+        past: the events that were there.
+
     Raises:
-        FileExistsError: the file is there, so the folder holds a study.
+        StudyError: a damaged file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("x", encoding="utf-8")
+    def __init__(self, path: Path, mirror: Mirror | None = None) -> None:
+        self._mirror = mirror
+        if mirror is not None:
+            mirror.restore(path)
+        self.past = list(read_events(path)) if path.exists() else []
+        self._file = path.open("a", encoding="utf-8")
+        self._file.truncate(_whole(path))
 
-    def study_started(self, study: Study) -> None:
-        self._write("study_started", name=study.name, trials=study.trials, epochs=study.epochs)
+    def take(self, event: Event) -> None:
+        """Write one event.
 
-    def trial_started(self, trial: TrialRecord) -> None:
-        self._write("trial_started", trial=trial.number, params=trial.point)
-
-    def trial_reported(self, trial: TrialRecord) -> None:
-        self._write("trial_reported", trial=trial.number, epoch=trial.epoch, metrics=trial.metrics)
-
-    def trial_ended(self, trial: TrialRecord) -> None:
-        self._write(
-            "trial_ended", trial=trial.number, state=trial.state, reason=trial.reason, epoch=trial.epoch
-        )
-
-    def study_ended(self, trials: Sequence[TrialRecord], state: State) -> None:
-        self._write("study_ended", state=state, trials=len(trials))
-        self._file.close()
-
-    def _write(self, event: str, **fields: Any) -> None:
-        entry = {"event": event, "time": datetime.now(UTC).isoformat(), **fields}
+        Raises:
+            OSError: as by a full disk.
+        """
         try:
-            self._file.write(json.dumps(_plain(entry), allow_nan=False) + "\n")
+            self._file.write(json.dumps(event.plain(), allow_nan=False) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._file.name) from error
+        if self._mirror is not None:
+            self._mirror.send(last=event.kind is Kind.STUDY_ENDED)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self._file.close()
 
 
-def _plain(node: Any) -> Any:
-    """JSON has no NaN or inf: they become the texts "nan", "inf", "-inf"."""
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, float) and not math.isfinite(node):
-        return str(node)
-    return node
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a journal; a last line without its end is left out.
+
+    Raises:
+        StudyError: a line that is no event, or a journal of another format.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                event = Event.from_plain(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise StudyError(f"{path}:{number}: is no event of a search; restore the file") from error
+            if event.kind is Kind.STUDY_STARTED and event.content.get("format") != FORMAT:
+                found = event.content.get("format", 1)
+                raise StudyError(
+                    f"{path}:{number}: has format {found}, needs {FORMAT}; search into a new folder"
+                )
+            yield event
+
+
+def _whole(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    content = path.read_bytes()
+    return content.rfind(b"\n") + 1

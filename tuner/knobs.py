@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from pydantic import Field
+
 from tuner.strict import Strict
+
+When = Mapping[str, tuple[Any, ...]]  # path of another dimension -> the values with which this one is active
 
 
 class Range(Strict):
@@ -26,8 +30,19 @@ class Labels(Strict):
 Knob = Range | Labels
 
 
+class Conditional(Strict):
+    """What may be searched only where other dimensions have certain values."""
+
+    when: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+
 class Dimension(Protocol):
     """One searched value."""
+
+    @property
+    def when(self) -> When:
+        """Values of other dimensions with which it is active; empty: always."""
+        ...
 
     def knobs(self) -> dict[str, Knob]:
         """Its knobs by name; "" is the name of an only one."""

@@ -6,16 +6,22 @@ import math
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from tuner.attempt import Attempt
+from tuner.conductor import Conductor
 from tuner.definition import Study
 from tuner.devices import set_devices
-from tuner.failures import keep_error
+from tuner.failures import failure_of
 from tuner.functions import load_trial
-from tuner.metrics import checked
-from tuner.record import INTERRUPTED, Record, State, judge
-from tuner.source import Source
+from tuner.metrics import CHECKPOINT, EPOCH, METRICS, checked
+from tuner.objective import Task, run_attempt
+from tuner.policy import cause_of
+from tuner.record import INTERRUPTED
 from tuner.space import Point
+from tuner.storage import Storage
 from tuner.trial import Metrics, Save
 
 OnReport = Callable[[int, dict[str, float]], None]
@@ -26,24 +32,25 @@ class Stopped(SystemExit):
 
 
 class LocalContext:
-    """The contract's context in this process; the report of the last epoch does not return.
+    """The contract's context for a single trial; the report of the last epoch does not return.
 
     Args:
         study: its metric and number of epochs are used.
         on_report: told each epoch's number and metrics; may raise Stopped.
         keep: folder that the last epoch's state is saved to, or None.
-        checkpoint: folder to resume from, or None.
     """
 
-    def __init__(
-        self, study: Study, on_report: OnReport, keep: Path | None = None, checkpoint: Path | None = None
-    ) -> None:
-        self._study, self._on_report, self._keep, self._checkpoint = study, on_report, keep, checkpoint
+    def __init__(self, study: Study, on_report: OnReport, keep: Path | None = None) -> None:
+        self._study, self._on_report, self._keep = study, on_report, keep
         self._epoch = 0
 
     @property
     def checkpoint(self) -> Path | None:
-        return self._checkpoint
+        return None
+
+    @property
+    def moved(self) -> bool:
+        return False
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         self._epoch += 1
@@ -57,9 +64,7 @@ class LocalContext:
             raise Stopped
 
 
-def run_local(
-    study: Study, point: Point, on_report: OnReport, keep: Path | None = None, checkpoint: Path | None = None
-) -> None:
+def run_local(study: Study, point: Point, on_report: OnReport, keep: Path | None = None) -> None:
     """Run one trial to its end; arguments as for `LocalContext`, `point` is one value of each dimension.
 
     Raises:
@@ -68,7 +73,7 @@ def run_local(
     set_devices(study.resources)
     run = load_trial(study.trial)
     try:
-        run(study.params(point), LocalContext(study, on_report, keep, checkpoint))
+        run(study.params(point), LocalContext(study, on_report, keep))
     except Stopped:
         return
     except SystemExit as stop:
@@ -76,35 +81,33 @@ def run_local(
 
 
 def run_in_process(
-    study: Study, source: Source, record: Record, out: Path, slots: int | None, interrupted: threading.Event
+    conductor: Conductor, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
-    """Run a study's trials one after another, each to its end; arguments as for `run_on_ray`."""
-    for _ in range(study.trials):
+    """Run a search's trials one after another in this process; arguments as for `run_on_ray`."""
+    study = conductor.study
+    task = Task(study.trial, study.metric.name, study.resources, storage.uri)
+    while not interrupted.is_set() and (attempt := conductor.next()) is not None:
+        _run(conductor, task, attempt, out / "errors", interrupted)
+    if interrupted.is_set():
+        conductor.interrupt(INTERRUPTED)
+
+
+def _run(
+    conductor: Conductor, task: Task, attempt: Attempt, errors: Path, interrupted: threading.Event
+) -> None:
+    def tell(result: dict[str, Any]) -> None:
+        ended = conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
         if interrupted.is_set():
-            return
-        number, point = source.ask()
-        record.start(number, point)
-        state, reason = _attempt(study, source, record, out, interrupted, number)
-        source.tell(number, state, record.trials[number].value)
-        record.end(number, state, reason)
-
-
-def _attempt(
-    study: Study, source: Source, record: Record, out: Path, interrupted: threading.Event, number: int
-) -> tuple[State, str]:
-    trial, keep = record.trials[number], out / "checkpoints" / f"{number:04d}"
-
-    def on_report(epoch: int, metrics: dict[str, float]) -> None:
-        record.report(number, epoch, metrics)
-        source.report(number, epoch, trial.value)
-        if interrupted.is_set():
+            conductor.interrupt(INTERRUPTED)
+        if ended or conductor.halted:
             raise Stopped
 
+    conductor.began(attempt)
     try:
-        run_local(study, trial.point, on_report, keep)
-    except Exception:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
-        return State.FAILED, keep_error(traceback.format_exc(), out / "errors", number)
-    trial.checkpoint = keep if keep.is_dir() else None
-    if interrupted.is_set() and trial.epoch < study.full:
-        return State.INTERRUPTED, INTERRUPTED
-    return judge(study.metric.name, trial.epoch, trial.value, study.full, "")
+        run_attempt(task, asdict(attempt), tell)
+        conductor.returned(attempt)
+    except Stopped:
+        return
+    except Exception as error:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
+        failure = failure_of(cause_of(error), traceback.format_exc(), errors, attempt.number)
+        conductor.failed(attempt, failure)

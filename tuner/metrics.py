@@ -8,7 +8,9 @@ from typing import Any
 
 from tuner.errors import nearest
 
-VALUE, METRICS = "value", "metrics"  # the two keys of every report to Ray: the study's metric, and all
+VALUE, METRICS = "value", "metrics"  # keys of a report to Ray: the study's metric, and all
+EPOCH, CHECKPOINT = "epoch", "checkpoint_name"  # reports of the trial so far, and the state saved with it
+CAUSE, TRACEBACK = "cause", "traceback"  # of a failed attempt
 
 
 def checked(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:

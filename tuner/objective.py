@@ -1,18 +1,48 @@
-"""A trial function as Ray runs it: in a reused worker process, with checkpoints."""
+"""A trial function as Ray runs it: in a reused worker process, with its states in the search's storage."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.definition import Resources
 from tuner.devices import set_devices
+from tuner.errors import StateLostError, lines
 from tuner.functions import load_trial
-from tuner.metrics import METRICS, VALUE, checked
+from tuner.keeper import Keeper
+from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK, VALUE, checked
+from tuner.policy import cause_of
+from tuner.settings import Resources
+from tuner.storage import Storage
 from tuner.trial import Metrics, Save
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every trial of a study is run with.
+
+    Attributes:
+        trial: `package.module:function`.
+        metric: the study metric's name.
+        resources: what a trial reserves.
+        storage: URI of the storage.
+    """
+
+    trial: str
+    metric: str
+    resources: Resources
+    storage: str
+
+
+class GroupError(RuntimeError):
+    """One of several processes of a trial failed; the text is its traceback, `cause` a `Cause`."""
+
+    def __init__(self, cause: str, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class RayContext:
@@ -20,12 +50,19 @@ class RayContext:
 
     Args:
         metric: the study metric's name.
+        keeper: keeps the states of the trial.
+        epoch: reports of earlier attempts.
         checkpoint: folder of an earlier attempt, or None.
+        moved: whether it is another trial's.
+        tell: passes a report on; raises SystemExit where the attempt ends.
     """
 
-    def __init__(self, metric: str, checkpoint: Path | None) -> None:
-        self._metric = metric
-        self._checkpoint = checkpoint
+    def __init__(
+        self, metric: str, keeper: Keeper, epoch: int, checkpoint: Path | None, moved: bool,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self._metric, self._keeper, self._epoch, self._checkpoint = metric, keeper, epoch, checkpoint
+        self.moved, self._tell = moved, tell
         self.stopped = False
 
     @property
@@ -33,50 +70,97 @@ class RayContext:
         return self._checkpoint
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
-        from ray import tune
-
         numbers = checked(metrics, self._metric)
-        result = {VALUE: numbers[self._metric], METRICS: numbers}
-        if save is None:
-            self._report(result)
-            return
-        with tempfile.TemporaryDirectory(prefix="checkpoint-") as folder:
-            save(Path(folder))
-            self._report(result, checkpoint=tune.Checkpoint.from_directory(folder))
-
-    def _report(self, result: dict[str, Any], **checkpoint: Any) -> None:
-        from ray import tune
-
+        self._epoch += 1
+        kept = None if save is None else self._kept(save)
+        result = {VALUE: numbers[self._metric], METRICS: numbers, EPOCH: self._epoch, CHECKPOINT: kept}
         try:
-            tune.report(result, **checkpoint)
+            self._tell(result)
         except SystemExit:
             self.stopped = True
             raise
 
+    def _kept(self, save: Save) -> str:
+        try:
+            return self._keeper.keep(self._epoch, save)
+        except OSError as error:
+            raise StateLostError(
+                f"the state of report {self._epoch} cannot be kept: {lines(error)[0]}"
+            ) from error
 
-def build_objective(trial: str, metric: str, resources: Resources) -> Callable[[dict[str, Any]], None]:
-    """What Ray runs for one trial.
+
+class SilentContext:
+    """The contract's context of a process whose reports are not counted.
 
     Args:
-        trial: `package.module:function`.
-        metric: the study metric's name.
-        resources: what the trial reserved.
+        checkpoint: folder of an earlier attempt, or None.
+        moved: whether it is another trial's.
     """
+
+    def __init__(self, checkpoint: Path | None, moved: bool) -> None:
+        self.checkpoint, self.moved = checkpoint, moved
+
+    def report(self, metrics: Metrics, save: Save | None = None) -> None:
+        """Another process reports and saves."""
+
+
+def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
+    """What Ray runs for one attempt; its config is `tuner.conductor.Attempt` as a dict."""
 
     def objective(config: dict[str, Any]) -> None:
         from ray import tune
 
-        set_devices(resources)
-        run = load_trial(trial)
-        with ExitStack() as stack:
-            restored = tune.get_checkpoint()
-            folder = Path(stack.enter_context(restored.as_directory())) if restored else None
-            context = RayContext(metric, folder)
-            try:
-                run(config["params"], context)
-            except SystemExit as quit_by_itself:
-                if context.stopped:
-                    raise
-                raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None
+        from tuner.group import run_group
+
+        run = run_attempt if task.resources.workers == 1 else run_group
+        try:
+            run(task, config, tune.report)
+        except GroupError as error:
+            tune.report({VALUE: 0.0, CAUSE: error.cause, TRACEBACK: str(error)})
+        except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
+            told = {VALUE: 0.0, CAUSE: cause_of(error).value, TRACEBACK: traceback.format_exc()}
+            tune.report(told)
 
     return objective
+
+
+@contextmanager
+def _fetched(storage: Storage, name: str) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(storage.fetched(name))
+        except OSError as error:
+            raise StateLostError(f"the state {name} cannot be read: {lines(error)[0]}") from error
+        yield folder
+
+
+def run_attempt(
+    task: Task, config: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True
+) -> None:
+    """Run one attempt in this process.
+
+    Args:
+        task: what is common to all trials.
+        config: the attempt.
+        tell: passes a report on; raises SystemExit where the attempt ends.
+        counts: whether its reports and states are the trial's; those of all processes but one are not.
+    Raises:
+        Exception: whatever the trial function raises.
+    """
+    set_devices(task.resources)
+    run = load_trial(task.trial)
+    storage = Storage(task.storage)
+    with ExitStack() as stack:
+        name, moved = config["checkpoint"], config["moved"]
+        folder = stack.enter_context(_fetched(storage, name)) if name else None
+        if not counts:
+            run(config["params"], SilentContext(folder, moved))
+            return
+        keeper = Keeper(storage, config["number"], name)
+        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell)
+        try:
+            run(config["params"], context)
+        except SystemExit as quit_by_itself:
+            if context.stopped:
+                raise
+            raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None

@@ -2,85 +2,72 @@
 
 from __future__ import annotations
 
-import math
+import shutil
 import threading
 from pathlib import Path
 
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 
-from tuner.definition import Study
-from tuner.metrics import VALUE
-from tuner.objective import build_objective
-from tuner.record import Record
-from tuner.relay import Relay
-from tuner.scheduler import build_scheduler
+from tuner.conductor import Conductor
+from tuner.objective import Task, build_objective
+from tuner.relay import Ends, Relay
 from tuner.searcher import StudySearcher
-from tuner.source import Source
-from tuner.stops import Stops
-
-
-class Ends(tune.Stopper):
-    """Ends a trial after its last report or at a value that is no number, all of them on an interrupt."""
-
-    def __init__(self, reports: int, interrupted: threading.Event) -> None:
-        self._reports, self._interrupted = reports, interrupted
-
-    def __call__(self, trial_id: str, result: dict[str, float]) -> bool:
-        return result["training_iteration"] >= self._reports or not math.isfinite(result.get(VALUE, 0.0))
-
-    def stop_all(self) -> bool:
-        return self._interrupted.is_set()
-
-    def __reduce__(self) -> tuple[type, tuple[int]]:
-        return _Restored, (self._reports,)
-
-
-class _Restored(Ends):
-    """What Ray's snapshots hold in the place of `Ends`, whose event cannot be pickled."""
-
-    def __init__(self, reports: int) -> None:
-        super().__init__(reports, threading.Event())
+from tuner.settings import Resources
+from tuner.storage import Storage
 
 
 def run_on_ray(
-    study: Study, source: Source, record: Record, out: Path, slots: int | None, interrupted: threading.Event
+    conductor: Conductor, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
-    """Run a study's trials on the connected cluster; the record holds what became of them.
+    """Run a search's trials on the connected cluster until the conductor has no more.
 
     Args:
-        study: the study, its settings prepared.
-        source: draws the points.
-        record: told of everything.
-        out: absolute folder; Ray's own files go to `ray/`, tracebacks to `errors/`.
+        conductor: decides what runs; hears of everything.
+        storage: where trials keep their states.
+        out: absolute folder; tracebacks go to `errors/`. Ray's own files there are removed at the end.
         slots: how many trials at once, None for as many as the cluster takes.
         interrupted: ends the search soon after it is set.
     """
-    stops: Stops = {}
-    objective = build_objective(study.trial, study.metric.name, study.resources)
-    request = {"cpu": study.resources.cpu, "gpu": study.resources.gpu}
+    study = conductor.study
+    task = Task(study.trial, study.metric.name, study.resources, storage.uri)
+    searcher, name = StudySearcher(conductor), "ray"
+    storage.remove(name)  # of a session that was killed
     tuner = tune.Tuner(
-        tune.with_resources(objective, request),
+        tune.with_resources(build_objective(task), _request(study.resources)),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, source, stops),
-            scheduler=build_scheduler(study, stops),
-            num_samples=study.trials,
+            search_alg=searcher,
+            scheduler=FIFOScheduler(),  # type: ignore[no-untyped-call]
+            num_samples=-1,
             max_concurrent_trials=slots,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
         run_config=tune.RunConfig(
-            name="trials",
-            storage_path=str(out / "ray"),
-            stop=Ends(study.full, interrupted),
-            callbacks=[Relay(record, stops, out / "errors")],
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+            name=name,
+            storage_path=str(out),  # of snapshots, which only the driver writes
+            stop=Ends(conductor, searcher.attempts, interrupted, out / "errors"),
+            callbacks=[Relay(conductor, searcher.attempts, out / "errors")],
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(out / name, ignore_errors=True)  # the journal is the record
+
+
+def _request(resources: Resources) -> dict[str, float] | tune.PlacementGroupFactory:
+    """One trial's resources; several processes are reserved together, on few machines."""
+    each = {"cpu": resources.cpu, "gpu": resources.gpu}
+    if resources.workers == 1:
+        return each
+    upper = {key.upper(): value for key, value in each.items() if value}
+    return tune.PlacementGroupFactory([{}] + [upper] * resources.workers, strategy="PACK")
 
 
 def _name(trial: object) -> str:
-    return f"{trial.config['number']:04d}"  # type: ignore[attr-defined]
+    config = trial.config  # type: ignore[attr-defined]
+    return f"{config['number']:04d}-{config['count']}"

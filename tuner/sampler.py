@@ -1,71 +1,148 @@
-"""Optuna: draws configurations and learns from what becomes of them (the only file that names it)."""
+"""Optuna as the source of points: asked for each trial, told what became of it, resumed after a crash."""
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import optuna
 
-from tuner.definition import SamplerConfig, Study
-from tuner.knobs import Knob, Labels
+from tuner.definition import Study
+from tuner.errors import StudyError
 from tuner.record import State
-from tuner.space import Point
+from tuner.sampler_kinds import distribution, drawing, repeating
+from tuner.source import Memory, Suggestion
+from tuner.warm_start import Earlier, earlier_trials
 
 
 class Sampler:
-    """Ask for a point, tell what became of it; the same for a search on Ray and in this process.
+    """A `Source` that learns; the same for a search on Ray and in this process.
+
+    Each trial is drawn by a sampler of its own, seeded by the study's seed and the trial's number, so that a
+    suggestion depends on nothing but these and what was told before.
 
     Args:
-        study: its search space, default, metric mode and sampler settings are used.
+        study: its search space, known points, goals, constraints and sampler settings are used.
+        memory: of an earlier session of this search; None: the trials that the study's `warm_start` names
+            now are learned from.
+    Raises:
+        StudyError: an earlier study that cannot be used.
+
+    Attributes:
+        earlier: trials of an earlier study that were learned from.
+        study: Optuna's, with its own numbering.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, memory: Memory | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._space = study.space
-        self._distributions = {name: _distribution(knob) for name, knob in self._space.knobs().items()}
+        self._space, self._config, self._full = study.space, study.sampler, study.full
+        self._goals, self._constraints = study.goals, study.constraints
+        self._known = [self._space.encode(point) for point in study.known]
+        self._distributions = {name: distribution(knob) for name, knob in self._space.knobs().items()}
         self.study = optuna.create_study(
-            direction="minimize" if study.metric.mode == "min" else "maximize",
-            sampler=_sampler(study.sampler),
+            directions=["minimize" if goal.mode == "min" else "maximize" for goal in self._goals],
+            sampler=optuna.samplers.RandomSampler(seed=0),
             pruner=optuna.pruners.NopPruner(),
         )
         self._trials: dict[int, optuna.Trial] = {}
-        if study.default is not None:
-            self.study.enqueue_trial(self._space.encode(study.default))
+        self._asked = 0
+        self.earlier = earlier_trials(study) if memory is None else _recalled(memory)
+        for each in self.earlier:
+            self._inherit(each)
 
-    def ask(self) -> tuple[int, Point]:
-        """The next trial's number, counted from 0, and point; the study's default comes first."""
-        trial = self.study.ask(self._distributions)
-        self._trials[trial.number] = trial
-        return trial.number, self._space.decode(trial.params)
+    @property
+    def memory(self) -> dict[str, Any]:
+        """The trials of an earlier study, as they were when the search began."""
+        return {"earlier": [each.model_dump() for each in self.earlier]} if self.earlier else {}
 
-    def report(self, number: int, epoch: int, value: float) -> None:
-        """A finite value of the metric after an epoch; a repeated epoch is ignored."""
-        if math.isfinite(value):
+    @property
+    def inherited(self) -> int:
+        """How many trials of an earlier study were learned from."""
+        return len(self.earlier)
+
+    def ask(self) -> Suggestion:
+        """The next trial: the study's default, then its known points, then what is drawn."""
+        number = self._asked
+        if number < len(self._known):
+            return self._begin(repeating(self._config, number, drawn=False), self._known[number])
+        return self._begin(drawing(self._config, number))
+
+    def recall(self, suggestion: Suggestion) -> None:
+        """A suggestion of an earlier session, in the order of asking.
+
+        Raises:
+            StudyError: one is left out.
+        """
+        if suggestion.number != self._asked:
+            missing = f"trial {self._asked} is missing before trial {suggestion.number}"
+            raise StudyError(f"the journal of the search: {missing}; restore the file")
+        drawn = self._asked >= len(self._known)
+        self._begin(repeating(self._config, self._asked, drawn), suggestion.knobs)
+
+    def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """A trial's metrics after an epoch; of a repeated epoch the first count. With objectives nothing."""
+        self._report(self._trials[number], epoch, metrics.get(self._goals[0].name, math.nan))
+
+    def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
+        """How a trial ended: complete with its values, stopped as PRUNED at its last report, else FAIL.
+
+        An interrupted trial has not ended: it goes on when the search does.
+        """
+        if state is not State.INTERRUPTED:
+            self._end(self._trials.pop(number), state, metrics)
+
+    def _begin(
+        self, sampler: optuna.samplers.BaseSampler, knobs: Mapping[str, Any] | None = None
+    ) -> Suggestion:
+        trial = self._ask(sampler, knobs)
+        number = self._asked
+        self._trials[number], self._asked = trial, number + 1
+        return Suggestion(number, self._space.decode(trial.params), dict(trial.params))
+
+    def _ask(self, sampler: optuna.samplers.BaseSampler, knobs: Mapping[str, Any] | None) -> optuna.Trial:
+        self.study.sampler = sampler
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # about Optuna's own insides: experimental, slower without greenlet
+            if knobs is not None:
+                self.study.enqueue_trial(dict(knobs))
+            return self.study.ask(self._distributions)
+
+    def _report(self, trial: optuna.Trial, epoch: int, value: float) -> None:
+        if math.isfinite(value) and len(self._goals) == 1:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a resumed trial repeats its last epochs
-                self._trials[number].report(value, epoch)
+                trial.report(value, epoch)
 
-    def tell(self, number: int, state: State, value: float) -> None:
-        """How a trial ended: complete with its value, stopped as PRUNED at its last report, else FAIL."""
-        trial = self._trials.pop(number)
-        if state is State.COMPLETE:
-            self.study.tell(trial, value)
-        elif state is State.STOPPED:
+    def _end(self, trial: optuna.Trial, state: State, metrics: Mapping[str, float]) -> None:
+        values = [metrics.get(goal.name, math.nan) for goal in self._goals]
+        self._constrain(trial, state, metrics)
+        if state is State.COMPLETE and all(map(math.isfinite, values)):
+            self.study.tell(trial, values)
+        elif state is State.STOPPED and len(self._goals) == 1:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
+    def _constrain(self, trial: optuna.Trial, state: State, metrics: Mapping[str, float]) -> None:
+        """A complete trial without a number is infeasible; of a stopped one it was not known yet."""
+        for each in self._constraints:
+            value = metrics.get(each.metric, math.nan)
+            if math.isfinite(value):
+                trial.set_constraint(each.metric, value - each.at_most)
+            elif state is State.COMPLETE:
+                trial.set_constraint(each.metric, math.inf)
 
-def _distribution(knob: Knob) -> optuna.distributions.BaseDistribution:
-    if isinstance(knob, Labels):
-        return optuna.distributions.CategoricalDistribution(knob.labels)
-    if knob.whole:
-        return optuna.distributions.IntDistribution(int(knob.low), int(knob.high))
-    return optuna.distributions.FloatDistribution(knob.low, knob.high, log=knob.log)
+    def _inherit(self, earlier: Earlier) -> None:
+        trial = self._ask(repeating(self._config, 0, drawn=False), self._space.encode(earlier.point))
+        for epoch, value in enumerate(earlier.values, start=1):
+            self._report(trial, epoch, math.nan if value is None else value)
+        whole = len(earlier.values) == self._full
+        self._end(trial, State.COMPLETE if whole else State.STOPPED, earlier.metrics)
 
 
-def _sampler(config: SamplerConfig) -> optuna.samplers.BaseSampler:
-    if config.name == "random":
-        return optuna.samplers.RandomSampler(seed=config.seed)
-    return optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=config.startup)
+def _recalled(memory: Memory) -> list[Earlier]:
+    return [Earlier.model_validate(each) for each in memory.get("earlier", ())]

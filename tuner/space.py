@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from tuner.condition import among, holds, requirements
 from tuner.errors import SettingError, nearest
-from tuner.knobs import Dimension, Knob
+from tuner.knobs import Dimension, Knob, When
 
 Point = dict[str, Any]
 _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
@@ -17,9 +19,22 @@ _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Dotted paths into a trial's settings, each with the dimension that is searched there."""
+    """Dotted paths into a trial's settings, each with the dimension that is searched there.
+
+    A point lacks the dimensions whose condition does not hold in it; the settings have the say there. Knobs
+    do not come and go: those of an inactive dimension are turned all the same and mean nothing.
+    """
 
     dimensions: Mapping[str, Dimension]
+
+    @cached_property
+    def needs(self) -> dict[str, When]:
+        """For each path the values of other dimensions with which it is active.
+
+        Raises:
+            SettingError: conditions that cannot be.
+        """
+        return requirements(self.dimensions)
 
     def knobs(self) -> dict[str, Knob]:
         """What a sampler turns: plain distributions by name (`batch_size`, `cuts/count`, `cuts/1`)."""
@@ -30,30 +45,36 @@ class SearchSpace:
         }
 
     def decode(self, values: Mapping[str, Any]) -> Point:
-        """One setting of all knobs as one value of each dimension."""
-        return {
-            path: dimension.decode({name: values[_join(path, name)] for name in dimension.knobs()})
-            for path, dimension in self.dimensions.items()
-        }
+        """One setting of all knobs as one value of each active dimension."""
+        return self._active(
+            {
+                path: dimension.decode({name: values[_join(path, name)] for name in dimension.knobs()})
+                for path, dimension in self.dimensions.items()
+            }
+        )
 
     def encode(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        """A right inverse of `decode`: knob values that give `point`."""
+        """A right inverse of `decode`: knob values that give `point`, central ones for what is inactive."""
+        full = self._centres() | dict(point)
         return {
             _join(path, name): value
             for path, dimension in self.dimensions.items()
-            for name, value in dimension.encode(point[path]).items()
+            for name, value in dimension.encode(full[path]).items()
         }
 
     def middle(self) -> Point:
         """The centre of every dimension."""
-        return {path: dimension.middle() for path, dimension in self.dimensions.items()}
+        return self._active(self._centres())
 
     def corners(self, centre: Mapping[str, Any]) -> Iterator[Point]:
-        """Every dimension at its low and at its high end, the others at `centre`; no point twice."""
+        """Every dimension at its low and at its high end, the others at `centre`; no point twice.
+
+        For an inactive dimension those that decide about it move to the first value that makes it active.
+        """
         seen: list[Point] = []
         for path, dimension in self.dimensions.items():
             for end in dimension.ends():
-                point = {**centre, path: end}
+                point = self._moved(centre, path, end)
                 if point not in seen:
                     seen.append(point)
                     yield point
@@ -62,26 +83,55 @@ class SearchSpace:
         """Whether every path leads to a place of its own in the settings.
 
         Raises:
-            SettingError: a malformed path, one inside another, one through a value that is no mapping.
+            SettingError: a malformed path, one inside another, one through a value that is no mapping,
+                conditions that cannot be.
         """
         for path in self.dimensions:
             problem = _path_problem(path, self.dimensions, settings)
             if problem:
                 raise SettingError(("search", path), problem)
+        requirements(self.dimensions)
 
-    def check_default(self, point: Mapping[str, Any]) -> None:
-        """Whether `point` has one legal value of each dimension and nothing else.
+    def check_point(self, point: Mapping[str, Any], place: tuple[str | int, ...]) -> None:
+        """Whether `point` has one legal value of each active dimension and nothing else.
 
+        Args:
+            point: path -> value.
+            place: where it stands in the study, for the error.
         Raises:
-            SettingError: a missing, an unknown or an illegal one.
+            SettingError: a missing, an unknown, an inactive or an illegal one.
         """
         for path in point:
             if path not in self.dimensions:
-                raise SettingError(("default", path), f"is not searched; {nearest(path, self.dimensions)}")
+                raise SettingError((*place, path), f"is not searched; {nearest(path, self.dimensions)}")
         for path, dimension in self.dimensions.items():
-            problem = dimension.problem(point[path]) if path in point else "is missing; add a value"
+            problem = self._problem(path, dimension, point)
             if problem:
-                raise SettingError(("default", path), problem)
+                raise SettingError((*place, path), problem)
+
+    def _problem(self, path: str, dimension: Dimension, point: Mapping[str, Any]) -> str:
+        if holds(self.needs[path], point):
+            return dimension.problem(point[path]) if path in point else "is missing; add a value"
+        wrong = [
+            f"{other}={point[other]!r}"
+            for other, allowed in self.needs[path].items()
+            if other in point and not among(point[other], allowed)
+        ]
+        return f"is not searched with {', '.join(wrong)}; remove it" if path in point and wrong else ""
+
+    def _centres(self) -> Point:
+        return {path: dimension.middle() for path, dimension in self.dimensions.items()}
+
+    def _active(self, values: Mapping[str, Any]) -> Point:
+        """Of one value of every dimension those that are active."""
+        return {path: value for path, value in values.items() if holds(self.needs[path], values)}
+
+    def _moved(self, centre: Mapping[str, Any], path: str, value: Any) -> Point:
+        full = self._centres() | dict(centre)
+        for other, allowed in self.needs[path].items():
+            if not among(full[other], allowed):
+                full[other] = allowed[0]
+        return self._active(full | {path: value})
 
 
 def put_in(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,130 +2,167 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from tuner.atomic import write_text
+from tuner.budget import Spent, Stages
 from tuner.checks import check_extremes, prepared
+from tuner.choice import winner
+from tuner.conductor import Conductor
 from tuner.definition import Study
 from tuner.document import dump
-from tuner.errors import StudyError
 from tuner.export import export_winner
+from tuner.finalists import FOLDER, Finals, Rounds, plan_line, planned, undecidable
+from tuner.finals_end import conclude_finals, final_outcome, own_winner
+from tuner.findings import figures as measured
+from tuner.folder import new_search, opened, refuse_another, refuse_taken
+from tuner.forecasting import forecast_into
+from tuner.front import export_front
+from tuner.functions import load_relieve
+from tuner.interrupt import Interrupt, interruptible
 from tuner.journal import Journal
+from tuner.outcome import Conclude, Conclusion, Driven, Earlier, Outcome
+from tuner.policy import Policy
 from tuner.progress import Progress
-from tuner.record import Record, State, TrialRecord, winner
-from tuner.source import Source
+from tuner.record import INTERRUPTED, Listener, Record, State
+from tuner.rules.build import build_rule
+from tuner.rules.rule import Rule
+from tuner.source import Make, Memory, Source
+from tuner.storage import Storage
 
 if TYPE_CHECKING:
     from tuner.tracking import Tracking
 
-Runner = Callable[..., None]  # run_on_ray or run_in_process
-Conclude = Callable[["Driven"], list[Path]]
-
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a search leaves.
+class Runner:
+    """Runs a set of trials.
 
     Attributes:
-        trials: every trial that was begun.
-        best: the winner, or None where no trial is complete.
-        exported: best.yaml and what the winner exported; empty without a winner.
-        signal: the signal that ended it early, or 0.
+        run: as `run_on_ray`, but for `slots`.
+        places: how many trials run at once.
     """
 
-    trials: list[TrialRecord]
-    best: TrialRecord | None
-    exported: list[Path]
-    signal: int
+    run: Callable[..., None]
+    places: int
 
 
-@dataclass(frozen=True)
-class Driven:
-    """A set of trials that has been run, before it is closed: what a conclusion may look at and add to.
-
-    Attributes:
-        study: what was run.
-        record: every trial.
-        tracking: takes figures and files.
-        out: the folder, absolute.
-    """
-
-    study: Study
-    record: Record
-    tracking: Tracking
-    out: Path
-
-
-def search(study: Study, out: Path, console: Console) -> Outcome:
+def search(study: Study, out: Path, console: Console, resume: bool = False, forecast: bool = True) -> Outcome:
     """Search on Ray.
 
     Args:
         study: the study.
         out: a folder that holds no study yet.
         console: for the progress.
+        resume: go on with the search in `out`, if there is one.
+        forecast: measure first and say what it will take, where the trial has a `cost`; not on a resume.
     Raises:
-        StudyError: the folder is taken, an end of the space does not build, a trial does not fit on the
-            cluster, the export cannot be written.
+        StudyError: the folder is taken or holds another study, an end of the space does not build, a trial
+            does not fit on the cluster, the storage or MLflow cannot be reached, the export cannot be
+            written.
         ValueError, OSError: what the trial's `prepare` raises.
     """
-    refuse_taken(out)
+    refuse_taken(out, resume)
     ready = _ready(study)
-    return on_ray(ready, _sampler(ready), out, console, _export)
+    with _on_cluster(ready, out.resolve(), console) as runner:
+        if forecast and not resume:
+            forecast_into(ready, out.resolve(), console, runner.places)
+        return _search(ready, out.resolve(), console, runner, resume)
 
 
-def search_local(study: Study, out: Path, console: Console) -> Outcome:
-    """Search in this process without Ray, trial by trial, each to its end; otherwise as `search`."""
-    refuse_taken(out)
+def search_local(study: Study, out: Path, console: Console, resume: bool = False) -> Outcome:
+    """Search in this process without Ray, one trial after another; otherwise as `search`."""
     from tuner.local import run_in_process
 
-    ready = _ready(study)
-    return _drive(ready, _sampler(ready), out.resolve(), console, partial(run_in_process, slots=1), _export)
+    refuse_taken(out, resume)
+    runner = Runner(partial(run_in_process, slots=1), places=1)
+    return _search(_ready(study), out.resolve(), console, runner, resume)
 
 
-def on_ray(study: Study, source: Source, out: Path, console: Console, conclude: Conclude) -> Outcome:
+def on_ray(
+    study: Study, make: Make, out: Path, console: Console, conclude: Conclude, resume: bool = False
+) -> Outcome:
     """Run a prepared study's trials on Ray.
 
     Args:
         study: its settings prepared.
-        source: asked for each trial's point.
+        make: makes what is asked for each trial's point.
         out: a folder that holds no study yet.
         console: for the progress.
-        conclude: draws the conclusion once all trials are over and writes it; returns its files.
+        conclude: draws the conclusion once all trials are over and writes it.
+        resume: go on with the study in `out`, if there is one.
     Raises:
-        StudyError: the folder is taken, a trial does not fit on the cluster.
+        StudyError: the folder is taken or holds another study, a trial does not fit on the cluster, the
+        storage or MLflow cannot be reached.
     """
-    refuse_taken(out)
+    with _on_cluster(study, out.resolve(), console) as runner:
+        return _drive(study, make, out.resolve(), console, runner, conclude, resume)[1]
+
+
+@contextmanager
+def _on_cluster(study: Study, out: Path, console: Console) -> Iterator[Runner]:
     from tuner.cluster import cluster, slots
 
     console.print("starting Ray ...")
+    from tuner.nodes import check_storage
+
     with cluster() as own:
         from tuner.ray_search import run_on_ray  # imports Ray, whose environment is set by now
 
         fitting = slots(study.resources)
+        if not own:
+            check_storage(study.storage or str(out))
         concurrency = study.concurrency or (fitting if own else None)
-        run = partial(run_on_ray, slots=concurrency)
-        return _drive(study, source, out.resolve(), console, run, conclude)
+        yield Runner(partial(run_on_ray, slots=concurrency), min(concurrency or fitting, fitting))
 
 
-def _sampler(study: Study) -> Source:
+def _search(study: Study, out: Path, console: Console, runner: Runner, resume: bool) -> Outcome:
+    """The search and, where the study asks for them, its finals."""
+    if study.finalists is not None:
+        refuse_taken(out / FOLDER, resume)
+    driven, outcome = _drive(study, partial(_sampler, study), out, console, runner, _export, resume)
+    if study.finalists is None:
+        return outcome
+    if why := undecidable(driven):
+        return replace(outcome, undecided=why)
+    finals = planned(driven, study.finalists)
+    console.print(f"finalists: {plan_line(finals)}")
+    earlier = Earlier(out, driven.record.search, driven.spent)
+    conclude = partial(conclude_finals, driven)
+    rounds = partial(_rounds, finals)
+    raced, ended = _drive(finals, rounds, out / FOLDER, console, runner, conclude, resume, earlier)
+    return final_outcome(driven, raced, outcome, ended)
+
+
+def _sampler(study: Study, memory: Memory | None) -> Source:
     from tuner.sampler import Sampler
 
-    return Sampler(study)
+    return Sampler(study, memory)
 
 
-def _export(driven: Driven) -> list[Path]:
-    best = winner(driven.record.ordered, driven.study.metric)
-    return export_winner(driven.study, best, driven.out) if best else []
+def _rounds(finals: Finals, memory: Memory | None) -> Source:
+    return Rounds(finals)
+
+
+def _export(driven: Driven) -> Conclusion:
+    study, best = driven.study, winner(driven.record.ordered, driven.study.metric, driven.study.constraints)
+    if best is None:
+        return Conclusion()
+    figures = {f"best/{study.metric.name}": best.value}
+    if study.finalists is not None:
+        why = undecidable(driven)
+        return replace(own_winner(driven, why) if why else Conclusion(), figures=figures)
+    files = export_winner(study, best, driven.storage, driven.out, driven.resumed)
+    files += export_front(study, driven.record.ordered, driven.storage, driven.out)
+    return Conclusion(files, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})
 
 
 def _ready(study: Study) -> Study:
@@ -135,66 +172,71 @@ def _ready(study: Study) -> Study:
     return ready
 
 
-def refuse_taken(out: Path) -> None:
-    """Raise StudyError where `out` cannot become the folder of a new study."""
-    if out.exists() and not out.is_dir():
-        raise StudyError(f"--out {out}: is a file; give a folder")
-    for name in ("journal.jsonl", "study.yaml", "best.yaml"):
-        if (out / name).exists():
-            raise StudyError(
-                f"--out {out}: holds a study already ({name}); give another folder or move it away"
-            )
-
-
 def _drive(
-    study: Study, source: Source, out: Path, console: Console, run: Runner, conclude: Conclude
-) -> Outcome:
-    from tuner.tracking import Tracking
-
-    out.mkdir(parents=True, exist_ok=True)
-    tracking = Tracking(study, out)
-    write_text(out / "study.yaml", dump(study.plain(), f"The {study.kind} in this folder: {study.name}"))
-    record = Record(study, [Journal(out / "journal.jsonl"), tracking, Progress(console)])
-    written: list[Path] = []
-    state = State.FAILED
-    with _interruptible(console) as interrupt:
+    study: Study, make: Make, out: Path, console: Console, runner: Runner, conclude: Conclude,
+    resume: bool, earlier: Earlier | None = None,
+) -> tuple[Driven, Outcome]:  # fmt: skip
+    storage = Storage(study.storage or str(out))
+    storage.probe()
+    with ExitStack() as stack:
+        journal = stack.enter_context(opened(out, study.storage, resume))
+        if journal.past:
+            refuse_another(journal.past, study)
+        source = make(journal.past[0]["memory"] if journal.past else None)
+        tracking = stack.enter_context(_tracking(study, out, journal, earlier))
+        listeners: list[Listener] = [journal, tracking]
+        record = Record(study.metric.name, listeners)
+        rule = build_rule(study)
+        policy = Policy(study.retries, load_relieve(study.trial))
+        stages = Stages(earlier.spent if earlier else Spent(), runner.places)
+        conductor = Conductor(study, source, rule, record, storage, policy, stages=stages)
+        listeners.append(Progress(study, console, record, lambda: conductor.spent().of(study.budget)))
+        interrupt = stack.enter_context(interruptible(console))
+        state, files = State.FAILED, list[Path]()
+        _begin(conductor, journal, source.memory, out)
         try:
-            record.start_study()
-            run(study, source, record, out, interrupted=interrupt.event)
-            written = conclude(Driven(study, record, tracking, out))
-            state = State.INTERRUPTED if interrupt.event.is_set() else State.COMPLETE
+            runner.run(conductor, storage, out, interrupted=interrupt.event)
+            driven = _driven(conductor, storage, out, bool(journal.past), interrupt)
+            files = _conclude(conclude(driven), driven, rule)
+            state = State.INTERRUPTED if conductor.halted else State.COMPLETE
         except KeyboardInterrupt:
             state = State.INTERRUPTED
             raise
         finally:
-            record.end_study(state)
-    best = winner(record.ordered, study.metric)
-    return Outcome(record.ordered, best, written, interrupt.signal)
+            conductor.end(state)
+    best = winner(record.ordered, study.metric, study.constraints)
+    return driven, Outcome(
+        record.ordered, best, files, interrupt.signal, conductor.halted, list(rule.findings()),
+        spent=conductor.spent(),
+    )  # fmt: skip
 
 
-@dataclass
-class _Interrupt:
-    event: threading.Event
-    signal: int = 0
+def _driven(conductor: Conductor, storage: Storage, out: Path, resumed: bool, interrupt: Interrupt) -> Driven:
+    halted = conductor.halted or (INTERRUPTED if interrupt.event.is_set() else "")
+    return Driven(
+        conductor.study, conductor.record, storage, out, resumed, conductor.spent(), halted,
+        conductor.budget_over,
+    )  # fmt: skip
 
 
-@contextmanager
-def _interruptible(console: Console) -> Iterator[_Interrupt]:
-    """The first SIGINT or SIGTERM asks the search to end; a second SIGINT ends the program at once."""
-    interrupt = _Interrupt(threading.Event())
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupt
-        return
+def _conclude(conclusion: Conclusion, driven: Driven, rule: Rule) -> list[Path]:
+    names = [os.path.relpath(file, driven.out) for file in conclusion.files]
+    figures = {**conclusion.figures, **measured(rule.findings())}
+    driven.record.conclude(figures, names, conclusion.tags)
+    return conclusion.files
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        interrupt.signal = number
-        interrupt.event.set()
-        console.print("ending the search, keeping what was found (Ctrl-C again: at once) ...")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _begin(conductor: Conductor, journal: Journal, memory: Memory, out: Path) -> None:
+    """Start the record, or go on with an earlier one."""
+    study = conductor.study
+    if journal.past:
+        conductor.recover(journal.past)
+    else:
+        conductor.record.start_study(new_search(), study.plain(), memory)
+    write_text(out / "study.yaml", dump(study.plain(), f"The {study.kind} in this folder: {study.name}"))
+
+
+def _tracking(study: Study, out: Path, journal: Journal, earlier: Earlier | None) -> Tracking:
+    from tuner.tracking import Tracking
+
+    return Tracking(study, out, journal.past, earlier)

@@ -6,9 +6,15 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from tuner.budget import HOUR_S, SPENT
 from tuner.definition import Study
+from tuner.finals_report import rows as finals
+from tuner.findings import lines as measured
+from tuner.forecast_text import comparison_line
+from tuner.forecasting import forecast_seconds
+from tuner.front import front_lines
+from tuner.outcome import Outcome
 from tuner.record import State, TrialRecord, shown
-from tuner.study import Outcome
 from tuner.train import Trained
 
 
@@ -20,22 +26,47 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
         outcome: what came out.
         out: the study's folder.
     """
-    rows = [("ended early", "by a signal; trials that were running are left out")] if outcome.signal else []
+    rows = [*_ended_early(outcome), *_spent(study, outcome)]
     if outcome.best is None:
         return [*_aligned(rows), _nothing(study, outcome, out)]
-    metric = study.metric.name
-    rows.append(
-        (
-            "best",
-            f"trial {outcome.best.number}: {metric} {outcome.best.value:.6g}  [{shown(outcome.best.point)}]",
-        )
+    trials = {trial.number: trial for trial in outcome.trials}
+    rows += (
+        _best(study, outcome.best) if outcome.finals is None else finals(outcome.finals, trials, study.metric)
     )
-    rows += _default(study, outcome.best, outcome.trials)
+    if outcome.undecided:
+        rows.append(("finalists", f"{outcome.undecided}; the best above is the search's own, by one run"))
+    rows += front_lines(study, outcome.trials)
+    rows += measured(outcome.findings, study.unit)
+    rows += _default(study, outcome.best, outcome.trials, raced=outcome.finals is not None)
+    rows += _forecast(outcome, out)
     rows.append(("config", f"{outcome.exported[0]}  (again: fsd-tuner train {outcome.exported[0]})"))
     rows += [("exported", str(path)) for path in outcome.exported[1:]]
     tracked = os.environ.get("MLFLOW_TRACKING_URI")
     rows.append(("compare", f"MLflow at {tracked}" if tracked else f"fsd-tuner ui {out.resolve()}"))
     return _aligned(rows)
+
+
+def _ended_early(outcome: Outcome) -> list[tuple[str, str]]:
+    if not outcome.halted and not outcome.signal:
+        return []
+    why = "by a signal" if outcome.signal else outcome.halted
+    return [("ended early", f"{why}; trials that were running are left out, {_go_on(outcome)} takes them up")]
+
+
+def _go_on(outcome: Outcome) -> str:
+    return "--resume with a larger budget" if outcome.halted.startswith(SPENT) else "--resume"
+
+
+def _spent(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
+    spent = outcome.spent.of(study.budget)
+    return [("spent", spent)] if spent else []
+
+
+def _forecast(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
+    said = forecast_seconds(out)
+    if said is None or outcome.halted or outcome.signal:
+        return []
+    return [("forecast", comparison_line(said, outcome.spent.wall_hours * HOUR_S))]
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -57,13 +88,24 @@ def comparison(study: Study, trained: Trained) -> list[str]:
     )
 
 
-def _default(study: Study, best: TrialRecord, trials: list[TrialRecord]) -> list[tuple[str, str]]:
+def _best(study: Study, best: TrialRecord) -> list[tuple[str, str]]:
+    return [("best", f"trial {best.number}: {study.metric.name} {best.value:.6g}  [{shown(best.point)}]")]
+
+
+def _default(
+    study: Study, best: TrialRecord, trials: list[TrialRecord], raced: bool
+) -> list[tuple[str, str]]:
     if study.default is None:
         return []
     default = next(trial for trial in trials if trial.number == 0)
     if default.state is not State.COMPLETE:
         return [("default", f"trial 0 {default.state}: {default.reason}; nothing to compare with")]
     text = f"trial 0: {study.metric.name} {default.value:.6g}"
+    if raced:
+        same = best.number == default.number
+        return [
+            ("default", f"{text} in one run; {'it is the best' if same else f'the best: {best.value:.6g}'}")
+        ]
     if study.metric.better(best.value, default.value):
         better = f"the best is better by {abs(best.value - default.value):.6g}"
         return [("default", f"{text}; {better} in one run of each (with another seed: not shown)")]
@@ -75,8 +117,9 @@ def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
     states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
     why = f"; the first failure: {reasons[0]}" if reasons else ""
-    mend = "" if outcome.signal else "mend the trial or give more trials, and "
-    way_out = f"see {out / 'journal.jsonl'}, {mend}search into a new folder"
+    mend = "mend the trial or give more trials, and search into a new folder"
+    early = outcome.signal or outcome.halted.startswith(SPENT)
+    way_out = f"see {out / 'journal.jsonl'}, {f'go on: {_go_on(outcome)}' if early else mend}"
     return f"no trial ran its {study.full} {study.unit}s, so there is no best.yaml ({states}){why}; {way_out}"
 
 

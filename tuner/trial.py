@@ -5,6 +5,7 @@ A trial function is `run(params, context)`, named in a study file as `package.mo
 * `params`: nested dict of plain values (the study's `settings` with one choice of every search dimension put
   in, and `epochs`, the number of reports of a full trial).
 * `context.checkpoint`: a folder an earlier attempt of this trial saved, or None.
+* `context.moved`: whether that folder is another trial's, of other settings (population based training).
 * `context.report(metrics, save)`: once per epoch, the study's metric among the metrics every time; a NaN or
   inf there ends the trial as failed. `save(folder)` writes what a later attempt needs. The call may not
   return: a stopped trial, and one that has reported its last epoch, ends here (SystemExit), so `finally`
@@ -18,6 +19,11 @@ The module of the function may also have
 * `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
 * `describe(params) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
   not once an epoch, and all it reports: a wrong metric name is then an error before the search;
+* `relieve(params, cause) -> changes or None`: what another attempt of a failed trial changes, as dotted keys
+with
+  values; `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or raised as an
+  ArithmeticError); None where nothing helps: the trial has failed;
+* `cost(params) -> float`: orders configurations by the time of an epoch, without data;
 * `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
   `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
   are compared with the first.
@@ -41,6 +47,11 @@ class Context(Protocol):
     @property
     def checkpoint(self) -> Path | None:
         """Folder to resume from, or None on a first attempt."""
+        ...
+
+    @property
+    def moved(self) -> bool:
+        """Whether the folder was saved by another trial, with other settings."""
         ...
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:

@@ -40,6 +40,8 @@ def toy_study(**changes: Any) -> Study:
         "scheduler": {"name": "asha", "grace": 1, "reduction": 2},
         "trials": 4,
     }
+    if changes.get("scheduler", {}).get("name") in ("pbt", "pb2"):  # their population is drawn at the start
+        content["sampler"] = {"name": "random", "seed": 1}
     return Study.model_validate(content | changes)
 
 

@@ -87,12 +87,13 @@ def test_the_table_says_what_was_shown_and_what_not() -> None:
 
 def test_a_seed_s_arms_come_together_and_only_differ_by_the_arm() -> None:
     plan = planned(one_trial(settings={"x": 0.1}), seeds=2)
-    assert [(p["arm"], p["seed"]) for p in plan.points[:4]] == [
+    assert [(p["arm"], p["seed"]) for p in plan.plan[:4]] == [
         ("round", 1), ("square", 1), ("lucky", 1), ("round", 2),
     ]  # fmt: skip
     assert plan.params({"arm": "square", "seed": 2}) == {"x": 0.1, "kind": "square", "seed": 2, "epochs": 4}
-    source = Plan(plan.points)
-    assert [source.ask()[0] for _ in plan.points] == list(range(6))
+    source = Plan(plan.plan)
+    asked = [source.ask() for _ in range(7)]
+    assert [each and each.number for each in asked] == [*range(6), None]
 
 
 def test_a_search_is_no_configuration_and_one_seed_no_interval() -> None:

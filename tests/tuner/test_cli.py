@@ -98,7 +98,7 @@ def test_user_errors_are_one_line_and_two(
     assert "holds no study.yaml" in error(capsys, "ui", str(tmp_path))
     assert "is no single trial; give a best.yaml" in error(capsys, "train", study)
     assert "is a file; give a folder" in error(capsys, "search", study, "--out", study)
-    (tmp_path / "journal.jsonl").write_text("")
+    (tmp_path / "journal.jsonl").write_text("{}\n")
     assert "holds a study already" in error(capsys, "search", study, "--out", str(tmp_path))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tuner.conftest import toy_study
+from tests.tuner.driving import run_source
 from tests.tuner.folds import values
 from tuner.ablate import Plan
 from tuner.checks import prepared
+from tuner.choice import winner
 from tuner.definition import Study
 from tuner.errors import StudyError
-from tuner.record import Record, State, TrialRecord, winner
+from tuner.record import State, TrialRecord
 
 LOSSES = [0.10, 0.11, 0.105, 0.102, 0.4, 0.101]
 
@@ -38,8 +39,13 @@ def test_the_trial_says_how_often_it_reports() -> None:
     ("changes", "rule"),
     [
         ({"metric": {"name": "means", "mode": "min"}}, r"metric.name: .* did you mean `mean`\?"),
-        ({"metric": {"name": "mean", "mode": "min", "ties": ["tye"]}}, r"ties.0: .* did you mean `tie`\?"),
+        ({"metric": {"name": "mean", "mode": "min", "ties": ["tye"]}}, r"ties\[0\]: .* did you mean `tie`\?"),
         ({"scheduler": {"name": "race", "value": "fald"}}, r"scheduler.value: .* did you mean `fold`\?"),
+        (
+            {"objectives": [{"name": "size", "mode": "min"}], "scheduler": {"name": "none"}},
+            r"objectives\[0\].name: .* does not report size; there are: mean, fold, tie",
+        ),
+        ({"constraints": [{"metric": "tye", "at_most": 1}]}, r"constraints\[0\].metric: .* you mean `tie`"),
         ({"reports": 9}, "reports: needs 3, got 9; leave it out"),
         ({"scheduler": {"name": "asha", "grace": 4}}, "grace: needs at most the study's reports, 3, got 4"),
     ],
@@ -52,24 +58,21 @@ def test_what_the_trial_will_not_report_is_an_error_before_the_search(
 
 
 def test_on_a_cluster_the_race_stops_the_clear_loser_alone(ray_cluster: None, tmp_path: Path) -> None:
-    from tuner.ray_search import run_on_ray
-
     study = prepared(folds_study(trials=len(LOSSES)))
-    record = Record(study, [])
     points = [{"loss": loss} for loss in LOSSES]
-    run_on_ray(study, Plan(points), record, tmp_path, 1, threading.Event())
-    states = [trial.state for trial in record.ordered]
+    trials = run_source(study, Plan(points), tmp_path)
+    states = [trial.state for trial in trials]
     assert states == [State.COMPLETE] * 4 + [State.STOPPED, State.COMPLETE]
-    loser = record.trials[4]
+    loser = trials[4]
     assert loser.epoch == 2
     assert loser.reason.startswith("stopped by race at report 2: worse than trial ")
-    best = winner(record.ordered, study.metric)
+    best = winner(trials, study.metric)
     assert best is not None
     assert best.value == pytest.approx(min(sum(values(point)) / 3 for point in points))
 
 
 def ended(number: int, value: float, **ties: float) -> TrialRecord:
-    return TrialRecord(number, {}, State.COMPLETE, epoch=3, value=value, metrics=dict(ties))
+    return TrialRecord(number, {}, state=State.COMPLETE, epoch=3, value=value, metrics=dict(ties))
 
 
 def test_of_equal_trials_the_lower_tie_wins_in_the_order_of_the_ties() -> None:

@@ -17,11 +17,15 @@ from mlflow import MlflowClient
 
 from tests.tuner.conftest import journal, quiet, toy_study
 from tuner import atomic
-from tuner.definition import Metric, Study
+from tuner.choice import winner
+from tuner.course import end_of
+from tuner.definition import Study
 from tuner.errors import StudyError, lines
 from tuner.export import copy_export, facts, versions
 from tuner.load import load_study
-from tuner.record import State, TrialRecord, judge, winner
+from tuner.record import State, TrialRecord
+from tuner.rules.rule import GO, Action, Decision
+from tuner.settings import Metric
 from tuner.study import Outcome, search_local
 from tuner.tracking import store_uri
 from tuner.train import train
@@ -58,16 +62,18 @@ def test_only_complete_trials_win() -> None:
         (4, 0.1, "", State.COMPLETE),
         (4, 0.1, "asha", State.COMPLETE),
         (3, 0.1, "asha", State.STOPPED),
-        (3, 0.1, "", State.FAILED),
-        (0, math.nan, "", State.FAILED),
+        (3, 0.1, "", None),
+        (0, math.nan, "", None),
+        (2, math.nan, "", State.FAILED),
         (4, math.nan, "", State.FAILED),
         (4, -math.inf, "asha", State.FAILED),
     ],
 )
-def test_how_a_trial_ended(epoch: int, value: float, stopped: str, state: State) -> None:
-    judged, reason = judge("m", epoch, value, 4, stopped)
-    assert judged is state
-    assert bool(reason) == (state is not State.COMPLETE)
+def test_how_a_report_ends_a_trial(epoch: int, value: float, stopped: str, state: State | None) -> None:
+    decision = Decision(Action.STOP, stopped) if stopped else GO
+    end = end_of(trial(0, State.RUNNING, value, epoch), decision, toy_study())
+    assert (None if end is None else end[0]) is state
+    assert end is None or bool(end[1]) == (state is not State.COMPLETE)
 
 
 def test_best_yaml_is_a_study_of_one_trial_that_says_where_it_comes_from(
@@ -124,7 +130,9 @@ def test_a_full_disk_in_the_export_is_one_line_and_loses_nothing(
     elif broken == "copytree":
         monkeypatch.setattr(shutil, "copytree", full)
     else:
-        monkeypatch.setattr(Path, "rename", full)
+        real_rename = Path.rename
+        stage = lambda self, to: full() if "/.export-" in str(self) else real_rename(self, to)  # noqa: E731
+        monkeypatch.setattr(Path, "rename", stage)
     out = tmp_path / "out"
     with pytest.raises(
         StudyError, match="cannot write the export: No space left on device; the trials are"
@@ -133,7 +141,7 @@ def test_a_full_disk_in_the_export_is_one_line_and_loses_nothing(
     assert "\n" not in str(caught.value)
     assert not (out / "best.yaml").exists()
     assert not (out / "detector").exists()
-    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == [".lock"]
     assert [event["event"] for event in journal(out)].count("trial_ended") == 2
     runs = MlflowClient(tracking_uri=store_uri(out)).search_runs(["1"])
     assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED", "FINISHED"]
@@ -145,15 +153,15 @@ def test_a_disk_that_fills_up_in_mid_search_is_one_line_and_ends_every_run(
     real, calls = os.fsync, []
 
     def filling(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) > 9:  # in the second trial
+        calls.append(os.readlink(f"/proc/self/fd/{descriptor}").endswith("journal.jsonl"))
+        if sum(calls) > 9:  # in the second trial
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", filling)
     out = tmp_path / "out"
     with pytest.raises(OSError, match="No space left on device") as caught:
-        search_local(toy_study(trials=3), out, quiet())
+        search_local(toy_study(trials=3, scheduler={"name": "none"}), out, quiet())
     assert lines(caught.value) == [f"{out / 'journal.jsonl'}: No space left on device"]
     runs = MlflowClient(tracking_uri=store_uri(out)).search_runs(["1"])
     assert {run.info.status for run in runs} == {"FAILED", "FINISHED", "KILLED"}
@@ -184,7 +192,7 @@ def test_a_real_limit_on_file_sizes_leaves_no_half_written_file(tmp_path: Path) 
     command = [sys.executable, "-c", _LIMITED, str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert not (out / "best.yaml").exists()
-    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == [".lock"]
     assert "File too large" in done.stdout, done.stderr
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
+from tests.tuner.conftest import DEFAULT, journal, quiet, toy_study
 from tests.tuner.toy import FLOOR, loss
+from tuner.attempt import Attempt
 from tuner.errors import StudyError
 from tuner.load import load_study
-from tuner.local import run_local
+from tuner.local import Stopped, run_local
+from tuner.metrics import EPOCH, METRICS
+from tuner.objective import Task, run_attempt
 from tuner.record import State
 from tuner.study import search_local
 
@@ -29,15 +33,24 @@ def test_a_resumed_trial_goes_on_where_its_checkpoint_ended(tmp_path: Path) -> N
     run_local(toy_study(epochs=4), {}, lambda epoch, metrics: whole.append(metrics))
     first: list[Any] = []
     run_local(toy_study(epochs=2), {}, lambda epoch, metrics: first.append(metrics), keep=tmp_path / "c")
-    second: list[Any] = []
-    run_local(
-        toy_study(epochs=2), {}, lambda epoch, metrics: second.append(metrics), checkpoint=tmp_path / "c"
-    )
+    study, second = toy_study(epochs=4), list[Any]()
+    (tmp_path / "trials" / "0000").mkdir(parents=True)
+    (tmp_path / "c").rename(tmp_path / "trials" / "0000" / "0002")
+    task = Task(study.trial, study.metric.name, study.resources, str(tmp_path))
+    attempt = Attempt(0, 1, study.params({}), "trials/0000/0002", epoch=2, moved=False)
+
+    def tell(result: dict[str, Any]) -> None:
+        second.append(result[METRICS])
+        if result[EPOCH] == 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_attempt(task, asdict(attempt), tell)
     assert first + second == whole
 
 
 def test_a_search_in_process_finds_the_region_of_the_optimum_and_beats_the_default(tmp_path: Path) -> None:
-    study = toy_study(trials=40, default=DEFAULT)
+    study = toy_study(trials=40, default=DEFAULT, scheduler={"name": "none"})
     outcome = search_local(study, tmp_path / "out", quiet())
     assert outcome.best is not None
     default = outcome.trials[0]
@@ -50,8 +63,10 @@ def test_a_search_in_process_finds_the_region_of_the_optimum_and_beats_the_defau
 
 
 def test_failures_in_process_are_recorded_with_reason_and_traceback(tmp_path: Path) -> None:
-    space = {**SPACE, "fate": {"choice": ["fail", "nan", "quit"]}}
-    outcome = search_local(toy_study(search=space, trials=9), tmp_path / "out", quiet())
+    fates = ["fail", "nan", "quit"]
+    points = [{"fate": fate} for fate in fates]
+    study = toy_study(search={"fate": {"choice": fates}}, points=points, trials=9, scheduler={"name": "none"})
+    outcome = search_local(study, tmp_path / "out", quiet())
     assert outcome.best is None
     assert outcome.exported == []
     assert not (tmp_path / "out" / "best.yaml").exists()

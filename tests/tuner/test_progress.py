@@ -12,20 +12,29 @@ from rich.console import Console
 
 from tests.tuner.conftest import toy_study
 from tuner import progress
+from tuner.definition import Study
 from tuner.progress import Progress
-from tuner.record import Record, State
+from tuner.record import Listener, Record, State
+
+
+def shown(study: Study, console: Console) -> Record:
+    """A record that is shown."""
+    listeners: list[Listener] = []
+    record = Record(study.metric.name, listeners)
+    listeners.append(Progress(study, console, record))
+    return record
 
 
 def search(console: Console) -> None:
     """Three trials: one runs, one fails, one is stopped."""
-    record = Record(toy_study(search={"x": {"float": [0, 1]}}), [Progress(console)])
-    record.start_study()
+    record = shown(toy_study(search={"x": {"float": [0, 1]}}), console)
+    record.start_study("s", {})
     for number, x in enumerate((0.25, 0.5, 0.75)):
         record.start(number, {"x": x})
-        record.report(number, 1, {"dev/loss": x})
+        record.report(number, 1, {"dev/loss": x}, None, 1.0)
     record.end(1, State.FAILED, "ValueError: boom (in full: /e/0001.txt)")
     record.end(2, State.STOPPED, "stopped by asha at epoch 1")
-    record.report(0, 4, {"dev/loss": 0.125})
+    record.report(0, 4, {"dev/loss": 0.125}, None, 1.0)
     record.end(0, State.COMPLETE, "")
     record.start(3, {"x": 1.0})
     record.end_study(State.INTERRUPTED)
@@ -63,13 +72,13 @@ def test_on_a_terminal_every_end_stays_above_the_table() -> None:
 def test_the_table_shows_what_runs_and_fits_a_narrow_terminal() -> None:
     out = io.StringIO()
     console = Console(file=out, width=60)
-    shown = Progress(console)
-    shown._study = toy_study()
-    record = Record(toy_study(), [shown])
+    listeners: list[Listener] = []
+    record = Record("dev/loss", listeners)
+    listeners.append(table := Progress(toy_study(), console, record))
     record.start(0, {"x": 0.123456, "kind": "a" * 80})
     record.start(1, {"x": 0.5, "kind": "b"})
-    record.report(1, 2, {"dev/loss": math.pi})
-    console.print(shown)
+    record.report(1, 2, {"dev/loss": math.pi}, None, 1.0)
+    console.print(table)
     lines = out.getvalue().splitlines()
     assert lines[0].split() == ["trial", "epoch", "dev/loss", "configuration"]
     assert lines[1].split()[:3] == ["0", "0/4", "-"]
@@ -81,8 +90,8 @@ def test_the_table_shows_what_runs_and_fits_a_narrow_terminal() -> None:
 def test_a_sign_of_life_comes_while_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "HEARTBEAT_S", 0.02)
     out = io.StringIO()
-    record = Record(toy_study(), [Progress(Console(file=out, width=200))])
-    record.start_study()
+    record = shown(toy_study(), Console(file=out, width=200))
+    record.start_study("s", {})
     record.start(0, {"x": 0.5})
     deadline = time.monotonic() + 10
     while "0/4 trials, 1 running" not in out.getvalue() and time.monotonic() < deadline:

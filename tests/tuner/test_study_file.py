@@ -107,6 +107,10 @@ def test_a_study_written_back_is_the_same_study(file: Path, tmp_path: Path) -> N
         ("batch: 32", "batch: 65", "s.yaml:12: default.batch: needs a whole number within [16, 64], got 65"),
         ("batch: 32", "bach: 32", "s.yaml:12: default.bach: is not searched; did you mean `batch`?"),
         ("tests.tuner.toy:run", "tests.tuner.toy", "s.yaml:2: trial: needs `package.module:function`, got"),
+        ("trials: 24", "trials: 24\npoints: [{cuts: [1]}]", "s.yaml:16: points[0].distill.temperature: is missing; add a value"),
+        ("[16, 64]}", "[16, 64], when: {hard: 1}}", "s.yaml:10: search.batch.when.hard: is not searched; did you mean `hard_on`?"),
+        ("[16, 64]}", "[16, 64], when: {hard_on: all}}\n  x: {when: {}, int: [1, 2]}", "s.yaml:11: search.x: when needs another dimension's value"),
+        ("hard_on: all}", "hard_on: all, x: 1}", "s.yaml:12: default.x: is not searched; there are: "),
         ("epochs: 6", "epochs: [6", "not valid YAML: "),
     ],
 )  # fmt: skip

@@ -1,0 +1,27 @@
+"""What is run: one attempt at one trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a trial function.
+
+    Attributes:
+        number: the trial's.
+        count: which attempt of this session it is, from 1.
+        params: what the trial function is given.
+        checkpoint: name of the state to go on from, or None.
+        epoch: reports that this state stands for.
+        moved: whether another trial saved it, with other settings.
+    """
+
+    number: int
+    count: int
+    params: dict[str, Any]
+    checkpoint: str | None
+    epoch: int
+    moved: bool

@@ -1,0 +1,98 @@
+"""Delivers events to a place that may be away for a while: in order, each once, off the search's own path."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from tuner.errors import lines
+from tuner.event import Event, Kind
+
+_AGAIN_S = (0.5, 1.0, 2.0, 5.0)  # between attempts to reach a server that does not answer
+_LAST_S = 15.0  # at the end of a search
+
+
+class Courier:
+    """One thread that delivers; what it cannot deliver waits, and the search does not.
+
+    Args:
+        deliver: delivers one event; may be called again with one that got through in part.
+        worth: how many attempts an error is worth, inf where the place only does not answer; then the event
+            is given up.
+        name: of the place, for a warning.
+    """
+
+    def __init__(
+        self, deliver: Callable[[Event], None], worth: Callable[[Exception], float], name: str
+    ) -> None:
+        self._deliver, self._worth, self._name = deliver, worth, name
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._deadline = float("inf")
+        self._waiting, self._given_up = 0, 0
+        self._away = False
+        self._refused: set[Kind] = set()
+        self._thread = threading.Thread(target=self._work, daemon=True, name=f"courier to {name}")
+        self._thread.start()
+
+    def take(self, event: Event) -> None:
+        """Deliver an event soon."""
+        self._events.put(event)
+
+    def close(self) -> None:
+        """Deliver what waits, for some seconds more if the place does not answer."""
+        self._deadline = time.monotonic() + _LAST_S
+        self._closing.set()
+        self._events.put(None)
+        self._thread.join()
+        if self._waiting:
+            way_out = "they are in the journal: `fsd-tuner search ... --resume` delivers them"
+            self._warn(f"{self._waiting} events are not delivered; {way_out}")
+        if self._given_up:
+            self._warn(f"{self._given_up} events were refused and left out; they are in the journal")
+
+    def _work(self) -> None:
+        while (event := self._events.get()) is not None:
+            if self._waiting or not self._insist(event):
+                self._waiting += 1  # what follows builds on it
+
+    def _insist(self, event: Event) -> bool:
+        """Try until it works, is given up, or the time after the end is over: only then False."""
+        attempts = 0
+        while True:
+            try:
+                self._deliver(event)
+            except Exception as error:  # noqa: BLE001 - a library's; the search must not end with this thread
+                attempts += 1
+                if attempts >= self._worth(error):
+                    self._give_up(event, error)
+                    return True
+                pause = _AGAIN_S[min(attempts, len(_AGAIN_S)) - 1]
+                if time.monotonic() + pause > self._deadline:
+                    return False
+                if not self._away:
+                    self._warn(f"{lines(error)[0]}; the search goes on, what waits follows later")
+                self._away = True
+                self._pause(pause)
+            else:
+                self._away = False
+                return True
+
+    def _give_up(self, event: Event, error: Exception) -> None:
+        self._given_up += 1
+        if event.kind not in self._refused:  # the next of its kind is likely to fail alike
+            self._warn(f"{lines(error)[0]}; left out: {event.kind.value}")
+        self._refused.add(event.kind)
+
+    def _pause(self, seconds: float) -> None:
+        """The end of the search cuts the pause short, once."""
+        if self._closing.is_set():
+            time.sleep(seconds)
+        else:
+            self._closing.wait(seconds)
+
+    def _warn(self, text: str) -> None:
+        print(f"warning: {self._name}: {text}", file=sys.stderr)

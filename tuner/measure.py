@@ -1,0 +1,125 @@
+"""Configurations run for two reports each, at once if they fit, each in its own process on the cluster."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayError
+from rich.console import Console
+
+from tuner.definition import Study
+from tuner.errors import StudyError
+from tuner.forecast import Measured
+from tuner.objective import Task
+from tuner.record import shown
+from tuner.space import Point
+from tuner.stopwatch import Laps, run_measured
+from tuner.storage import Storage
+
+REPORTS = 2
+PROGRESS_S = 15.0
+_WAY_OUT = "mend it, or search without measuring first (--no-forecast)"
+
+
+class Board:
+    """Who has made how many reports; an actor, so that one is a load for the other until both have enough."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted, self._counts = wanted, dict[int, int]()
+
+    def begin(self, place: int) -> None:
+        """A configuration runs."""
+        self._counts[place] = 0
+
+    def report(self, place: int) -> bool:
+        """One report more; whether all that run have enough."""
+        self._counts[place] += 1
+        return min(self._counts.values()) >= self._wanted
+
+    def leave(self, place: int) -> None:
+        """It runs no longer."""
+        self._counts.pop(place, None)
+
+    def counts(self) -> dict[int, int]:
+        """Reports of those that run."""
+        return self._counts
+
+
+def measure(
+    study: Study, points: list[Point], costs: list[float], storage: str, console: Console
+) -> list[Measured]:
+    """Run each configuration until it has reported twice; waits as long as that takes.
+
+    Args:
+        study: prepared; a trial fits on the connected cluster.
+        points: the configurations.
+        costs: of each.
+        storage: URI of a place for states; nothing stays there.
+        console: for a sign of life.
+    Raises:
+        StudyError: a configuration failed, with it and the reason.
+    """
+    task = Task(study.trial, study.metric.name, study.resources, storage)
+    name, wanted = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.full)
+    board = ray.remote(Board).options(num_cpus=0).remote(wanted)
+    cpu, gpu = task.resources.cpu, task.resources.gpu
+    # max_calls: a process of its own for each, whose peak memory is then the trial's
+    process = ray.remote(num_cpus=cpu, num_gpus=gpu, max_calls=1, max_retries=0)(_process)
+    tasks = {
+        process.remote(task, study.params(point), study.full, f"{name}/{place}", place, board): point
+        for place, point in enumerate(points)
+    }
+    try:
+        laps = _gather(tasks, board, wanted, console)
+    finally:
+        for each in tasks:
+            ray.cancel(each, force=True)
+        ray.kill(board)  # type: ignore[arg-type]
+        Storage(storage).remove(name)
+    return [_measured(*each) for each in zip(points, costs, laps, strict=True)]
+
+
+def _process(task: Task, params: dict[str, Any], full: int, name: str, place: int, board: Any) -> Laps | str:
+    ray.get(board.begin.remote(place))
+    try:
+        return run_measured(task, params, full, name, lambda: bool(ray.get(board.report.remote(place))))
+    finally:
+        ray.get(board.leave.remote(place))
+
+
+def _gather(tasks: dict[Any, Point], board: Any, wanted: int, console: Console) -> list[Laps]:
+    """What all of them measured; raises as soon as one failed."""
+    found: dict[Any, Laps] = {}
+    pending, began = list(tasks), time.monotonic()
+    while pending:
+        done, pending = ray.wait(pending, timeout=PROGRESS_S)
+        found |= {each: _laps(each, tasks[each]) for each in done}
+        if not done:
+            counts = ray.get(board.counts.remote()).values()
+            told = ", ".join(f"{count} of {wanted} reports" for count in counts) or "waiting for resources"
+            console.print(f"measuring for the forecast: {told} after {time.monotonic() - began:.0f} s")
+    return [found[each] for each in tasks]
+
+
+def _laps(task: Any, point: Point) -> Laps:
+    try:
+        result = ray.get(task)
+    except RayError:
+        result = "its process died: out of memory, or killed"
+    if isinstance(result, Laps):
+        return result
+    where = f"the configuration [{shown(point)}]" if point else "the trial"
+    raise StudyError(f"forecast: {where} does not work: {result}; {_WAY_OUT}")
+
+
+def _measured(point: Point, cost: float, laps: Laps) -> Measured:
+    first, *others = laps.seconds
+    report_s = median(others) if others else first
+    return Measured(
+        point, cost, laps.load_s, max(0.0, first - report_s), report_s, laps.memory, laps.state,
+        laps.device_memory, laps.device_total,
+    )  # fmt: skip

@@ -1,0 +1,210 @@
+"""The runs of one search in MLflow: each event carried out once, however often it is delivered."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+
+from tuner.definition import Study
+from tuner.event import Event, Kind
+from tuner.record import State
+from tuner.tracking_client import pages
+from tuner.tracking_labels import study_params, study_tags, trial_params, trial_tags
+
+_STATUS = {
+    State.COMPLETE: "FINISHED",
+    State.STOPPED: "FINISHED",
+    State.FAILED: "FAILED",
+    State.INTERRUPTED: "KILLED",
+}
+_TEXT = 5000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH = 100  # parameters that MLflow takes at once
+
+
+@dataclass
+class Run:
+    """One run, as far as it is known here.
+
+    Attributes:
+        id: MLflow's.
+        params: names of the parameters it has.
+        points: (step, milliseconds) of the reports it has; None where the store has to be asked.
+        ended: milliseconds of its end, None while it runs.
+        interrupted: whether it ended only with its search.
+        retries: time of a lost attempt -> its cause.
+    """
+
+    id: str
+    params: set[str] = field(default_factory=set)
+    points: set[tuple[int, int]] | None = field(default_factory=set)
+    ended: int | None = None
+    interrupted: bool = False
+    retries: dict[int, str] = field(default_factory=dict)
+
+
+class Runs:
+    """The study's run and one below it for each trial.
+
+    Args:
+        client: of MLflow.
+        experiment: id of the experiment.
+        study: the study.
+        out: its folder, absolute; files are uploaded from it.
+        above: id of the search whose run is the parent of this one's, or "".
+    """
+
+    def __init__(self, client: Any, experiment: str, study: Study, out: Path, above: str = "") -> None:
+        self._client, self._experiment, self._study, self._out = client, experiment, study, out
+        self._above = above
+        self._search = ""
+        self._runs: dict[int | None, Run] = {}  # None: the study's own
+        self._unsure = False  # whether a run may be there that we do not know of
+
+    def find(self, search: str) -> None:
+        """Learn what the store has of a search."""
+        self._search = search
+        for run in pages(self._client, self._experiment, f"tags.search_id = '{search}'"):
+            number = run.data.tags.get("trial_id")
+            key = None if number is None else int(number)
+            if key in self._runs:
+                continue
+            state = run.data.tags.get("state")
+            ended = run.info.end_time if state != State.RUNNING else None
+            found = Run(run.info.run_id, set(run.data.params), None, ended, state == State.INTERRUPTED)
+            self._runs[key] = found
+
+    def deliver(self, event: Event) -> None:
+        """Carry out one event, which may have been carried out before, in whole or in part.
+
+        Raises:
+            MlflowException, OSError: the store does not take it.
+            LookupError: of a trial whose run could not be made.
+        """
+        if event.kind is Kind.STUDY_STARTED:
+            self._search = event["search"]
+            tags = study_tags(self._study, self._search) | self._parent()
+            self._start(None, tags, study_params(self._study), _ms(event))
+        elif event.kind is Kind.TRIAL_STARTED and event.trial is not None:
+            self._start_trial(event.trial, event)
+        elif event.kind is Kind.STUDY_RESUMED:
+            self._run_again()
+        elif event.kind is Kind.STUDY_CONCLUDED:
+            self._conclude(self._run(None), event)
+        elif event.kind is Kind.STUDY_ENDED:
+            self._end_study(self._run(None), event)
+        else:
+            self._deliver_trial(self._run(event.trial), event)
+
+    def _deliver_trial(self, run: Run, event: Event) -> None:
+        if event.kind is Kind.TRIAL_REPORTED:
+            self._report(run, event)
+        elif event.kind is Kind.TRIAL_RETRIED:
+            self._retried(run, event)
+        elif event.kind is Kind.TRIAL_RELEASED and event["donor"] is not None:
+            moved = f"report {event['epoch']}: {event['reason']}"
+            self._client.set_tag(run.id, f"moved_{event['epoch']:04d}", moved[:_TEXT])
+        elif event.kind is Kind.TRIAL_ENDED:
+            self._end(run, event)
+
+    def _run(self, key: int | None) -> Run:
+        if key not in self._runs:
+            raise LookupError("its run could not be made")
+        return self._runs[key]
+
+    def _start(self, key: int | None, tags: Mapping[str, str], params: Mapping[str, Any], when: int) -> None:
+        if self._unsure:  # the server may have made a run and died before it said so
+            self.find(self._search)
+        if key not in self._runs:
+            self._unsure = True
+            made = self._client.create_run(self._experiment, start_time=when, tags=tags)
+            self._runs[key] = Run(made.info.run_id)
+        self._unsure = False
+        run = self._runs[key]
+        missing = iter([Param(name, str(value)) for name, value in params.items() if name not in run.params])
+        while batch := list(islice(missing, _BATCH)):
+            self._client.log_batch(run.id, params=batch)
+        run.params |= params.keys()
+
+    def _parent(self) -> dict[str, str]:
+        """The tag that puts the study's run below another search's."""
+        if not self._above:
+            return {}
+        mine = f"tags.search_id = '{self._above}' and tags.kind = 'study'"
+        found = next(iter(pages(self._client, self._experiment, mine)), None)
+        return {"mlflow.parentRunId": found.info.run_id} if found else {}
+
+    def _start_trial(self, number: int, event: Event) -> None:
+        tags = trial_tags(self._study, number, event["params"])
+        tags |= {"mlflow.parentRunId": self._run(None).id, "search_id": self._search}
+        self._start(number, tags, trial_params(self._study, event["params"]), _ms(event))
+
+    def _report(self, run: Run, event: Event) -> None:
+        if run.points is None:
+            history = self._client.get_metric_history(run.id, self._study.metric.name)
+            run.points = {(point.step, point.timestamp) for point in history}
+        if (event["epoch"], _ms(event)) not in run.points:
+            self._log(run, event["metrics"], event["epoch"], _ms(event))
+            run.points.add((event["epoch"], _ms(event)))
+
+    def _log(self, run: Run, metrics: Mapping[str, float], step: int, when: int) -> None:
+        """With the event's own time: the same point again is no second point."""
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._client.log_batch(run.id, [Metric(name, value, when, step) for name, value in finite.items()])
+
+    def _retried(self, run: Run, event: Event) -> None:
+        run.retries[_ms(event)] = event["cause"]
+        tags = {"retries": len(run.retries), "retry_reason": event["reason"][:_TEXT]}
+        tags |= {f"retries.{cause}": count for cause, count in Counter(run.retries.values()).items()}
+        tags |= {f"changed.{path}": value for path, value in event["changes"].items()}
+        self._client.log_batch(run.id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+
+    def _end(self, run: Run, event: Event) -> None:
+        if run.ended == _ms(event):
+            return
+        state, reason = State(event["state"]), event["reason"][:_TEXT]
+        self._client.log_batch(run.id, tags=[RunTag("state", state), RunTag("stop_reason", reason)])
+        self._client.set_terminated(run.id, _STATUS[state], _ms(event))
+        run.ended, run.interrupted = _ms(event), state is State.INTERRUPTED
+
+    def _run_again(self) -> None:
+        """The study and what ended only with it."""
+        for key, run in self._runs.items():
+            if run.interrupted or (key is None and run.ended is not None):
+                self._client.set_tag(run.id, "state", State.RUNNING)
+                self._client.update_run(run.id, status="RUNNING")
+                run.ended, run.interrupted = None, False
+
+    def _conclude(self, run: Run, event: Event) -> None:
+        self._log(run, event["figures"], 0, _ms(event))
+        for key, value in event["tags"].items():
+            self._client.set_tag(run.id, key, value)
+        self._upload(run, event["files"])
+
+    def _end_study(self, run: Run, event: Event) -> None:
+        counts = {f"trials/{each.value}": 0.0 for each in State if each is not State.RUNNING}
+        counts |= {f"trials/{state}": float(count) for state, count in event["trials"].items()}
+        self._log(run, counts, int(sum(counts.values())), _ms(event))
+        self._upload(run, ["study.yaml"])
+        self._end(run, event)
+
+    def _upload(self, run: Run, names: list[str]) -> None:
+        for file in _there(self._out / name for name in names):
+            self._client.log_artifact(run.id, str(file))
+
+
+def _there(files: Iterator[Path]) -> Iterator[Path]:
+    return (file for file in files if file.is_file())
+
+
+def _ms(event: Event) -> int:
+    """Milliseconds since 1970, the same before and after the journal, which keeps microseconds."""
+    return (datetime.fromtimestamp(event.time, UTC) - _EPOCH) // timedelta(milliseconds=1)
