@@ -68,10 +68,12 @@ class Tracking:
         self._runs.deliver(event)
 
     def _open(self) -> Runs:
-        from tuner.tracking_client import MlflowException, open_client, refused
+        from tuner.tracking_client import MlflowException, make_store, open_client, refused
         from tuner.tracking_runs import Runs
 
         try:
+            if not tracking_uri():
+                make_store(self._place / STORE)
             client = open_client(tracking_uri() or store_uri(self._place))
             experiment = _open_experiment(client, self._study.experiment, self._place)
             above = self._earlier.search if self._earlier else ""

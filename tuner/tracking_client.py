@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from requests.exceptions import RequestException, RetryError, Timeout
 from tuner.errors import StudyError, lines
 from tuner.tracking import URI
 
-__all__ = ["MlflowException", "attempts_worth", "open_client", "pages", "refused"]
+__all__ = ["MlflowException", "attempts_worth", "make_store", "open_client", "pages", "refused"]
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -30,11 +31,33 @@ _TRIES = 5.0  # of what the server fails at for a reason of its own
 
 def open_client(uri: str) -> Any:
     """A client of a store; nothing is asked of it yet."""
+    _quiet()
+    return MlflowClient(tracking_uri=uri)
+
+
+def _quiet() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri=uri)
+
+
+def make_store(path: Path) -> None:
+    """Make an empty store at a path, unless there is one; one that is half made is never seen under its name.
+
+    MLflow builds a store in dozens of steps that it cannot take up again: one that was killed in between is
+    refused for ever.
+    """
+    if path.exists():
+        return
+    _quiet()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    making = path.with_name(f".{path.name}.making")
+    making.unlink(missing_ok=True)
+    store: Any = SqlAlchemyStore(f"sqlite:///{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]
+    store.engine.dispose()
+    making.rename(path)
 
 
 def attempts_worth(error: Exception) -> float:
