@@ -50,7 +50,7 @@ class Storage:
                 if (folder / "probe").read_bytes() != b"fsd-tuner":
                     raise OSError("what was written is read back changed")
             place.remove(".probe")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: pyarrow's, for a path that no bucket can have
             way_out = "check the path, its permissions and, for s3://, bucket, keys and endpoint_override"
             raise StudyError(
                 f"storage: {self.uri}: cannot be written: {lines(error)[0]}; {way_out}"
@@ -114,8 +114,10 @@ class Storage:
 def _place(uri: str, patience_s: float) -> Place:
     if uri.startswith("s3://"):
         return S3Place(uri, patience_s)
-    path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri)
-    if not path.is_absolute() or "://" in uri.removeprefix("file://"):
+    if uri.startswith("file:///"):
+        uri = unquote(urlsplit(uri).path)
+    path = Path(uri)
+    if not path.is_absolute():
         way_out = "give an absolute folder or s3://bucket/path?endpoint_override=HOST:PORT"
         raise StudyError(f"storage: {uri}: is no place that every machine of a cluster finds; {way_out}")
     return FolderPlace(path)

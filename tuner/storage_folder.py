@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class FolderPlace:
                 folder.chmod(0o755)
                 _flush(folder)
                 if target.exists():  # of an attempt that ended between saving and reporting
-                    shutil.rmtree(target)
+                    _discard(target)
                 folder.rename(target)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -54,7 +55,7 @@ class FolderPlace:
 
     def remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
-            shutil.rmtree(self._base / name)
+            _discard(self._base / name)
 
     def names(self, folder: str) -> list[str]:
         with suppress(FileNotFoundError):
@@ -75,6 +76,13 @@ class FolderPlace:
 
     def read(self, name: str) -> bytes:
         return (self._base / name).read_bytes()
+
+
+def _discard(folder: Path) -> None:
+    """Renamed first, so that nobody who is killed here leaves half a state under its name."""
+    aside = folder.with_name(f".removing-{secrets.token_hex(4)}")
+    folder.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _flush(folder: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from pyarrow import fs
 
@@ -23,6 +24,7 @@ _OPTIONS = ("endpoint_override", "scheme", "region", "tls_ca_file_path")
 _CONNECT_S = 5.0
 _ATTEMPTS = 3
 _PAUSE_S = (1.0, 2.0, 5.0, 10.0)
+_CHUNK_BYTES = 8_388_608  # one request each, where a state is read
 _END = ".zip"  # of a state's object
 # what pyarrow says of a server that is away, overloaded or being started
 _AWAY = (
@@ -32,6 +34,8 @@ _AWAY = (
     "INTERNAL_FAILURE",
     "REQUEST_TIMEOUT",
     "THROTTL",
+    "HTTP status 5",
+    "HTTP status 429",
 )
 
 _T = TypeVar("_T")
@@ -52,25 +56,28 @@ class S3Place:
         self._patience_s = patience_s
 
     def put(self, name: str, save: Save) -> None:
-        with tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
+        with lost_by_the_disk(), tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
             content, archive = Path(folder, "content"), Path(folder, "state")
-            with lost_by_the_disk():
-                content.mkdir()
-                save(content)
-                _pack(content, archive)
+            content.mkdir()
+            save(content)
+            _pack(content, archive)
             self._insist(lambda: self._upload(archive, self._state(name)))
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
-            content, archive = Path(folder, "content"), Path(folder, "state")
-            self._insist(lambda: self._download(self._state(name), archive))
-            _unpack(archive, content)
-            archive.unlink()
+        with ExitStack() as stack:
+            with lost_by_the_disk():
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-"))
+                content, archive = Path(folder, "content"), Path(folder, "state")
+                with _known(self._state(name)):
+                    self._insist(lambda: self._download(self._state(name), archive))
+                _unpack(archive, content)
+                archive.unlink()
             yield content
 
     def copy(self, name: str, to: str) -> None:
-        self._insist(lambda: self._fs.copy_file(self._state(name), self._state(to)))
+        with _known(self._state(name)):
+            self._insist(lambda: self._fs.copy_file(self._state(name), self._state(to)))
 
     def remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
@@ -93,10 +100,13 @@ class S3Place:
         return f"{self._base}/{name}{_END}"
 
     def _upload(self, source: Path, target: str) -> None:
-        fs.copy_files(str(source), target, fs.LocalFileSystem(), self._fs)
+        """Not `fs.copy_files`: it leaves the last part to a destructor, which ignores that it failed."""
+        with source.open("rb") as file, self._fs.open_output_stream(target) as stream:
+            shutil.copyfileobj(file, stream, _CHUNK_BYTES)
 
     def _download(self, source: str, target: Path) -> None:
-        fs.copy_files(source, str(target), self._fs, fs.LocalFileSystem())
+        with self._fs.open_input_stream(source) as stream, target.open("wb") as file:
+            shutil.copyfileobj(stream, file, _CHUNK_BYTES)
 
     def _insist(self, act: Callable[[], _T]) -> _T:
         """Act until the server answers or the patience is over."""
@@ -104,8 +114,8 @@ class S3Place:
         while True:
             try:
                 return act()
-            except FileNotFoundError as error:
-                raise FileNotFoundError(errno.ENOENT, f"there is no such saved state: {error}") from error
+            except FileNotFoundError:
+                raise
             except OSError as error:
                 pause = _PAUSE_S[min(attempts, len(_PAUSE_S) - 1)]
                 if not _away(error) or time.monotonic() + pause > deadline:
@@ -140,6 +150,18 @@ def _opened(uri: str) -> tuple[fs.S3FileSystem, str]:
     return opened, f"{parts.netloc}{unquote(parts.path)}".rstrip("/")
 
 
+@contextmanager
+def _known(state: str) -> Iterator[None]:
+    """Raises FileNotFoundError where the server says in whatever words that there is no such state."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or "NO_SUCH_KEY" in str(error):
+            missing = "there is no such saved state"
+            raise FileNotFoundError(errno.ENOENT, missing, f"s3://{state}") from error
+        raise
+
+
 def _away(error: OSError) -> bool:
     return any(word in str(error) for word in _AWAY)
 
@@ -155,5 +177,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         with ZipFile(archive) as packed:
             packed.extractall(folder)  # never outside of it: zipfile drops `..` and leading slashes
-    except BadZipFile as error:
+    except OSError:
+        raise
+    except Exception as error:  # zipfile's are of many kinds, some undocumented
         raise OSError(errno.EIO, f"a saved state is damaged: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.tuner.s3 import KEYS, Server
 from tuner.definition import Study
 from tuner.study import Outcome, search
 
 os.environ.pop("RAY_ADDRESS", None)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
+os.environ |= KEYS  # before a cluster starts, whose workers inherit them
 
 SPACE: dict[str, Any] = {
     "x": {"float": [0, 1]},
@@ -25,6 +28,7 @@ SPACE: dict[str, Any] = {
     "cuts": {"cuts": {"positions": 3, "count": [1, 2]}},
     "kind": {"choice": ["round", "square"]},
 }
+_NUMBERS = itertools.count()
 DEFAULT = {"x": 0.95, "optim.rate": 0.5, "width": 12, "cuts": [2, 3], "kind": "square"}
 
 
@@ -53,6 +57,19 @@ def quiet() -> Console:
 def journal(out: Path) -> list[dict[str, Any]]:
     """Every event of a search."""
     return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Server]:
+    """An S3-like server that outlives the test; one that stops it wants its own."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: Server) -> str:
+    """URI of a part of a new bucket."""
+    return s3.bucket(f"bucket{next(_NUMBERS)}", "some/part")
 
 
 @pytest.fixture(scope="session")
