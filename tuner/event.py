@@ -75,7 +75,7 @@ class Event:
         """The event that `plain` made.
 
         Raises:
-            ValueError, KeyError, TypeError: another content.
+            ValueError, KeyError, TypeError, AttributeError: another content.
         """
         content = {key: value for key, value in entry.items() if key not in ("event", "time", "trial")}
         for key in ("metrics", "figures"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import StudyError
@@ -56,7 +57,8 @@ class Journal:
 
     def close(self) -> None:
         """Nothing more is written."""
-        self._file.close()
+        with suppress(OSError):  # what does not reach the disk has been raised by `take`
+            self._file.close()
 
 
 def read_events(path: Path) -> Iterator[Event]:
@@ -71,7 +73,7 @@ def read_events(path: Path) -> Iterator[Event]:
                 return
             try:
                 event = Event.from_plain(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StudyError(f"{path}:{number}: is no event of a search; restore the file") from error
             if event.kind is Kind.STUDY_STARTED and event.content.get("format") != FORMAT:
                 found = event.content.get("format", 1)
