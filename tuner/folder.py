@@ -46,6 +46,7 @@ def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
         raise StudyError(f"--out {out}: another search is running there; wait for it or end it") from error
     journal = None
     try:
+        refuse_taken(out, resume)  # by one that came and went since
         journal = Journal(out / NAME, mirror)
         yield journal
     finally:

@@ -38,7 +38,7 @@ class Mirror:
         Raises:
             OSError: the storage does not answer.
         """
-        return bool(self._storage.names(_FOLDER))
+        return bool(self._names())
 
     def restore(self, path: Path) -> None:
         """Write the journal at `path` anew from its parts, where they hold more than it.
@@ -47,7 +47,7 @@ class Mirror:
             StudyError: the storage does not answer, lacks a part, or has the journal of another search.
         """
         try:
-            names = self._storage.names(_FOLDER)
+            names = self._names()
             parts = [self._storage.read(f"{_FOLDER}/{name}") for name in names]
         except OSError as error:
             raise StudyError(f"storage: {self._storage.uri}: {lines(error)[0]}") from error
@@ -82,6 +82,10 @@ class Mirror:
         self._down = False
         if len(content) >= _PART_BYTES:
             self._part += len(content)
+
+    def _names(self) -> list[str]:
+        """The parts; a write that was killed may have left a hidden file beside them."""
+        return [name for name in self._storage.names(_FOLDER) if not name.startswith(".")]
 
     def _check(self, expected: list[str], names: list[str]) -> None:
         for want, name in zip(expected, names, strict=True):
