@@ -38,7 +38,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     )  # fmt: skip
     yield started
-    for pid in _session_members(started.pid):
+    for pid in session_members(started.pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     started.wait()
@@ -84,13 +84,13 @@ def _wait_until_gone(session: int) -> None:
     """Every process of the search's session is gone, Ray's included."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if not _session_members(session):
+        if not session_members(session):
             return
         time.sleep(0.1)
-    raise AssertionError(f"still there: {_session_members(session)}")
+    raise AssertionError(f"still there: {session_members(session)}")
 
 
-def _session_members(session: int) -> list[int]:
+def session_members(session: int) -> list[int]:
     """Live processes; a zombie has no command line."""
     members = []
     for entry in Path("/proc").iterdir():
