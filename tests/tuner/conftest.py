@@ -72,6 +72,12 @@ def bucket(s3: Server) -> str:
     return s3.bucket(f"bucket{next(_NUMBERS)}", "some/part")
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An S3 client without its own attempts and their pauses."""
+    monkeypatch.setattr("tuner.storage_s3._ATTEMPTS", 1)
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     from tuner.cluster import cluster

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.tuner.conftest import DEFAULT, journal, quiet, toy_study
+from tests.tuner.s3 import Server
 from tests.tuner.test_interrupt import session_members
 from tests.tuner.test_storage import content
+from tests.tuner.test_storage_s3 import on_pause
 from tuner.document import dump
 from tuner.event import Event
 from tuner.journal import NAME, Journal
@@ -147,6 +149,36 @@ def test_a_search_that_is_over_is_read_anywhere(
     assert seen(outcome.trials) == seen(uninterrupted.trials)
     assert (tmp_path / "b" / "best.yaml").is_file()
     assert all(trial.state is not State.INTERRUPTED for trial in outcome.trials)
+
+
+@pytest.mark.parametrize("step", [(Mirror, "send"), (Storage, "put")], ids=["journal", "state"])
+def test_a_search_outlasts_a_server_that_is_away_for_a_while(
+    quick: None, hasty: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: Outcome,
+    step: tuple[type, str],
+) -> None:  # fmt: skip
+    """It goes before a state or an event is sent, and comes back when a state has begun to wait for it."""
+    real, calls, pauses = getattr(*step), [0], [0]
+    with Server() as server:
+
+        def send(self: object, *args: Any, **options: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == 6:
+                server.stop()
+            return real(self, *args, **options)
+
+        def wait() -> None:
+            pauses[0] += 1
+            server.start()
+
+        monkeypatch.setattr(*step, send)
+        on_pause(monkeypatch, wait)
+        study = toy_study(trials=TRIALS, default=DEFAULT, storage=server.bucket(f"away-{step[1]}", "x"))
+        outcome = search_local(study, tmp_path / "out", quiet())
+        assert pauses == [1]
+        assert seen(outcome.trials) == seen(uninterrupted.trials)
+        assert seen(search_local(study, tmp_path / "copy", quiet(), resume=True).trials) == seen(
+            outcome.trials
+        )
 
 
 PROGRAM = """

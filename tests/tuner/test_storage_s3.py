@@ -38,12 +38,6 @@ def server(hasty: None) -> Iterator[Server]:
         yield own
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the client's own attempts and their pauses."""
-    monkeypatch.setattr(tuner.storage_s3, "_ATTEMPTS", 1)
-
-
 def on_pause(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Instead of waiting for the storage, act."""
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: act())
