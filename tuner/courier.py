@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from tuner.errors import lines
 from tuner.event import Event, Kind
 
 _AGAIN_S = (0.5, 1.0, 2.0, 5.0)  # between attempts to reach a server that does not answer
 _LAST_S = 15.0  # at the end of a search
+_STUCK_S = 60.0  # of one event, at the end: a database that has frozen never says so
 
 
 class Courier:
@@ -22,24 +22,27 @@ class Courier:
         deliver: delivers one event; may be called again with one that got through in part.
         worth: how many attempts an error is worth, inf where the place only does not answer; then the event
             is given up.
+        reason: an error in one line.
         name: of the place, for a warning.
     """
 
     def __init__(
-        self, deliver: Callable[[Event], None], worth: Callable[[Exception], float], name: str
-    ) -> None:
-        self._deliver, self._worth, self._name = deliver, worth, name
+        self, deliver: Callable[[Event], None], worth: Callable[[Exception], float],
+        reason: Callable[[Exception], str], name: str,
+    ) -> None:  # fmt: skip
+        self._deliver, self._worth, self._reason, self._name = deliver, worth, reason, name
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._deadline = float("inf")
-        self._waiting, self._given_up = 0, 0
-        self._away = False
+        self._taken, self._handled, self._given_up = 0, 0, 0
+        self._away, self._hurried = False, False
         self._refused: set[Kind] = set()
         self._thread = threading.Thread(target=self._work, daemon=True, name=f"courier to {name}")
         self._thread.start()
 
     def take(self, event: Event) -> None:
         """Deliver an event soon."""
+        self._taken += 1
         self._events.put(event)
 
     def close(self) -> None:
@@ -47,17 +50,19 @@ class Courier:
         self._deadline = time.monotonic() + _LAST_S
         self._closing.set()
         self._events.put(None)
-        self._thread.join()
-        if self._waiting:
+        handled = -1
+        while self._thread.is_alive() and handled != self._handled:
+            handled = self._handled
+            self._thread.join(_STUCK_S)
+        if waiting := self._taken - self._handled:
             way_out = "they are in the journal: `fsd-tuner search ... --resume` delivers them"
-            self._warn(f"{self._waiting} events are not delivered; {way_out}")
+            self._warn(f"{waiting} events are not delivered; {way_out}")
         if self._given_up:
             self._warn(f"{self._given_up} events were refused and left out; they are in the journal")
 
     def _work(self) -> None:
-        while (event := self._events.get()) is not None:
-            if self._waiting or not self._insist(event):
-                self._waiting += 1  # what follows builds on it
+        while (event := self._events.get()) is not None and self._insist(event):
+            self._handled += 1  # what follows builds on it
 
     def _insist(self, event: Event) -> bool:
         """Try until it works, is given up, or the time after the end is over: only then False."""
@@ -74,7 +79,7 @@ class Courier:
                 if time.monotonic() + pause > self._deadline:
                     return False
                 if not self._away:
-                    self._warn(f"{lines(error)[0]}; the search goes on, what waits follows later")
+                    self._warn(f"{self._reason(error)}; the search goes on, what waits follows later")
                 self._away = True
                 self._pause(pause)
             else:
@@ -84,15 +89,15 @@ class Courier:
     def _give_up(self, event: Event, error: Exception) -> None:
         self._given_up += 1
         if event.kind not in self._refused:  # the next of its kind is likely to fail alike
-            self._warn(f"{lines(error)[0]}; left out: {event.kind.value}")
+            self._warn(f"{self._reason(error)}; left out: {event.kind.value}")
         self._refused.add(event.kind)
 
     def _pause(self, seconds: float) -> None:
-        """The end of the search cuts the pause short, once."""
-        if self._closing.is_set():
+        """The end of the search cuts a pause short, once."""
+        if self._hurried:
             time.sleep(seconds)
         else:
-            self._closing.wait(seconds)
+            self._hurried = self._closing.wait(seconds)
 
     def _warn(self, text: str) -> None:
         print(f"warning: {self._name}: {text}", file=sys.stderr)

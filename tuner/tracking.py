@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ class Tracking:
         self._study, self._out, self._past, self._earlier = study, out, past, earlier
         self._place = earlier.out if earlier else out
         self._runs = self._open() if past or tracking_uri() or (self._place / STORE).exists() else None
-        self._courier = Courier(self._deliver, _worth, "MLflow")
+        self._courier = Courier(self._deliver, _worth, _reason, "MLflow")
         for event in _lasting(past):
             self._courier.take(event)
 
@@ -88,6 +89,11 @@ class Tracking:
 def tracking_uri() -> str | None:
     """The store that the environment names, if it does."""
     return os.environ.get(URI) or None
+
+
+def without_password(text: str) -> str:
+    """A text with addresses, none of them with a user's name and password."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def store_uri(out: Path) -> str:
@@ -166,6 +172,12 @@ def _worth(error: Exception) -> float:
     from tuner.tracking_client import attempts_worth
 
     return attempts_worth(error)
+
+
+def _reason(error: Exception) -> str:
+    from tuner.tracking_client import reason_of
+
+    return reason_of(error)
 
 
 def _lasting(past: Iterable[Event]) -> Iterator[Event]:

@@ -8,30 +8,46 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import RequestException, RetryError, Timeout
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from urllib3.exceptions import TimeoutError as SlowServer
 
 from tuner.errors import StudyError, lines
-from tuner.tracking import URI
+from tuner.tracking import URI, without_password
 
-__all__ = ["MlflowException", "attempts_worth", "make_store", "open_client", "pages", "refused"]
+__all__ = [
+    "MlflowException", "attempts_worth", "make_store", "open_client", "pages", "reason_of", "refused",
+]  # fmt: skip
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a run that is made again unseen is a second run
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "PGCONNECT_TIMEOUT": "20",
 }
+_DATABASES = ("postgresql", "mysql", "mssql")
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
+_TEXT = 300  # characters of a reason
 _AWAY = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 _TRIES = 5.0  # of what the server fails at for a reason of its own
 
 
 def open_client(uri: str) -> Any:
-    """A client of a store; nothing is asked of it yet."""
+    """A client of a store; nothing is asked of it yet.
+
+    Raises:
+        StudyError: a database without its driver.
+        MlflowException: a database that does not answer.
+    """
     _quiet()
+    if uri.partition(":")[0].partition("+")[0] in _DATABASES:
+        _reach(uri)
     return MlflowClient(tracking_uri=uri)
 
 
@@ -39,7 +55,7 @@ def _quiet() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error is raised, and said in one line
 
 
 def make_store(path: Path) -> None:
@@ -55,9 +71,24 @@ def make_store(path: Path) -> None:
 
     making = path.with_name(f".{path.name}.making")
     making.unlink(missing_ok=True)
-    store: Any = SqlAlchemyStore(f"sqlite:///{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]
+    artifacts = (path.parent / "artifacts").as_uri()
+    store: Any = SqlAlchemyStore(f"sqlite:///{making}", artifacts)  # type: ignore[no-untyped-call]
     store.engine.dispose()
     making.rename(path)
+
+
+def _reach(uri: str) -> None:
+    """MLflow itself would try to reach a database for 100 s before it says why it cannot."""
+    try:
+        engine = create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
+    except ImportError as error:
+        driver = _DRIVERS.get(str(error.name), error.name)
+        shown = without_password(uri)
+        raise StudyError(f"{URI}={shown}: needs a driver; `pip install {driver}`, or unset {URI}") from error
+    except SQLAlchemyError as error:
+        raise MlflowException(str(getattr(error, "orig", error)), TEMPORARILY_UNAVAILABLE) from error
 
 
 def attempts_worth(error: Exception) -> float:
@@ -77,17 +108,21 @@ def attempts_worth(error: Exception) -> float:
     return _TRIES if isinstance(error, OSError) else 1.0
 
 
+def reason_of(error: Exception) -> str:
+    """What went wrong, in one line of bearable length, without a password."""
+    cause = _transport(error)
+    text = lines(error)[0] if cause is None else _innermost(cause)
+    return without_password(text)[:_TEXT]
+
+
 def refused(error: MlflowException) -> StudyError:
     """One line for a store that cannot be opened."""
-    uri = os.environ.get(URI)
-    cause = _transport(error)
-    if not uri or cause is None:
-        return StudyError(f"MLflow: {lines(error)[0]}; check {URI}")
-    parts = urlsplit(uri)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # never a password
-    reason = "no answer in time" if isinstance(cause, Timeout) else _innermost(cause)
+    uri, reason = os.environ.get(URI), reason_of(error)
+    if not uri or (_transport(error) is None and error.error_code not in _AWAY):
+        return StudyError(f"MLflow: {reason}; check {URI}")
     way_out = f"start it, or unset {URI} to track in the study's folder"
-    return StudyError(f"{URI}={shown}: no MLflow server answers there: {reason}; {way_out}")
+    who = "MLflow server" if uri.startswith("http") else "database"
+    return StudyError(f"{URI}={without_password(uri)}: no {who} answers there: {reason}; {way_out}")
 
 
 def pages(client: Any, experiment: str, condition: str) -> Iterator[Any]:
@@ -120,4 +155,4 @@ def _innermost(error: RequestException) -> str:
         if isinstance(chain, OSError) and chain.strerror:
             return chain.strerror
         chain = chain.__cause__ or chain.__context__
-    return lines(inner)[0]
+    return "no answer in time" if isinstance(inner, (Timeout, SlowServer)) else lines(inner)[0]

@@ -179,8 +179,8 @@ class Runs:
         """The study and what ended only with it."""
         for key, run in self._runs.items():
             if run.interrupted or (key is None and run.ended is not None):
-                self._client.set_tag(run.id, "state", State.RUNNING)
                 self._client.update_run(run.id, status="RUNNING")
+                self._client.set_tag(run.id, "state", State.RUNNING)  # last: `find` judges by it
                 run.ended, run.interrupted = None, False
 
     def _conclude(self, run: Run, event: Event) -> None:

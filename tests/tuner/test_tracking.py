@@ -128,19 +128,25 @@ def test_a_store_that_cannot_be_opened_is_one_line_and_leaves_the_folder_free(
     search_local(toy_study(trials=1), tmp_path / "out", quiet())
 
 
-def test_an_mlflow_error_in_mid_search_costs_one_warning_and_no_trial(
+def test_an_mlflow_error_in_mid_search_costs_warnings_and_no_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
     def broken(*args: object, **kwargs: object) -> None:
-        raise MlflowException("the server is gone")
+        raise MlflowException("the store is full of holes", BAD_REQUEST)
 
     monkeypatch.setattr(MlflowClient, "log_batch", broken)
     study = toy_study(trials=2, scheduler={"name": "none"})
     outcome = search_local(study, tmp_path / "out", quiet())
     assert [trial.state for trial in outcome.trials] == [State.COMPLETE] * 2
-    assert "warning: MLflow: the server is gone; the search goes on" in capsys.readouterr().err
+    warnings = capsys.readouterr().err.splitlines()
+    first = "warning: MLflow: the store is full of holes; left out: "
+    assert warnings[0] == f"{first}study_started"
+    assert {f"{first}trial_{what}" for what in ("started", "reported", "ended")} <= set(warnings)
+    assert warnings[-1].endswith(" events were refused and left out; they are in the journal")
+    assert len(warnings) == len(set(warnings))
 
 
 def test_the_link_filters_sorts_and_charts() -> None:
