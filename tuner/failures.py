@@ -9,6 +9,7 @@ from pathlib import Path
 from tuner.atomic import write_text
 from tuner.policy import Cause, Failure
 
+_HEAD = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$', re.MULTILINE)
 
 
@@ -32,6 +33,13 @@ def keep_error(traceback: str, folder: Path, number: int) -> str:
     before = f"{file.read_text(encoding='utf-8')}\n" if file.exists() else ""
     write_text(file, f"{before}{traceback.rstrip()}\n")
     return f"{first_line(traceback)} (in full: {file})"
+
+
+def last_error(folder: Path, number: int) -> str:
+    """The traceback of a trial's last failed attempt, as kept by `keep_error`; "" without one."""
+    file = folder / f"{number:04d}.txt"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return text[max(text.rfind(_HEAD), 0) :]
 
 
 def first_line(traceback: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,8 @@ from tuner.errors import StateLostError, lines
 from tuner.record import LOST, TrialRecord
 from tuner.space import put_in
 
-_SAME = 3
+_ALIKE = 3
+SAME = f"the first {_ALIKE} trials failed with the same error"
 
 
 class Cause(StrEnum):
@@ -81,7 +83,7 @@ class Policy:
         if failure.cause is Cause.NOT_FINITE and trial.retries[Cause.NOT_FINITE]:
             return None
         try:
-            changes = self._relieve(params, failure.cause.value)
+            changes = self._relieve(deepcopy(params), failure.cause.value)
             return changes if changes and _differs(params, changes) else None
         except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its trial, not the search
             print(f"warning: trial {trial.number}: relieve: {lines(error)[0]}", file=sys.stderr)
@@ -90,9 +92,9 @@ class Policy:
     def repeated(self, trial: TrialRecord, trace: str) -> str:
         """Told of every end; why the search stops when its first three trials failed alike, else ""."""
         self._ends.append(trace)
-        if len(self._ends) != _SAME or not trace or len(set(self._ends)) > 1:
+        if len(self._ends) != _ALIKE or not trace or len(set(self._ends)) > 1:
             return ""
-        return f"the first {_SAME} trials failed with the same error: {trial.reason}"
+        return f"{SAME}: {trial.reason}"
 
     def begin_anew(self) -> None:
         """The next three trials are the first ones again."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 from tuner.budget import HOUR_S, SPENT
 from tuner.definition import Study
+from tuner.failures import last_error
 from tuner.finals_report import rows as finals
 from tuner.findings import lines as measured
 from tuner.forecast_text import comparison_line
 from tuner.forecasting import forecast_seconds
 from tuner.front import front_lines
 from tuner.outcome import Outcome
+from tuner.policy import SAME
 from tuner.record import State, TrialRecord, shown
+from tuner.tracking import tracking_uri, without_password
 from tuner.train import Trained
 
 
@@ -26,9 +28,9 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
         outcome: what came out.
         out: the study's folder.
     """
-    rows = [*_ended_early(outcome), *_spent(study, outcome)]
+    rows, trace = [*_ended_early(outcome), *_spent(study, outcome), *_lost(outcome)], _traceback(outcome, out)
     if outcome.best is None:
-        return [*_aligned(rows), _nothing(study, outcome, out)]
+        return [*trace, *_aligned(rows), _nothing(study, outcome, out)]
     trials = {trial.number: trial for trial in outcome.trials}
     rows += (
         _best(study, outcome.best) if outcome.finals is None else finals(outcome.finals, trials, study.metric)
@@ -41,9 +43,9 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
     rows += _forecast(outcome, out)
     rows.append(("config", f"{outcome.exported[0]}  (again: fsd-tuner train {outcome.exported[0]})"))
     rows += [("exported", str(path)) for path in outcome.exported[1:]]
-    tracked = os.environ.get("MLFLOW_TRACKING_URI")
+    tracked = without_password(tracking_uri() or "")
     rows.append(("compare", f"MLflow at {tracked}" if tracked else f"fsd-tuner ui {out.resolve()}"))
-    return _aligned(rows)
+    return [*trace, *_aligned(rows)]
 
 
 def _ended_early(outcome: Outcome) -> list[tuple[str, str]]:
@@ -60,6 +62,22 @@ def _go_on(outcome: Outcome) -> str:
 def _spent(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
     spent = outcome.spent.of(study.budget)
     return [("spent", spent)] if spent else []
+
+
+def _lost(outcome: Outcome) -> list[tuple[str, str]]:
+    """What failures cost: attempts by cause, and trials."""
+    lost = sum((trial.retries for trial in outcome.trials), Counter[str]())
+    failed = sum(trial.state is State.FAILED for trial in outcome.trials)
+    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items()))
+    rows = [("retried", f"{lost.total()} lost attempts ({causes})")] if lost else []
+    return rows + ([("failed", f"{failed} of {len(outcome.trials)} trials")] if failed else [])
+
+
+def _traceback(outcome: Outcome, out: Path) -> list[str]:
+    """Of the error that ended the search, which is shown once for all the trials that it befell."""
+    befallen = [trial for trial in outcome.trials if trial.state is State.FAILED and trial.reason]
+    one = next((trial for trial in befallen if outcome.halted.endswith(trial.reason)), None)
+    return last_error(out / "errors", one.number).splitlines() if one else []
 
 
 def _forecast(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
@@ -116,7 +134,8 @@ def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
     counts = Counter(trial.state.value for trial in outcome.trials)
     states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
-    why = f"; the first failure: {reasons[0]}" if reasons else ""
+    told = outcome.halted.startswith(SAME)
+    why = f"; the first failure: {reasons[0]}" if reasons and not told else ""
     mend = "mend the trial or give more trials, and search into a new folder"
     early = outcome.signal or outcome.halted.startswith(SPENT)
     way_out = f"see {out / 'journal.jsonl'}, {f'go on: {_go_on(outcome)}' if early else mend}"
