@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,9 +12,8 @@ from urllib.parse import quote
 from tuner.courier import Courier
 from tuner.definition import Study
 from tuner.errors import StudyError
-from tuner.event import Event, Kind
+from tuner.event import Event
 from tuner.outcome import Earlier
-from tuner.record import State
 
 if TYPE_CHECKING:
     from tuner.tracking_runs import Runs
@@ -50,7 +49,7 @@ class Tracking:
         self._place = earlier.out if earlier else out
         self._runs = self._open() if past or tracking_uri() or (self._place / STORE).exists() else None
         self._courier = Courier(self._deliver, _worth, _reason, "MLflow")
-        for event in _lasting(past):
+        for event in past:
             self._courier.take(event)
 
     def __enter__(self) -> Tracking:
@@ -178,12 +177,3 @@ def _reason(error: Exception) -> str:
     from tuner.tracking_client import reason_of
 
     return reason_of(error)
-
-
-def _lasting(past: Iterable[Event]) -> Iterator[Event]:
-    """Without the ends of earlier sessions, which the new one takes back."""
-    for event in past:
-        ended = event.kind in (Kind.STUDY_ENDED, Kind.TRIAL_ENDED)
-        of_session = event.kind is Kind.STUDY_ENDED or (ended and event["state"] == State.INTERRUPTED)
-        if event.kind is not Kind.STUDY_RESUMED and not of_session:
-            yield event

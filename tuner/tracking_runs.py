@@ -68,14 +68,17 @@ class Runs:
         self._search = ""
         self._runs: dict[int | None, Run] = {}  # None: the study's own
         self._unsure = False  # whether a run may be there that we do not know of
+        self._late = False  # whether one may yet come: a server that was frozen does what nobody waits for
 
     def find(self, search: str) -> None:
-        """Learn what the store has of a search."""
+        """Learn what the store has of a search, and remove what it has twice."""
         self._search = search
         for run in pages(self._client, self._experiment, f"tags.search_id = '{search}'"):
             number = run.data.tags.get("trial_id")
             key = None if number is None else int(number)
             if key in self._runs:
+                if self._runs[key].id != run.info.run_id:
+                    self._client.delete_run(run.info.run_id)
                 continue
             state = run.data.tags.get("state")
             ended = run.info.end_time if state != State.RUNNING else None
@@ -96,7 +99,7 @@ class Runs:
         elif event.kind is Kind.TRIAL_STARTED and event.trial is not None:
             self._start_trial(event.trial, event)
         elif event.kind is Kind.STUDY_RESUMED:
-            self._run_again()
+            self._run_again(_ms(event))
         elif event.kind is Kind.STUDY_CONCLUDED:
             self._conclude(self._run(None), event)
         elif event.kind is Kind.STUDY_ENDED:
@@ -122,6 +125,7 @@ class Runs:
 
     def _start(self, key: int | None, tags: Mapping[str, str], params: Mapping[str, Any], when: int) -> None:
         if self._unsure:  # the server may have made a run and died before it said so
+            self._late = True
             self.find(self._search)
         if key not in self._runs:
             self._unsure = True
@@ -168,17 +172,17 @@ class Runs:
         self._client.log_batch(run.id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
     def _end(self, run: Run, event: Event) -> None:
-        if run.ended == _ms(event):
+        if run.ended is not None and run.ended >= _ms(event):  # of this session or of a later one
             return
         state, reason = State(event["state"]), event["reason"][:_TEXT]
         self._client.log_batch(run.id, tags=[RunTag("state", state), RunTag("stop_reason", reason)])
         self._client.set_terminated(run.id, _STATUS[state], _ms(event))
         run.ended, run.interrupted = _ms(event), state is State.INTERRUPTED
 
-    def _run_again(self) -> None:
-        """The study and what ended only with it."""
+    def _run_again(self, when: int) -> None:
+        """The study and what ended only with it, where that was before."""
         for key, run in self._runs.items():
-            if run.interrupted or (key is None and run.ended is not None):
+            if run.ended is not None and run.ended <= when and (run.interrupted or key is None):
                 self._client.update_run(run.id, status="RUNNING")
                 self._client.set_tag(run.id, "state", State.RUNNING)  # last: `find` judges by it
                 run.ended, run.interrupted = None, False
@@ -190,6 +194,8 @@ class Runs:
         self._upload(run, event["files"])
 
     def _end_study(self, run: Run, event: Event) -> None:
+        if self._late:
+            self.find(self._search)
         counts = {f"trials/{each.value}": 0.0 for each in State if each is not State.RUNNING}
         counts |= {f"trials/{state}": float(count) for state, count in event["trials"].items()}
         self._log(run, counts, int(sum(counts.values())), _ms(event))
