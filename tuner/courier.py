@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import sys
 import threading
@@ -66,13 +67,14 @@ class Courier:
 
     def _insist(self, event: Event) -> bool:
         """Try until it works, is given up, or the time after the end is over: only then False."""
-        attempts = 0
+        attempts, failures = 0, 0
         while True:
             try:
                 self._deliver(event)
             except Exception as error:  # noqa: BLE001 - a library's; the search must not end with this thread
-                attempts += 1
-                if attempts >= self._worth(error):
+                worth = self._worth(error)
+                attempts, failures = attempts + 1, failures + math.isfinite(worth)
+                if failures >= worth:
                     self._give_up(event, error)
                     return True
                 pause = _AGAIN_S[min(attempts, len(_AGAIN_S)) - 1]

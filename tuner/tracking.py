@@ -68,7 +68,7 @@ class Tracking:
         self._runs.deliver(event)
 
     def _open(self) -> Runs:
-        from tuner.tracking_client import MlflowException, make_store, open_client, refused
+        from tuner.tracking_client import StoreError, make_store, open_client, refused
         from tuner.tracking_runs import Runs
 
         try:
@@ -80,8 +80,8 @@ class Tracking:
             runs = Runs(client, experiment, self._study, self._out, above)
             if self._past:
                 runs.find(self._past[0]["search"])
-        except MlflowException as error:
-            raise refused(error) from error
+        except StoreError as error:
+            raise refused(error, self._place / STORE) from error
         return runs
 
 

@@ -11,19 +11,20 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import RequestException, RetryError, Timeout
 from sqlalchemy import create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from urllib3.exceptions import TimeoutError as SlowServer
 
 from tuner.errors import StudyError, lines
 from tuner.tracking import URI, without_password
 
 __all__ = [
-    "MlflowException", "attempts_worth", "make_store", "open_client", "pages", "reason_of", "refused",
+    "MlflowException", "StoreError", "attempts_worth", "make_store", "open_client", "pages", "reason_of", "refused",
 ]  # fmt: skip
+
+StoreError = (MlflowException, SQLAlchemyError)
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -43,7 +44,7 @@ def open_client(uri: str) -> Any:
 
     Raises:
         StudyError: a database without its driver.
-        MlflowException: a database that does not answer.
+        SQLAlchemyError: a database that does not answer.
     """
     _quiet()
     if uri.partition(":")[0].partition("+")[0] in _DATABASES:
@@ -87,8 +88,6 @@ def _reach(uri: str) -> None:
         driver = _DRIVERS.get(str(error.name), error.name)
         shown = without_password(uri)
         raise StudyError(f"{URI}={shown}: needs a driver; `pip install {driver}`, or unset {URI}") from error
-    except SQLAlchemyError as error:
-        raise MlflowException(str(getattr(error, "orig", error)), TEMPORARILY_UNAVAILABLE) from error
 
 
 def attempts_worth(error: Exception) -> float:
@@ -97,6 +96,8 @@ def attempts_worth(error: Exception) -> float:
     Returns:
         inf where nobody answers, 5 where the server fails, 1 where it refuses what it was given.
     """
+    if any(isinstance(each, OperationalError) for each in _chain(error)):  # of a database without a server
+        return math.inf
     cause = _transport(error)
     if cause is not None:
         broken = isinstance(cause, RetryError) and "too many 500" in str(cause)
@@ -111,14 +112,18 @@ def attempts_worth(error: Exception) -> float:
 def reason_of(error: Exception) -> str:
     """What went wrong, in one line of bearable length, without a password."""
     cause = _transport(error)
-    text = lines(error)[0] if cause is None else _innermost(cause)
+    own = next((each.orig for each in _chain(error) if isinstance(each, DBAPIError)), None)
+    text = lines(own or error)[0] if cause is None else _innermost(cause)
     return without_password(text)[:_TEXT]
 
 
-def refused(error: MlflowException) -> StudyError:
-    """One line for a store that cannot be opened."""
+def refused(error: Exception, file: Path) -> StudyError:
+    """One line for a store that cannot be opened: the one that the environment names, or a file."""
     uri, reason = os.environ.get(URI), reason_of(error)
-    if not uri or (_transport(error) is None and error.error_code not in _AWAY):
+    if not uri:
+        way_out = "move it away: `search ... --resume` fills a new one from the journal"
+        return StudyError(f"{file}: {reason}; {way_out}")
+    if attempts_worth(error) < math.inf:
         return StudyError(f"MLflow: {reason}; check {URI}")
     way_out = f"start it, or unset {URI} to track in the study's folder"
     who = "MLflow server" if uri.startswith("http") else "database"
@@ -136,13 +141,17 @@ def pages(client: Any, experiment: str, condition: str) -> Iterator[Any]:
             return
 
 
-def _transport(error: BaseException | None) -> RequestException | None:
-    """What went wrong between here and the server, as distinct from what the server answered."""
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came of."""
     while error is not None:
-        if isinstance(error, (NoConnection, Timeout, RetryError)):
-            return error
+        yield error
         error = error.__cause__ or error.__context__
-    return None
+
+
+def _transport(error: BaseException) -> RequestException | None:
+    """What went wrong between here and the server, as distinct from what the server answered."""
+    gone = (each for each in _chain(error) if isinstance(each, (NoConnection, Timeout, RetryError)))
+    return next(gone, None)
 
 
 def _innermost(error: RequestException) -> str:
@@ -150,9 +159,7 @@ def _innermost(error: RequestException) -> str:
     inner: BaseException = error
     while inner.args and isinstance(reason := getattr(inner.args[0], "reason", inner.args[0]), BaseException):
         inner = reason
-    chain: BaseException | None = inner
-    while chain is not None:
-        if isinstance(chain, OSError) and chain.strerror:
-            return chain.strerror
-        chain = chain.__cause__ or chain.__context__
+    for each in _chain(inner):
+        if isinstance(each, OSError) and each.strerror:
+            return each.strerror
     return "no answer in time" if isinstance(inner, (Timeout, SlowServer)) else lines(inner)[0]

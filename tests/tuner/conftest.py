@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.tuner.postgresql import Postgresql, missing
+from tests.tuner.postgresql import postgresql as running
 from tests.tuner.s3 import KEYS, Server
 from tuner.definition import Study
 from tuner.study import Outcome, search
@@ -78,6 +80,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuner.storage_s3._ATTEMPTS", 1)
 
 
+@pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow store on sqlite that holds nothing, to be copied: to make one takes seconds."""
     from mlflow import MlflowClient
@@ -85,6 +88,15 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
     return file
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A server of its own, where one is installed."""
+    if why := missing():
+        pytest.skip(why)
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

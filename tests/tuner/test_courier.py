@@ -113,6 +113,14 @@ def test_what_fails_for_a_reason_of_the_server_s_own_is_tried_a_few_times() -> N
     assert (place.took, place.asked) == ([0, 2], 5)
 
 
+def test_an_absence_before_it_fails_does_not_count() -> None:
+    place = Place([AWAY, AWAY, AWAY, BROKEN, None])
+    sender = sent_by(place)
+    take(sender, range(1))
+    sender.close()
+    assert place.took == [0]
+
+
 def test_the_end_waits_a_little_and_counts_what_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

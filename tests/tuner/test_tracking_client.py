@@ -105,14 +105,16 @@ def test_an_error_of_another_kind_is_taken_and_one_of_the_disk_insisted_on() -> 
 
 
 @pytest.mark.parametrize("address", ["closed", "answering"])
-def test_a_password_is_never_shown(closed: str, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_a_password_is_never_shown(
+    closed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+) -> None:
     if address == "closed":
         error = error_of(closed)
     else:
         with answering(400, f'{{"error_code": "BAD_REQUEST", "message": "http://{USER}@h/x"}}') as place:
             error = error_of(place)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{USER}@{closed}/below")
-    for text in (reason_of(error), str(refused(error))):
+    for text in (reason_of(error), str(refused(error, tmp_path))):
         assert "me:" not in text
         assert "cret" not in text
     assert without_password("see http://me:p@ss@h/x, then http://y@z") == "see http://h/x, then http://z"
@@ -143,4 +145,10 @@ def test_a_database_without_its_driver_says_which(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         StudyError, match=r"=postgresql\+psycopg2://h/db: needs .* `pip install psycopg2-binary`"
     ):
+        Tracking(toy_study(), tmp_path)
+
+
+def test_a_file_that_is_no_store_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database, " * 1000)
+    with pytest.raises(StudyError, match=r"/mlflow\.db: file is not a database; move it away: .* --resume"):
         Tracking(toy_study(), tmp_path)

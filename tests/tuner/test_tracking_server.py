@@ -15,6 +15,7 @@ import pytest
 
 from tests.tuner.conftest import journal, quiet
 from tests.tuner.ports import free_ports
+from tests.tuner.postgresql import Postgresql
 from tests.tuner.servers import Server
 from tests.tuner.stores import content, points
 from tests.tuner.test_failures import failing_study
@@ -31,11 +32,19 @@ FATES = ["fine", "memory", "nan", "half", "fine"]
 NAMES = (f"served-{number}" for number in count())
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Server]:
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=["sqlite", POSTGRESQL])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_store: Path
+) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_store, folder / STORE)
-    served = Server(f"sqlite:///{folder / STORE}", folder)
+    store = f"sqlite:///{folder / STORE}"
+    if request.param == "postgresql":
+        store = request.getfixturevalue("postgresql").create("served")
+    served = Server(store, folder)
     with served.running():
         yield served
 
@@ -199,3 +208,46 @@ def test_a_server_that_is_killed_and_started_again_misses_nothing(
     finally:
         done.set()
         restart.join()
+
+
+@pytest.mark.parametrize("server", [POSTGRESQL], indirect=True)
+def test_a_database_that_is_down_behind_its_server_is_waited_for(
+    server: Server, postgresql: Postgresql, study: Study, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    start = threading.Timer(3, postgresql.start)
+    with pytest.MonkeyPatch.context() as patch:
+        meanwhile(patch, {8: postgresql.stop, 25: start.start})
+        outcome = searched(study, out, server.uri)
+    start.join()
+    assert exit_code(outcome) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert_whole(content(server.uri, study.name), out)
+
+
+@pytest.mark.slow
+def test_a_database_that_is_written_to_directly_may_go_and_come_back(
+    postgresql: Postgresql, study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri, out = postgresql.create("direct"), tmp_path / "out"
+    start = threading.Timer(3, postgresql.start)
+    with pytest.MonkeyPatch.context() as patch:
+        meanwhile(patch, {8: postgresql.stop, 25: start.start})
+        outcome = searched(study, out, uri)
+    start.join()
+    assert exit_code(outcome) == 0
+    warnings = capsys.readouterr().err.splitlines()
+    assert len(warnings) <= 2  # it closed the connection, then it refused another one
+    assert all(line.endswith("; the search goes on, what waits follows later") for line in warnings)
+    rows = content(uri, study.name)
+    assert_whole(rows, out)
+    assert same(rows, replayed(study, out, uri, next(NAMES)))
+    postgresql.stop()
+    try:
+        with pytest.raises(StudyError) as caught:
+            searched(study, tmp_path / "refused", uri)
+    finally:
+        postgresql.start()
+    assert "no database answers there" in str(caught.value)
+    assert "secret" not in str(caught.value)
