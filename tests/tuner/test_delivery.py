@@ -72,7 +72,7 @@ class Shaky:
 
     def __init__(self, client: Any, at: int = -1, done: bool = False) -> None:
         self._client, self._at, self._done = client, at, done
-        self.calls = 0
+        self.calls, self.called = 0, set[str]()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
@@ -80,6 +80,7 @@ class Shaky:
 
     def _broken(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
+            self.called.add(method.__name__)
             here, self.calls = self.calls == self._at, self.calls + 1
             if here and not self._done:
                 raise ConnectionError
@@ -138,6 +139,15 @@ def test_the_store_has_every_run_once_and_every_epoch_once(told: Told) -> None:
 def test_an_empty_store_is_filled_from_the_journal_as_if_it_had_been_there(told: Told, uri: str) -> None:
     store = Store(uri, told)
     deliver(store.runs(), told.events)
+    assert store.content == told.whole
+
+
+def test_a_run_that_is_over_stays_so_when_all_is_told_again(told: Told, uri: str) -> None:
+    store = Store(uri, told)
+    deliver(store.runs(), told.events)
+    client = Shaky(store.client)
+    deliver(store.runs(client, known=True), told.events)
+    assert client.called.isdisjoint({"create_run", "update_run", "set_terminated"})
     assert store.content == told.whole
 
 

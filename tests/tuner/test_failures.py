@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from tuner.record import State, TrialRecord
 from tuner.sampler import Sampler
 from tuner.study import Outcome, search, search_local
 from tuner.summary import exit_code, summary
-from tuner.tracking import TRIALS_FILTER
+from tuner.tracking import STORE, TRIALS_FILTER
 
 FATES = ["fine", "memory", "late-memory", "hungry", "half", "nan", "overflow", "broken"]
 
@@ -98,8 +99,10 @@ def searched_with(study: Study, out: Path, run: Any = search_local) -> Searched:
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> Searched:
-    return searched_with(failing_study(FATES), tmp_path_factory.mktemp("failures") / "out")
+def failed(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Searched:
+    out = tmp_path_factory.mktemp("failures")
+    shutil.copy(empty_store, out / STORE)
+    return searched_with(failing_study(FATES), out)
 
 
 @pytest.mark.parametrize(
@@ -221,9 +224,10 @@ def test_whoever_resumes_after_that_end_gets_three_more_trials(untracked: None, 
 
 
 def test_after_a_crash_the_next_attempt_knows_what_failures_have_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
 ) -> None:
-    study, out = failing_study(["late-memory"], settings={"at": 3}), tmp_path / "out"
+    study, out = failing_study(["late-memory"], settings={"at": 3}), tmp_path
+    shutil.copy(empty_store, out / STORE)
     retry = Course.retry
 
     def crash(course: Course, trial: TrialRecord, *arguments: Any) -> None:
