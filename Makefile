@@ -2,6 +2,7 @@
 # make test   lint, types and every test
 # make fast   the quick tests only
 # make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
+# make test-kills   searches on Ray whose driver and workers are killed forty times
 # make lint   ruff and mypy
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -13,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport FSD_DEMO_DATA
 unexport FSD_DEMO_STORE
 
-.PHONY: demo test fast test-cluster lint install clean-demo
+.PHONY: demo test fast test-cluster test-kills lint install clean-demo
 
 install: $(VENV)/.installed
 
@@ -52,9 +53,12 @@ test: lint
 	$(BIN)/pytest --durations=10
 
 fast: install
-	$(BIN)/pytest -m "not slow and not cluster"
+	$(BIN)/pytest -m "not slow and not cluster and not kills"
 
 test-cluster: install
 	@test "$$(id -u)" = 0 || { echo "needs root: it makes network namespaces"; exit 1; }
 	@{ test -x /usr/sbin/sshd && command -v rsync >/dev/null; } || { apt-get update -qq && apt-get install -qq --yes --no-install-recommends openssh-server rsync; }
 	$(BIN)/pytest -m cluster
+
+test-kills: install
+	$(BIN)/pytest -m kills

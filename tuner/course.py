@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tuner.budget import Spending
 from tuner.definition import Study
+from tuner.errors import lines
 from tuner.places import Places
 from tuner.policy import Failure
 from tuner.record import Record, State, TrialRecord
-from tuner.rules.rule import Action, Decision, Rule
+from tuner.rules.rule import GO, Action, Decision, Rule
 from tuner.source import Source, Suggestion
 from tuner.storage import Storage
 
@@ -64,8 +66,17 @@ class Course:
         self.places.hold(trial.number)
 
     def release(self, trial: TrialRecord, decision: Decision) -> None:
-        """A trial that was held waits to run, from its own state or from another trial's."""
-        content = self._moved(trial, decision) if decision.action is Action.MOVE else {"donor": None}
+        """A trial that was held waits to run, from its own state or from another trial's.
+
+        Where that one's state cannot be copied, it goes on from its own.
+        """
+        content: dict[str, Any] = {"donor": None}
+        if decision.action is Action.MOVE:
+            try:
+                content = self._moved(trial, decision)
+            except OSError as error:
+                print(f"warning: trial {trial.number} does not move: {lines(error)[0]}", file=sys.stderr)
+                decision = GO
         self.record.release(trial.number, action=decision.action.value, reason=decision.reason, **content)
         self.rule.released(trial.number, decision)
         self.places.wait(trial.number)

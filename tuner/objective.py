@@ -14,6 +14,7 @@ from tuner.errors import StateLostError, lines
 from tuner.functions import load_trial
 from tuner.keeper import Keeper
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK, VALUE, checked
+from tuner.place import StorageError
 from tuner.policy import cause_of
 from tuner.settings import Resources
 from tuner.storage import Storage
@@ -83,7 +84,7 @@ class RayContext:
     def _kept(self, save: Save) -> str:
         try:
             return self._keeper.keep(self._epoch, save)
-        except OSError as error:
+        except StorageError as error:
             raise StateLostError(
                 f"the state of report {self._epoch} cannot be kept: {lines(error)[0]}"
             ) from error

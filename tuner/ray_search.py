@@ -32,7 +32,7 @@ def run_on_ray(
     study = conductor.study
     task = Task(study.trial, study.metric.name, study.resources, storage.uri)
     searcher, name = StudySearcher(conductor), "ray"
-    storage.remove(name)  # of a session that was killed
+    shutil.rmtree(out / name, ignore_errors=True)  # of a session that was killed
     tuner = tune.Tuner(
         tune.with_resources(build_objective(task), _request(study.resources)),
         tune_config=tune.TuneConfig(

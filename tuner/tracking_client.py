@@ -21,7 +21,8 @@ from tuner.errors import StudyError, lines
 from tuner.tracking import URI, without_password
 
 __all__ = [
-    "MlflowException", "StoreError", "attempts_worth", "make_store", "open_client", "pages", "reason_of", "refused",
+    "MlflowException", "StoreError", "attempts_worth", "make_store", "open_client", "pages", "reason_of",
+    "refused",
 ]  # fmt: skip
 
 StoreError = (MlflowException, SQLAlchemyError)

@@ -284,7 +284,7 @@ def test_on_ray_a_budget_ends_trials_in_mid_epoch_and_a_resume_without_more_runs
 ) -> None:
     settings = {"epoch_s": 30.0}
     study = toy_study(**SLEEPY, trials=4, settings=settings, budget=second_s(1.0), concurrency=2)
-    outcome = search(study, tmp_path / "out", quiet())
+    outcome = search(study, tmp_path / "out", quiet(), forecast=False)
     assert outcome.halted == f"the budget is spent: {1 / HOUR:g} hours"
     assert {trial.state for trial in outcome.trials} == {State.INTERRUPTED}
     assert outcome.spent.wall_hours * HOUR < 25  # an epoch is longer

@@ -44,6 +44,7 @@ def run(params: dict[str, Any], context: Context) -> None:
             metrics = {"dev/loss": value, "dev/accuracy": 1 - value, "seen": 10 * epoch}
             if epoch == 2:
                 _meet(params.get("fate", "fine"), metrics)
+            time.sleep(params.get("pace_s", 0.0))
             while params.get("wait_for") and not Path(params["wait_for"]).exists():
                 time.sleep(0.02)
             context.report(metrics, _saver(epoch, value))
