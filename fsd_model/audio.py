@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+from mmap import mmap
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -65,27 +66,48 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
     """
     try:
         return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: audio file must exist, found none; check the name and the folder"
-        ) from None
     except OSError as error:
-        raise InputError(f"{path}: audio file must be readable, got: {error.strerror}; check it") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | PathLike[str], error: OSError) -> InputError:
+    """What to say of a file that does not open."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: audio file must exist, found none; check the name and the folder")
+    return InputError(f"{path}: audio file must be readable, got: {error.strerror}; check it")
 
 
 def decode_audio(data: bytes, path: str | PathLike[str]) -> Waveform:
     """Decode the bytes of an audio file; as `read_audio`, which see (`path` is for the errors)."""
     if not data:
         raise InputError(f"{path}: audio file must hold samples, got 0 bytes; copy or record it again")
-    if _is_cut(data):
+    if is_cut(data):
         raise InputError(
             f"{path}: audio must be as long as its header says, got {len(data)} bytes and a cut-off end;"
             " copy or download it again"
         )
     samples_SC, rate = _decode(data, path)
+    return scaled(at_16_khz(mono(samples_SC, path), rate, path), path)
+
+
+def mono(samples_SC: NDArray[np.float32], path: str | PathLike[str]) -> Waveform:
+    """The mean of C channels, (S,); `path` names the file in errors.
+
+    Raises:
+        InputError: NaN or inf.
+    """
     if not np.isfinite(samples_SC).all():
         raise InputError(f"{path}: samples must be finite, got NaN or inf; export it again as 16-bit PCM")
-    waveform_S = at_16_khz(samples_SC.mean(axis=1, dtype=np.float32), rate, path)
+    mean_S: Waveform = samples_SC.mean(axis=1, dtype=np.float32)
+    return mean_S
+
+
+def scaled(waveform_S: Waveform, path: str | PathLike[str]) -> Waveform:
+    """A waveform (S >= 1,) cut to [-1, 1), which lossy decoders pass by a little.
+
+    Raises:
+        InputError: samples that are not scaled to that range.
+    """
     peak = float(np.abs(waveform_S).max())
     if not peak <= _OVERSHOOT:
         raise InputError(
@@ -98,7 +120,7 @@ def _decode(data: bytes, path: str | PathLike[str]) -> tuple[NDArray[np.float32]
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             announced, rate = file.frames, file.samplerate
-            _check_length(announced, path)
+            check_length(announced, path)
             samples_SC = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, MemoryError) as error:  # MemoryError: a damaged length in the header
         reason = str(error).split(": ", 1)[-1].strip(" :.")
@@ -114,7 +136,8 @@ def _decode(data: bytes, path: str | PathLike[str]) -> tuple[NDArray[np.float32]
     return samples_SC, rate
 
 
-def _check_length(announced: int, path: str | PathLike[str]) -> None:
+def check_length(announced: int, path: str | PathLike[str]) -> None:
+    """Refuse a header that announces no samples or an unknown number of them."""
     if announced == 0:
         raise InputError(f"{path}: audio must hold samples, got a header and 0 samples; record it again")
     if announced >= 2**62:  # libsndfile's way to say that a FLAC written to a pipe does not know its length
@@ -138,7 +161,8 @@ def at_16_khz(waveform_S: Waveform, rate: int, path: str | PathLike[str] = "wave
     return resampled
 
 
-def _is_cut(data: bytes) -> bool:
+def is_cut(data: bytes | mmap) -> bool:
+    """Whether a WAV or OGG ends before its container says so."""
     if data[:4] == b"RIFF":
         size = int.from_bytes(data[4:8], "little")
         # 0xFFFFFFFF: written to a pipe, size unknown. One byte less: some writers leave the padding byte out.
@@ -146,7 +170,7 @@ def _is_cut(data: bytes) -> bool:
     return data[:4] == b"OggS" and not _ends_ogg(data)
 
 
-def _ends_ogg(data: bytes) -> bool:
+def _ends_ogg(data: bytes | mmap) -> bool:
     """Whether the last page is whole and carries the end-of-stream flag (RFC 3533, section 6)."""
     page = data[data.rfind(b"OggS") :]
     if len(page) < 27 or len(page) < 27 + page[26]:

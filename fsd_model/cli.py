@@ -9,6 +9,7 @@ from fsd_model.commands.compare import compare
 from fsd_model.commands.cuts import cuts
 from fsd_model.commands.evaluate import evaluate
 from fsd_model.commands.score import score
+from fsd_model.commands.windows import windows
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(corpus.app, name="corpus")
@@ -17,3 +18,4 @@ app.add_typer(data.app, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(score)
+app.command()(windows)
