@@ -3,6 +3,7 @@
 # make fast   the quick tests only
 # make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
 # make test-kills   searches on Ray whose driver and workers are killed forty times
+# make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
 # make lint   ruff and mypy
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport FSD_DEMO_DATA
 unexport FSD_DEMO_STORE
 
-.PHONY: demo test fast test-cluster test-kills lint install clean-demo
+.PHONY: demo test fast test-cluster test-kills test-browser lint install clean-demo
 
 install: $(VENV)/.installed
 
@@ -53,7 +54,7 @@ test: lint
 	$(BIN)/pytest --durations=10
 
 fast: install
-	$(BIN)/pytest -m "not slow and not cluster and not kills"
+	$(BIN)/pytest -m "not slow and not cluster and not kills and not browser"
 
 test-cluster: install
 	@test "$$(id -u)" = 0 || { echo "needs root: it makes network namespaces"; exit 1; }
@@ -62,3 +63,7 @@ test-cluster: install
 
 test-kills: install
 	$(BIN)/pytest -m kills
+
+test-browser: install
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium chromium-driver; }
+	$(BIN)/pytest -m browser

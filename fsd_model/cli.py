@@ -9,6 +9,7 @@ from fsd_model.commands.compare import compare
 from fsd_model.commands.cuts import cuts
 from fsd_model.commands.evaluate import evaluate
 from fsd_model.commands.score import score
+from fsd_model.commands.serve import serve
 from fsd_model.commands.windows import windows
 
 app = typer.Typer(no_args_is_help=True)
@@ -19,3 +20,4 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(score)
 app.command()(windows)
+app.command()(serve)

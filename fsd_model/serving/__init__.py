@@ -1,0 +1,1 @@
+"""A detector behind HTTP on this machine: `fsd-tuner serve`."""

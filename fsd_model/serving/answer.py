@@ -1,0 +1,94 @@
+"""The answer to a recording: its score, a score for each window, and a small spectrogram where asked for."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+
+from fsd_model.audio import Waveform
+from fsd_model.audio_stream import AudioStream, open_audio
+from fsd_model.detector import Detector
+from fsd_model.errors import InputError
+from fsd_model.serving.limits import Limits
+from fsd_model.serving.refusal import RefusalError
+from fsd_model.spectrogram import RANGE_DB, Spectrogram
+from fsd_model.windows import WindowScores, plan_windows, score_blocks
+
+_NAME = "upload"  # what a client calls its file is its own affair
+POLARITY = "higher = more bona fide; a score above the threshold is called bona fide, any other spoof"
+
+
+def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, picture: bool) -> dict[str, Any]:
+    """Score an uploaded file; blocking, for a thread of its own.
+
+    Args:
+        detector: any.
+        digest: of the detector.
+        file: on the disk; closed here.
+        limits: of the audio.
+        picture: with a spectrogram.
+
+    Returns:
+        What `POST /score` answers; see docs/serve.md.
+
+    Raises:
+        RefusalError: 415 not whole FLAC, WAV or OGG, or samples that are no audio; 422 too long, too short or
+            too odd.
+    """
+    try:
+        with file, open_audio(file, _NAME) as stream:
+            limits.check_audio(stream)
+            spectrogram = Spectrogram(stream.samples) if picture else None
+            scores = score_blocks(
+                detector,
+                _watched(stream, spectrogram),
+                stream.samples,
+                plan_windows(detector.card.feature),
+            )
+    except InputError as error:
+        raise RefusalError(415, str(error).removeprefix(f"{_NAME}: ")) from error
+    if not np.isfinite(scores.scores).all():
+        raise RefusalError(500, "the detector gives no finite score for this audio; train it again")
+    drawn = {} if spectrogram is None else {"spectrogram": _drawn(spectrogram)}
+    return {**_told(detector, scores), "duration_s": stream.duration_s, "detector": digest, **drawn}
+
+
+def _told(detector: Detector, scores: WindowScores) -> dict[str, Any]:
+    """The scores in words; the first window's is `Detector.score` of the whole, which hears no more."""
+    windows = [
+        {"start_s": start, "end_s": end, "score": score, "decision": detector.decide(score)}
+        for start, end, score in zip(
+            scores.starts_s.tolist(), scores.ends_s.tolist(), scores.scores.tolist(), strict=True
+        )
+    ]
+    return {
+        "score": windows[0]["score"],
+        "decision": windows[0]["decision"],
+        "threshold": detector.card.threshold,
+        "polarity": POLARITY,
+        "mean": scores.mean,
+        "worst": windows[scores.worst_at],
+        "windows_called_spoof": sum(window["decision"] == "spoof" for window in windows),
+        "windows": windows,
+    }
+
+
+def _watched(stream: AudioStream, spectrogram: Spectrogram | None) -> Iterator[Waveform]:
+    for block_S in stream.blocks():
+        if spectrogram is not None:
+            spectrogram.add(block_S)
+        yield block_S
+
+
+def _drawn(spectrogram: Spectrogram) -> dict[str, Any]:
+    shades_KT = spectrogram.picture()
+    return {
+        "rows": shades_KT.shape[0],
+        "columns": shades_KT.shape[1],
+        "top_hz": 8000,
+        "range_db": RANGE_DB,
+        "shades": base64.b64encode(shades_KT.tobytes()).decode(),
+    }

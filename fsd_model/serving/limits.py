@@ -1,0 +1,62 @@
+"""What a server accepts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+
+from fsd_model.audio_stream import AudioStream
+from fsd_model.serving.refusal import RefusalError
+
+SHORTEST_S = 0.1
+LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
+MOST_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one request and of all of them together.
+
+    Attributes:
+        max_bytes: of an upload.
+        max_seconds: of its audio.
+        jobs: recordings that are scored at once, each by one thread.
+        receiving: uploads that may be on the disk beyond those.
+        waiting: requests that may wait for their turn, unread.
+        patience_s: how long each may wait, and how long its upload may take.
+    """
+
+    max_bytes: int = 20_000_000
+    max_seconds: float = 600.0
+    jobs: int = min(4, os.cpu_count() or 1)
+    receiving: int = 4
+    waiting: int = 256
+    patience_s: float = 60.0
+
+    def shown(self) -> dict[str, float]:
+        """What a client should know before it sends."""
+        given = asdict(self)
+        return {"min_seconds": SHORTEST_S, **{name: given[name] for name in ("max_bytes", "max_seconds")}}
+
+    def check_audio(self, stream: AudioStream) -> None:
+        """By the header alone: a small file may announce, and decode to, any duration.
+
+        Raises:
+            RefusalError: 422, with the rule.
+        """
+        if not LOWEST_RATE <= stream.rate <= HIGHEST_RATE:
+            rule = f"sampling rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, got {stream.rate}"
+        elif stream.channels > MOST_CHANNELS:
+            rule = f"at most {MOST_CHANNELS} channels are mixed, got {stream.channels}"
+        elif stream.duration_s > self.max_seconds:
+            rule = f"audio must be at most {self.max_seconds:g} s long, got {stream.duration_s:.0f} s"
+        elif stream.duration_s < SHORTEST_S:
+            rule = f"audio must be at least {SHORTEST_S} s long, got {stream.duration_s:.3f} s"
+        else:
+            return
+        raise RefusalError(422, f"{rule}; convert or cut it")
+
+    def too_large(self) -> RefusalError:
+        """What an upload beyond the limit gets."""
+        size = f"{self.max_bytes / 1e6:g} MB"
+        return RefusalError(413, f"an upload must be at most {size}; cut the audio or send it as FLAC")

@@ -1,0 +1,64 @@
+"""Start and end of the server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import uvicorn
+
+from fsd_model.detector import Detector
+from fsd_model.errors import InputError
+from fsd_model.serving.app import build_app
+from fsd_model.serving.guard import Guard
+from fsd_model.serving.limits import Limits
+
+_END_S = 10  # requests under way may take so long to finish
+
+
+def serve(detector: Detector, limits: Limits, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are finished first.
+
+    Args:
+        detector: what scores.
+        limits: of requests.
+        host: address to listen to.
+        port: 0 takes a free one.
+        ready: called with the address of the page once it is listened to.
+
+    Raises:
+        InputError: the port is taken or the address is none of this machine.
+    """
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    torch.set_num_threads(1)
+    with listener, ThreadPoolExecutor(limits.jobs, "score") as pool:
+        guarded = Guard(build_app(detector, limits, pool), host)
+        config = uvicorn.Config(
+            guarded,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=_END_S,
+        )
+        ready(f"http://{shown}:{listener.getsockname()[1]}/")
+        uvicorn.Server(config).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise InputError(f"--host {host} --port {port}: {error.strerror}; give another") from error
+    return listener
