@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -87,6 +88,10 @@ def _say_errors_in_json(app: FastAPI) -> None:
         routes = "GET /, GET /health, GET /card, POST /score"
         said = f"{request.method} here: {str(error.detail).lower()}; there is {routes}"
         return JSONResponse({"error": said}, error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_query(_: Request, __: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"error": "spectrogram: must be true or false; or leave it out"}, 400)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
