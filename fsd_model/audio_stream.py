@@ -20,7 +20,7 @@ from fsd_model.audio import SAMPLE_RATE, Waveform, at_16_khz, check_length, is_c
 from fsd_model.errors import InputError
 
 _CONTAINERS = (b"RIFF", b"RF64", b"fLaC", b"OggS")
-_BLOCK_S = 10.0
+_BLOCK_S, _BLOCK_VALUES = 10.0, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class AudioStream:
     def blocks(self) -> Iterator[Waveform]:
         """The waveform, once: blocks (S,) float32 in [-1, 1), 16 kHz, 10 s at most.
 
-        One block holds a file of up to 10 s, bit for bit as `read_audio` gives it; at the seams of resampled
-        ones float32 rounds differently.
+        One block holds a file of up to 10 s and 2 million values (48 kHz, 4 channels), bit for bit as
+        `read_audio` gives it; at the seams of resampled ones float32 rounds differently.
 
         Raises:
             InputError: as `read_audio`, once the damage is reached.
@@ -81,7 +81,8 @@ class AudioStream:
             held_S, left = held_S[right - reach :], reach
 
     def _mono(self) -> Iterator[Waveform]:
-        left, size = self.frames, math.ceil(self.rate * _BLOCK_S)
+        size = min(math.ceil(self.rate * _BLOCK_S), _BLOCK_VALUES // self.channels)
+        left = self.frames
         while left:
             try:
                 samples_SC = self._file.read(min(left, size), dtype="float32", always_2d=True)

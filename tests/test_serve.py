@@ -150,6 +150,13 @@ def test_a_small_file_of_an_hour_is_refused_by_its_header(served: Served) -> Non
         one_line(told, "at most 60 s long, got 3600 s")
 
 
+def test_a_small_file_of_many_channels_is_refused_by_its_header(served: Served) -> None:
+    assert served.score(encoded(np.zeros((3 * 192_000, 8), np.int16), 192_000))[0] == 200
+    status, told = served.score(encoded(np.zeros((4 * 192_000, 8), np.int16), 192_000))
+    assert status == 422
+    one_line(told, "than 60 s of 48 kHz stereo, got 4 s of 192000 Hz with 8 channels")
+
+
 def test_a_header_that_understates_the_duration_is_believed(served: Served) -> None:
     silence = bytearray(encoded(np.zeros(30 * SAMPLE_RATE, np.int16)))
     silence[22:26] = (SAMPLE_RATE).to_bytes(4, "big")  # the low 32 bits of STREAMINFO's number of samples

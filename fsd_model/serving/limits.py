@@ -11,6 +11,7 @@ from fsd_model.serving.refusal import RefusalError
 SHORTEST_S = 0.1
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 MOST_CHANNELS = 8
+_VALUES_A_SECOND = 96_000  # of 48 kHz stereo
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Limits:
             rule = f"audio must be at most {self.max_seconds:g} s long, got {stream.duration_s:.0f} s"
         elif stream.duration_s < SHORTEST_S:
             rule = f"audio must be at least {SHORTEST_S} s long, got {stream.duration_s:.3f} s"
+        elif stream.frames * stream.channels > self.max_seconds * _VALUES_A_SECOND:
+            rule = (
+                f"audio must be no more to decode than {self.max_seconds:g} s of 48 kHz stereo, got"
+                f" {stream.duration_s:.0f} s of {stream.rate} Hz with {stream.channels} channels"
+            )
         else:
             return
         raise RefusalError(422, f"{rule}; convert or cut it")
