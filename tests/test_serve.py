@@ -66,6 +66,13 @@ def test_the_answer_is_that_of_the_detector(served: Served, tmp_path: Path) -> N
     assert "spectrogram" not in told
 
 
+def test_real_recordings_score_as_on_the_command_line(served: Served, tiny_corpus: Path) -> None:
+    loaded = Detector.load(served.folder / "detector")
+    for file in sorted((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())[:4]:
+        status, told = served.score(file.read_bytes())
+        assert (status, told["score"]) == (200, pytest.approx(loaded.score_file(file), rel=1e-6))
+
+
 def test_the_spectrogram_is_there_where_it_is_asked_for(served: Served) -> None:
     status, told, _ = served.ask("POST", "/score?spectrogram=true", SHORT)
     drawn = told["spectrogram"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from fsd_model.audio import SAMPLE_RATE
 from tests.browser import browser
@@ -71,7 +73,7 @@ def test_a_long_recording_is_drawn_with_its_scores(page: Any, served: Served, tm
     assert len(rows) == 4
     worst = page.find_elements("css selector", "#windows tr.worst")
     assert [row.text.split()[0] for row in worst] == [f"{told['worst']['start_s']:.2f}"]
-    assert page.find_elements("css selector", "#plot .threshold, #plot .worst").__len__() == 2
+    assert len(page.find_elements("css selector", "#plot .threshold, #plot .worst")) == 2
     painted = "const c = document.getElementById('spectrogram'), d = c.getContext('2d')"
     painted += ".getImageData(0, 0, c.width, c.height).data; return [c.width, c.height, new Set(d).size]"
     width, height, shades = page.execute_script(painted)
@@ -85,8 +87,10 @@ def test_a_long_recording_is_drawn_with_its_scores(page: Any, served: Served, tm
     assert marked["width"] / plot["width"] == pytest.approx(5 / SECONDS, abs=0.01)
 
 
-def test_a_short_one_has_one_window(page: Any, tmp_path: Path) -> None:
-    give(page, audio(tmp_path, 1.5))
+def test_a_short_one_has_one_window(page: Any, tiny_corpus: Path) -> None:
+    real = min((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())
+    assert soundfile.info(real).duration < 5
+    give(page, real)
     assert text(page, "decision") in ("Called bona fide", "Called spoof")
     assert len(page.find_elements("css selector", "#plot .point")) == 1
     assert page.find_elements("css selector", "#plot rect") == []
@@ -106,6 +110,31 @@ def test_errors_are_said_in_words_and_the_next_file_is_scored(page: Any, tmp_pat
     page.find_element("id", "file").send_keys(str(audio(tmp_path, 1.0)))
     wait(page, lambda: page.find_element("id", "result").is_displayed())
     assert not page.find_element("id", "error").is_displayed()
+
+
+DROP = """
+const bytes = Uint8Array.from(atob(arguments[0]), (each) => each.charCodeAt(0)), held = new DataTransfer();
+held.items.add(new File([bytes], "dropped.flac"));
+const event = new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true });
+document.getElementById("drop").dispatchEvent(event);
+return event.defaultPrevented;
+"""
+
+
+def test_a_dropped_file_is_scored_and_not_opened(page: Any) -> None:
+    content = base64.b64encode(encoded(noise(SAMPLE_RATE))).decode()
+    assert page.execute_script(DROP, content) is True
+    wait(page, lambda: page.find_element("id", "result").is_displayed())
+    assert text(page, "name") == "dropped.flac"
+
+
+def test_light_and_dark(page: Any) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        grounds.append(page.find_element("tag name", "body").value_of_css_property("background-color"))
+    assert grounds == ["rgba(246, 247, 249, 1)", "rgba(18, 21, 27, 1)"]
 
 
 def test_a_file_s_name_is_text(page: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ const at = (id) => document.getElementById(id);
 const signed = (value, digits = 2) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(digits);
 let limits = {};
 let shown = null;
+let turn = 0;  // of the newest file: an older answer that comes late is not shown
 
 function element(tag, text, kind = "") {
   const made = document.createElement(tag);
@@ -35,6 +36,7 @@ async function introduce() {
 }
 
 async function send(file) {
+  const mine = ++turn;
   at("error").hidden = at("result").hidden = true;
   at("status").textContent = `Scoring ${file.name} ...`;
   try {
@@ -43,9 +45,11 @@ async function send(file) {
     }
     const answer = await fetch("/score?spectrogram=true", { method: "POST", body: file });
     const told = await answer.json();
+    if (mine !== turn) return;
     if (!answer.ok) throw new Error(told.error);
     show(file, told);
   } catch (error) {
+    if (mine !== turn) return;
     const lost = error instanceof TypeError ? "the server does not answer; is it still running?" : error.message;
     at("error").textContent = `${file.name}: ${lost}`;
     at("error").hidden = false;
