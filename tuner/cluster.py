@@ -20,6 +20,7 @@ _ALWAYS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths in a study mean the same in every trial
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # snapshots of which nothing is used
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",

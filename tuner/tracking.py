@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from tuner.courier import Courier
 from tuner.definition import Study
 from tuner.errors import StudyError
-from tuner.event import Event
+from tuner.event import Event, Kind
 from tuner.outcome import Earlier
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STORE = "mlflow.db"
 URI = "MLFLOW_TRACKING_URI"
+_START_S = 15.0  # until the processes of trials have started
 TRIALS_FILTER = "tags.kind = 'trial'"
 
 
@@ -31,7 +33,8 @@ class Tracking:
     session did not deliver, or a new store lacks, is delivered first.
 
     A store that may be away, or may hold something else, is opened here, so that it is refused before the
-    search starts. A new one in the study's folder is made by the thread meanwhile: that takes seconds.
+    search starts. A new one in the study's folder is made by the thread: that takes a processor for seconds,
+    so it waits for the first report, while the trials' processes start.
 
     Args:
         study: the study.
@@ -48,6 +51,7 @@ class Tracking:
         self._study, self._out, self._past, self._earlier = study, out, past, earlier
         self._place = earlier.out if earlier else out
         self._runs = self._open() if past or tracking_uri() or (self._place / STORE).exists() else None
+        self._reported = threading.Event()
         self._courier = Courier(self._deliver, _worth, _reason, "MLflow")
         for event in past:
             self._courier.take(event)
@@ -56,14 +60,18 @@ class Tracking:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._reported.set()
         self._courier.close()
 
     def take(self, event: Event) -> None:
         """Deliver an event soon."""
+        if event.kind is Kind.TRIAL_REPORTED:
+            self._reported.set()
         self._courier.take(event)
 
     def _deliver(self, event: Event) -> None:
         if self._runs is None:
+            self._reported.wait(_START_S)
             self._runs = self._open()
         self._runs.deliver(event)
 
