@@ -82,7 +82,7 @@ class Spending:
         gpus, before = self._gpus, 0.0
         for event in events:
             if event.kind in SESSIONS:
-                gpus = _gpus(event, gpus)
+                gpus = gpus_of(event, gpus)
             else:  # what lies before the begin of a session is no session's
                 self._before_s += max(0.0, event.time - before)
             self._gpu_s += gpus * event.content.get("seconds", 0.0)
@@ -151,8 +151,8 @@ def _over(limit: float | None, used: float, kept: float, unit: str) -> str:
     return f"{SPENT}: {limit:g} {unit}{less}"
 
 
-def _gpus(session: Event, otherwise: float) -> float:
-    """GPUs of each trial of a session."""
+def gpus_of(session: Event, otherwise: float) -> float:
+    """GPUs of each trial of a session that an event begins; `otherwise` where it does not say."""
     content = session.content["study"] if session.kind is Kind.STUDY_STARTED else session.content
     resources = content.get("resources")
     return otherwise if resources is None else float(resources["gpu"] * resources.get("workers", 1))

@@ -29,6 +29,13 @@ def ranked(
     return sorted(fit, key=lambda trial: (_rank(trial, metric), trial.number))
 
 
+def rank(metrics: Mapping[str, float], metric: Metric) -> list[float]:
+    """Lower is better, for a report whose metric is finite; a tie-breaker that is no number comes last."""
+    value = metrics[metric.name]
+    ties = [metrics.get(name, math.inf) for name in metric.ties]
+    return [value if metric.mode == "min" else -value, *(t if math.isfinite(t) else math.inf for t in ties)]
+
+
 def pareto(
     trials: Sequence[TrialRecord],
     goals: Sequence[Metric | Objective],
@@ -64,7 +71,4 @@ def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def _rank(trial: TrialRecord, metric: Metric) -> list[float]:
-    """Lower is better; a tie-breaker that is no finite number comes last."""
-    ties = [trial.metrics.get(name, math.inf) for name in metric.ties]
-    value = trial.value if metric.mode == "min" else -trial.value
-    return [value, *(tie if math.isfinite(tie) else math.inf for tie in ties)]
+    return rank({**trial.metrics, metric.name: trial.value}, metric)

@@ -156,10 +156,10 @@ def ui(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,
     only_print: Annotated[
-        bool, typer.Option("--print", help="Print link and command, start nothing.")
+        bool, typer.Option("--print", help="Print links and command, start nothing.")
     ] = False,
 ) -> None:
-    """Start the MLflow UI on a search and print a link that opens its trials as charts."""
+    """Start the MLflow UI on a search and print links: its trials as charts, as a table, side by side."""
     import shlex
     import signal
     from contextlib import suppress
@@ -167,8 +167,9 @@ def ui(
     from tuner.ui import serving, view
 
     shown = view(folder, port)
+    links = "\n".join(f"{title:<12}{link}" for title, link in shown.links.items())
     if only_print:
-        typer.echo(f"{shown.link}\n{shlex.join(shown.command)}")
+        typer.echo(f"{links}\n{shlex.join(shown.command)}")
         return
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background
         signal.signal(number, signal.default_int_handler)
@@ -176,7 +177,7 @@ def ui(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they too must end the server with its children
     with suppress(KeyboardInterrupt), serving(shown, folder / "mlflow-server.log") as server:
-        typer.echo(f"compare the trials: {shown.link}\nCtrl-C ends the server")
+        typer.echo(f"{links}\nCtrl-C ends the server")
         server.wait()
 
 

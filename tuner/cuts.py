@@ -73,7 +73,8 @@ class Cuts(Conditional):
     def params(self, path: str, value: Any) -> dict[str, Any]:
         above = path[: path.rfind(".") + 1]
         each = {f"{above}cut_{i}": position for i, position in enumerate(value, start=1)}
-        return {path: "-".join(map(str, value)), **each, f"{above}n_exits": len(value) + 1}
+        # in brackets a single cut is a text too: MLflow takes a column of some numbers for numbers
+        return {path: f"[{', '.join(map(str, value))}]", **each, f"{above}n_exits": len(value) + 1}
 
 
 def parse_cuts(given: Any) -> Cuts:

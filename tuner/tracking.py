@@ -8,13 +8,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tuner.courier import Courier
 from tuner.definition import Study
 from tuner.errors import StudyError
 from tuner.event import Event, Kind
 from tuner.outcome import Earlier
+from tuner.record import State
+from tuner.standings import Standings
 
 if TYPE_CHECKING:
     from tuner.tracking_runs import Runs
@@ -50,6 +51,9 @@ class Tracking:
     ) -> None:
         self._study, self._out, self._past, self._earlier = study, out, past, earlier
         self._place = earlier.out if earlier else out
+        self._standings = Standings(study)
+        for event in past:
+            self._standings.take(event)
         self._runs = self._open() if past or tracking_uri() or (self._place / STORE).exists() else None
         self._reported = threading.Event()
         self._courier = Courier(self._deliver, _worth, _reason, "MLflow")
@@ -85,7 +89,7 @@ class Tracking:
             client = open_client(tracking_uri() or store_uri(self._place))
             experiment = _open_experiment(client, self._study.experiment, self._place)
             above = self._earlier.search if self._earlier else ""
-            runs = Runs(client, experiment, self._study, self._out, above)
+            runs = Runs(client, experiment, self._study, self._out, self._standings, above)
             if self._past:
                 runs.find(self._past[0]["search"])
         except StoreError as error:
@@ -143,17 +147,6 @@ def find_experiment(out: Path, name: str, uri: str | None = None) -> str:
     if found is None:
         raise StudyError(f"{out / STORE}: holds no experiment {name}; was it tracked in this folder?")
     return str(found.experiment_id)
-
-
-def chart_link(base: str, experiment: str, metric: str, mode: str) -> str:
-    """A link that opens the trials side by side in the chart view, the best first.
-
-    MLflow folds child runs under their parent, so only a filter on a tag shows them all.
-    """
-    order = quote(f"metrics.`{metric}`", safe="./")
-    asc = "true" if mode == "min" else "false"
-    query = f"searchFilter={quote(TRIALS_FILTER, safe='')}&orderByKey={order}&orderByAsc={asc}"
-    return f"{base}/#/experiments/{experiment}/runs?{query}&compareRunsMode=CHART"
 
 
 def _open_experiment(client: Any, name: str, out: Path) -> str:

@@ -41,3 +41,12 @@ def trial_params(study: Study, point: Mapping[str, Any]) -> dict[str, Any]:
     for path, dimension in study.search.items():
         params |= dimension.params(path, point[path]) if path in point else {}
     return params
+
+
+def trial_names(study: Study) -> list[str]:
+    """Every parameter that a trial may show, in the order of the study file."""
+    names: dict[str, None] = {}
+    for path, dimension in study.search.items():
+        for value in dimension.ends():
+            names |= dict.fromkeys(dimension.params(path, value))
+    return list(names)

@@ -16,6 +16,7 @@ from mlflow.entities import Metric, Param, RunTag
 from tuner.definition import Study
 from tuner.event import Event, Kind
 from tuner.record import State
+from tuner.standings import Standing, Standings
 from tuner.tracking_client import pages
 from tuner.tracking_labels import study_params, study_tags, trial_params, trial_tags
 
@@ -59,12 +60,15 @@ class Runs:
         experiment: id of the experiment.
         study: the study.
         out: its folder, absolute; files are uploaded from it.
+        standings: what each trial has come to; has heard of earlier sessions.
         above: id of the search whose run is the parent of this one's, or "".
     """
 
-    def __init__(self, client: Any, experiment: str, study: Study, out: Path, above: str = "") -> None:
+    def __init__(
+        self, client: Any, experiment: str, study: Study, out: Path, standings: Standings, above: str = ""
+    ) -> None:
         self._client, self._experiment, self._study, self._out = client, experiment, study, out
-        self._above = above
+        self._standings, self._above = standings, above
         self._search = ""
         self._runs: dict[int | None, Run] = {}  # None: the study's own
         self._unsure = False  # whether a run may be there that we do not know of
@@ -92,6 +96,7 @@ class Runs:
             MlflowException, OSError: the store does not take it.
             LookupError: of a trial whose run could not be made.
         """
+        self._standings.take(event)
         if event.kind is Kind.STUDY_STARTED:
             self._search = event["search"]
             tags = study_tags(self._study, self._search) | self._parent()
@@ -175,9 +180,15 @@ class Runs:
         if run.ended is not None and run.ended >= _ms(event):  # of this session or of a later one
             return
         state, reason = State(event["state"]), event["reason"][:_TEXT]
+        if event.trial is not None and state is not State.INTERRUPTED:
+            self._sum_up(run, self._standings[event.trial], _ms(event))
         self._client.log_batch(run.id, tags=[RunTag("state", state), RunTag("stop_reason", reason)])
         self._client.set_terminated(run.id, _STATUS[state], _ms(event))
         run.ended, run.interrupted = _ms(event), state is State.INTERRUPTED
+
+    def _sum_up(self, run: Run, standing: Standing, when: int) -> None:
+        """The best report, under names of its own: tables show last values, and curves stay as they are."""
+        self._log(run, standing.figures(), standing.epoch, when)
 
     def _run_again(self, when: int) -> None:
         """The study and what ended only with it, where that was before."""

@@ -29,18 +29,18 @@ class View:
     Attributes:
         command: starts the server.
         base: where it answers.
-        link: opens the trials as charts.
+        links: title -> page that shows the trials.
         port: of the server.
     """
 
     command: list[str]
     base: str
-    link: str
+    links: dict[str, str]
     port: int
 
 
 def view(out: Path, port: int) -> View:
-    """The server's command and the link for a study's folder.
+    """The server's command and the links for a study's folder; the view they open is stored there.
 
     Args:
         out: the folder of a search.
@@ -48,7 +48,8 @@ def view(out: Path, port: int) -> View:
     Raises:
         StudyError: the folder holds no study or no MLflow store.
     """
-    from tuner.tracking import STORE, chart_link, find_experiment, store_uri
+    from tuner.tracking import STORE, store_uri
+    from tuner.tracking_view import links
 
     for name in ("study.yaml", STORE):
         if not (out / name).is_file():
@@ -56,13 +57,12 @@ def view(out: Path, port: int) -> View:
             raise StudyError(f"{out}: holds no {name}; {way_out}")
     study = load_study(str(out / "study.yaml"))
     base = f"http://{HOST}:{port}"
-    link = chart_link(base, find_experiment(out, study.name), study.metric.name, study.metric.mode)
     command = [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(out),
         "--artifacts-destination", str((out / "artifacts").resolve()),
         "--host", HOST, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    return View(command, base, link, port)
+    return View(command, base, links(base, study, out), port)
 
 
 @contextmanager

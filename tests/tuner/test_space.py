@@ -145,5 +145,5 @@ def test_values_are_put_into_nested_settings_without_touching_them() -> None:
 
 def test_cuts_as_parameters_name_each_cut_and_the_number_of_exits() -> None:
     dimension = parse_dimension({"cuts": {"positions": 9, "count": [1, 3]}})
-    assert dimension.params("cuts", [2, 7]) == {"cuts": "2-7", "cut_1": 2, "cut_2": 7, "n_exits": 3}
+    assert dimension.params("cuts", [2, 7]) == {"cuts": "[2, 7]", "cut_1": 2, "cut_2": 7, "n_exits": 3}
     assert set(dimension.params("net.cuts", [4])) == {"net.cuts", "net.cut_1", "net.n_exits"}

@@ -16,7 +16,8 @@ from tuner.definition import Study
 from tuner.errors import StudyError
 from tuner.record import State
 from tuner.study import Outcome, search_local
-from tuner.tracking import TRIALS_FILTER, chart_link, find_experiment, store_uri
+from tuner.tracking import find_experiment, store_uri
+from tuner.tracking_view import TRIALS_FILTER
 
 Searched = tuple[Path, Study, Outcome]
 
@@ -60,8 +61,9 @@ def test_every_run_has_the_trial_s_own_metrics_and_one_point_an_epoch(
 ) -> None:
     client = MlflowClient(tracking_uri=store_uri(searched[0]))
     for trial, run in zip(searched[2].trials, children, strict=True):
-        assert set(run.data.metrics) == {"dev/loss", "dev/accuracy", "seen"}
-        for key in run.data.metrics:
+        own = {"dev/loss", "dev/accuracy", "seen"}
+        assert {key for key in run.data.metrics if not key.startswith(("best/", "cost/"))} == own
+        for key in own:
             history = {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)}
             bad = {"nan": "dev/loss", "side-inf": "seen"}.get(trial.point["fate"])
             epochs = [e for e in range(1, trial.epoch + 1) if not (key == bad and e == 2)]
@@ -74,6 +76,23 @@ def test_every_run_has_the_trial_s_own_metrics_and_one_point_an_epoch(
                 assert history == expected
 
 
+def test_the_best_report_comes_last_under_names_of_its_own_at_its_epoch(
+    searched: Searched, children: list[Run]
+) -> None:
+    client = MlflowClient(tracking_uri=store_uri(searched[0]))
+    for trial, run in zip(searched[2].trials, children, strict=True):
+        finite = {epoch: value for epoch, value in trial.values.items() if math.isfinite(value)}
+        epoch = min(finite, key=lambda each: finite[each])
+        for key in ("dev/loss", "dev/accuracy", "epoch"):
+            (point,) = client.get_metric_history(run.info.run_id, f"best/{key}")
+            assert (point.step, point.timestamp) == (epoch, run.info.end_time)
+        assert run.data.metrics["best/dev/loss"] == finite[epoch]
+        assert run.data.metrics["best/dev/accuracy"] == 1 - finite[epoch]
+        assert run.data.metrics["best/epoch"] == epoch
+        assert run.data.metrics["cost/seconds"] == pytest.approx(trial.seconds)
+        assert run.data.metrics["cost/gpu_hours"] == 0
+
+
 def test_only_what_is_searched_is_a_parameter(searched: Searched, children: list[Run]) -> None:
     for trial, run in zip(searched[2].trials, children, strict=True):
         cuts = trial.point["cuts"]
@@ -83,7 +102,7 @@ def test_only_what_is_searched_is_a_parameter(searched: Searched, children: list
             "width": str(trial.point["width"]),
             "kind": trial.point["kind"],
             "fate": trial.point["fate"],
-            "cuts": "-".join(map(str, cuts)),
+            "cuts": str(cuts),
             **{f"cut_{i}": str(cut) for i, cut in enumerate(cuts, start=1)},
             "n_exits": str(len(cuts) + 1),
         }
@@ -147,14 +166,6 @@ def test_an_mlflow_error_in_mid_search_costs_warnings_and_no_trial(
     assert {f"{first}trial_{what}" for what in ("started", "reported", "ended")} <= set(warnings)
     assert warnings[-1].endswith(" events were refused and left out; they are in the journal")
     assert len(warnings) == len(set(warnings))
-
-
-def test_the_link_filters_sorts_and_charts() -> None:
-    assert chart_link("http://127.0.0.1:5000", "7", "dev/eer", "min") == (
-        "http://127.0.0.1:5000/#/experiments/7/runs?searchFilter=tags.kind%20%3D%20%27trial%27"
-        "&orderByKey=metrics.%60dev/eer%60&orderByAsc=true&compareRunsMode=CHART"
-    )
-    assert "orderByAsc=false" in chart_link("http://h", "7", "acc", "max")
 
 
 def test_no_telemetry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -10,8 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
@@ -33,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command as a user runs it, with the link it printed; ended by Ctrl-C."""
+    """The command as a user runs it, with the link to the charts; ended by Ctrl-C."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -62,7 +65,7 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait(30)
 
 
-def test_the_link_opens_an_experiment_whose_filter_finds_every_trial(
+def test_the_view_of_the_link_finds_every_trial_the_best_first(
     served: tuple[subprocess.Popen[str], str],
 ) -> None:
     link = urlsplit(served[1])
@@ -72,11 +75,12 @@ def test_the_link_opens_an_experiment_whose_filter_finds_every_trial(
         assert health.status == 200
     route, _, query = link.fragment.partition("?")
     experiment = route.split("/")[2]
-    order = parse_qs(query)["orderByKey"][0]
+    view = _view(base, experiment, parse_qs(query)["viewStateShareKey"][0])
+    assert view["orderByAsc"]
     body = {
         "experiment_ids": [experiment],
-        "filter": parse_qs(query)["searchFilter"][0],
-        "order_by": [f"{order} ASC"],
+        "filter": view["searchFilter"],
+        "order_by": [f"{view['orderByKey']} ASC"],
     }
     request = Request(
         f"{base}/api/2.0/mlflow/runs/search", json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -113,10 +117,20 @@ def test_a_port_that_is_taken_is_refused(folder: Path, capsys: pytest.CaptureFix
 
 def test_print_starts_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["ui", str(folder), "--print", "--port", "5123"]) == 0
-    link, command = capsys.readouterr().out.splitlines()
-    assert link.startswith("http://127.0.0.1:5123/#/experiments/")
+    *links, command = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in links] == ["charts", "table", "compare"]
+    assert all(line.split()[-1].startswith("http://127.0.0.1:5123/#/") for line in links)
     assert "mlflow server" in command
     assert "--host 127.0.0.1 --port 5123 --workers 1" in command
+
+
+def _view(base: str, experiment: str, name: str) -> dict[str, Any]:
+    """A view as MLflow's page unpacks it."""
+    with urlopen(f"{base}/api/2.0/mlflow/experiments/get?experiment_id={experiment}", timeout=30) as answer:
+        tags = {tag["key"]: tag["value"] for tag in json.load(answer)["experiment"]["tags"]}
+    packed = tags[f"mlflow.sharedViewState.{name}"].removeprefix("deflate;")
+    found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return found
 
 
 def _serving(folder: Path) -> list[int]:
