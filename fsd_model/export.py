@@ -13,6 +13,7 @@ from fsd_model.training_data import TrainingData
 from fsd_model.validation import DevResult
 
 # bfloat16 segments round to 8 bits; the detector computes them in float32.
+PROBE = 8
 PARITY = {"float32": 1e-4, "bfloat16": 5e-2}
 
 
@@ -64,7 +65,7 @@ def _card(config: TrainConfig, best: DevResult, data: TrainingData, parameters: 
 
 
 def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None:
-    expected = np.array(best.probe)
+    expected = np.array(best.scores[:PROBE])
     features_BFT = trainer.data.dev.features(np.arange(len(expected)))
     error = float(np.abs(detector.score_features(features_BFT) - expected).max())
     allowed = PARITY[best.precision] * max(1.0, float(np.abs(expected).max()))

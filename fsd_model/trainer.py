@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fsd_model import runtime
+from fsd_model.attack_rates import attack_rates
 from fsd_model.backbone import Backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
@@ -87,11 +88,11 @@ class Trainer:
             `train/loss`, its terms `train/hard`, `train/soft`, `train/feature`, `train/learning_rate`;
             `dev/loss`, `dev/eer`, `dev/cllr` (deepest exit) and their values at the best epoch so far,
             `dev/eer_best`, `dev/cllr_best`, `dev/loss_best`; `dev/eer_exit1`.. (one for each block of the
-            network, see `DevResult.padded_exits`). Rates are fractions. Of the network that would be
-            deployed, for one utterance: `deployed/parameters`, `deployed/multiply_adds`, and
-            `deployed/latency_ms`, measured on the run's device after the first epoch of each attempt. Of the
-            machine: `time/epoch_s` and `memory/peak_bytes`. What is measured, by clock or system, is another
-            number in every run (`machine.MEASURED`).
+            network, see `DevResult.padded_exits`); `dev/eer_attack_A01`.. (one for each attack on dev). Rates
+            are fractions. Of the network that would be deployed, for one utterance: `deployed/parameters`,
+            `deployed/multiply_adds`, and `deployed/latency_ms`, measured on the run's device after the first
+            epoch of each attempt. Of the machine: `time/epoch_s` and `memory/peak_bytes`. What is measured,
+            by clock or system, is another number in every run (`machine.MEASURED`).
 
         Raises:
             DivergenceError: the loss is no longer a finite number.
@@ -191,6 +192,7 @@ class Trainer:
             "dev/cllr_best": self.best.cllr,
             "dev/loss_best": self.best.loss,
             **exits,
+            **attack_rates(self.data.dev, result.scores),
         }
 
     def save(self, folder: Path) -> None:

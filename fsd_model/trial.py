@@ -25,12 +25,16 @@ from fsd_model.objective import resolve_groups
 from fsd_model.parallel import joined, processes_of_this_training
 from fsd_model.progress import progress_bar
 from fsd_model.relief import relieve
+from fsd_model.served_detector import served
 from fsd_model.split import SplitNetwork
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
+from fsd_model.trial_artifacts import dataset_name, illustrate, write_artifacts
 from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, run_folds
 
-__all__ = ["arms", "check", "cost", "describe", "prepare", "relieve", "run", "seeded"]
+__all__ = [
+    "arms", "check", "cost", "describe", "illustrate", "prepare", "relieve", "run", "seeded", "served",
+]  # fmt: skip
 
 
 class Context(Protocol):
@@ -104,11 +108,14 @@ def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
-    """Write the training state, the detector of the best epoch so far and the facts for `best.yaml`."""
+    """Write the training state, the detector of the best epoch so far, its dev scores and facts about it."""
     trainer.save(folder)
+    write_artifacts(trainer, folder / "artifacts")
     detector = export_detector(trainer, folder / "export" / "detector")
     facts = {
         "best_epoch": detector.card.epoch,
+        "dataset": dataset_name(trainer.config.data),
+        "data_source": str(trainer.config.data.root),
         "data_digest": detector.card.data_digest,
         "fingerprint": detector.card.fingerprint,
         "parameters": detector.card.parameters,

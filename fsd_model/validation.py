@@ -23,7 +23,6 @@ from fsd_model.split import SplitNetwork
 from fsd_model.training_data import FeatureSet
 
 BATCH = 64
-PROBE = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,8 @@ class DevResult:
         cllr: of the deepest exit's scores as they are, bits; tells epochs apart whose EER is the same.
         threshold: the score where miss and false-alarm rate of the deepest exit meet.
         exits: EER of each exit, shallowest first.
-        probe: scores of the first dev utterances, kept to prove that an exported detector scores the same.
+        scores: of the deepest exit, in the order of dev; an exported detector is calibrated on them and must
+            reproduce them.
         precision: in which the segments computed all this; a later attempt may use another.
     """
 
@@ -47,7 +47,7 @@ class DevResult:
     cllr: float
     threshold: float
     exits: tuple[float, ...]
-    probe: tuple[float, ...]
+    scores: tuple[float, ...]
     precision: Precision = "float32"
 
     def padded_exits(self, count: int) -> tuple[float, ...]:
@@ -67,7 +67,7 @@ class DevResult:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> DevResult:
-        return cls(**{**given, "exits": tuple(given["exits"]), "probe": tuple(given["probe"])})
+        return cls(**{**given, "exits": tuple(given["exits"]), "scores": tuple(given["scores"])})
 
 
 def exit_scores(
@@ -114,8 +114,8 @@ def validate(
     """
     scores_NE, loss = exit_scores(network, data, device, precision, processes)
     rates = eer_by_exit(scores_NE, data.labels_N)
-    probe = tuple(float(score) for score in scores_NE[:PROBE, -1])
+    scores = tuple(scores_NE[:, -1].tolist())
     calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))
     exits = tuple(rate.rate for rate in rates)
     rate, threshold = rates[-1].rate, rates[-1].threshold
-    return DevResult(epoch, loss, rate, calibration, threshold, exits, probe, precision)
+    return DevResult(epoch, loss, rate, calibration, threshold, exits, scores, precision)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pandas import DataFrame
 
 from fsd_model.machine import MEASURED
 from fsd_model.scoring import pooled_eer, read_scores
@@ -127,3 +128,34 @@ def test_scoring_files_prints_one_line_each_and_names_the_bad_one(searched, tiny
 def _columns(detector: Path) -> tuple[list[str], list[float]]:
     scores = read_scores(detector / "eval.scores.txt")
     return list(scores.utterances), scores.values.tolist()
+
+
+def test_mlflow_has_what_each_trial_left_and_the_winner_as_a_model(searched, tiny_corpus):
+    from mlflow import MlflowClient, pyfunc, set_tracking_uri
+
+    from fsd_model.audio import read_audio
+    from fsd_model.detector import Detector
+
+    out, _, _ = searched
+    client = MlflowClient(f"sqlite:///{out / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'smoke'")
+    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
+    assert len(runs) == 4
+    for run in runs:
+        files = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert files == {"config.yaml", "dev.scores.txt", "det.png", "scores.png"}
+        scores = read_scores(Path(client.download_artifacts(run.info.run_id, "dev.scores.txt")))
+        assert pooled_eer(scores).rate == run.data.metrics["best/dev/eer"] == run.data.metrics["dev/eer_best"]
+        attacks = {name for name in run.data.metrics if name.startswith("dev/eer_attack_")}
+        assert attacks == {f"dev/eer_attack_{attack}" for attack in set(scores.attacks) - {"-"}}
+        (used,) = run.inputs.dataset_inputs
+        assert used.dataset.name == f"{tiny_corpus.name} LA"
+        assert json.loads(used.dataset.profile)["digest"].startswith(used.dataset.digest)
+    champion = client.get_model_version_by_alias("smoke", "champion")
+    assert champion.run_id == min(runs, key=lambda run: run.data.metrics["dev/eer_best"]).info.run_id
+    set_tracking_uri(f"sqlite:///{out / 'mlflow.db'}")
+    model, detector = pyfunc.load_model("models:/smoke@champion"), Detector.load(out / "detector")
+    files = sorted((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())[:3]
+    answer = model.predict(DataFrame({"waveform": [read_audio(file).tolist() for file in files]}))
+    assert answer["score"].tolist() == [detector.score_file(file) for file in files]
+    assert answer["decision"].tolist() == [detector.decide(score) for score in answer["score"]]

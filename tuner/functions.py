@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ Arms = Callable[[Params], dict[str, dict[str, Any]]]
 Seeded = Callable[[Params, int], dict[int, dict[str, Any]]]
 Describe = Callable[[Params], dict[str, Any]]
 Cost = Callable[[Params], float]
+Illustrate = Callable[[Path], None]
+Served = Callable[[Path], Mapping[str, Any] | None]
 
 
 class Check(Protocol):
@@ -74,6 +77,18 @@ def load_relieve(name: str) -> Relieve | None:
 def load_cost(name: str) -> Cost | None:
     """`cost(params)` beside the trial function, where there is one."""
     found: Cost | None = getattr(_module(name), "cost", None)
+    return found
+
+
+def load_illustrate(name: str) -> Illustrate | None:
+    """`illustrate(folder)` beside the trial function, where there is one."""
+    found: Illustrate | None = getattr(_module(name), "illustrate", None)
+    return found
+
+
+def load_served(name: str) -> Served | None:
+    """`served(exported)` beside the trial function, where there is one."""
+    found: Served | None = getattr(_module(name), "served", None)
     return found
 
 

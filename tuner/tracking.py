@@ -16,6 +16,7 @@ from tuner.event import Event, Kind
 from tuner.outcome import Earlier
 from tuner.record import State
 from tuner.standings import Standings
+from tuner.trial_files import TrialFiles
 
 if TYPE_CHECKING:
     from tuner.tracking_runs import Runs
@@ -81,6 +82,7 @@ class Tracking:
 
     def _open(self) -> Runs:
         from tuner.tracking_client import StoreError, make_store, open_client, refused
+        from tuner.tracking_results import Results
         from tuner.tracking_runs import Runs
 
         try:
@@ -89,7 +91,9 @@ class Tracking:
             client = open_client(tracking_uri() or store_uri(self._place))
             experiment = _open_experiment(client, self._study.experiment, self._place)
             above = self._earlier.search if self._earlier else ""
-            runs = Runs(client, experiment, self._study, self._out, self._standings, above)
+            files = TrialFiles(self._study.storage or str(self._out), self._study.trial)
+            results = Results(client, experiment, self._study, self._out, files)
+            runs = Runs(client, experiment, self._study, self._standings, results, above)
             if self._past:
                 runs.find(self._past[0]["search"])
         except StoreError as error:
@@ -133,6 +137,28 @@ def note(out: Path, name: str, kind: str, tags: Mapping[str, Any]) -> None:
         texts["mlflow.parentRunId"] = parents[0].info.run_id
     run = client.create_run(experiment, tags={**texts, "kind": kind, "mlflow.runName": kind, "study": name})
     client.set_terminated(run.info.run_id)
+
+
+def attach(out: Path, name: str, files: Iterable[Path], below: str | None = None) -> None:
+    """Put files and folders below a folder of the study's own run, such as a report made after the search.
+
+    Args:
+        out: the study's folder.
+        name: of the study.
+        files: what to upload; folders keep their names.
+        below: name of a folder in the run, None for none.
+    Raises:
+        StudyError: there is no such study in the store.
+    """
+    from tuner.tracking_client import open_client
+    from tuner.tracking_files import upload
+
+    uri = tracking_uri() or store_uri(out)
+    client, experiment = open_client(uri), find_experiment(out, name, uri)
+    studies = client.search_runs([experiment], "tags.kind = 'study'", max_results=1)
+    if not studies:
+        raise StudyError(f"{out / STORE}: holds no run of the study {name}; was it tracked in this folder?")
+    upload(client, studies[0].info.run_id, files, below)
 
 
 def find_experiment(out: Path, name: str, uri: str | None = None) -> str:

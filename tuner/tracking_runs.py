@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -19,6 +18,7 @@ from tuner.record import State
 from tuner.standings import Standing, Standings
 from tuner.tracking_client import pages
 from tuner.tracking_labels import study_params, study_tags, trial_params, trial_tags
+from tuner.tracking_results import Results
 
 _STATUS = {
     State.COMPLETE: "FINISHED",
@@ -59,16 +59,17 @@ class Runs:
         client: of MLflow.
         experiment: id of the experiment.
         study: the study.
-        out: its folder, absolute; files are uploaded from it.
         standings: what each trial has come to; has heard of earlier sessions.
+        results: files, datasets and the winner.
         above: id of the search whose run is the parent of this one's, or "".
     """
 
     def __init__(
-        self, client: Any, experiment: str, study: Study, out: Path, standings: Standings, above: str = ""
-    ) -> None:
-        self._client, self._experiment, self._study, self._out = client, experiment, study, out
-        self._standings, self._above = standings, above
+        self, client: Any, experiment: str, study: Study, standings: Standings, results: Results,
+        above: str = "",
+    ) -> None:  # fmt: skip
+        self._client, self._experiment, self._study = client, experiment, study
+        self._standings, self._results, self._above = standings, results, above
         self._search = ""
         self._runs: dict[int | None, Run] = {}  # None: the study's own
         self._unsure = False  # whether a run may be there that we do not know of
@@ -167,7 +168,9 @@ class Runs:
     def _log(self, run: Run, metrics: Mapping[str, float], step: int, when: int) -> None:
         """With the event's own time: the same point again is no second point."""
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        self._client.log_batch(run.id, [Metric(name, value, when, step) for name, value in finite.items()])
+        first = self._study.metric.name  # the page that compares runs begins with what was written first
+        names = sorted(finite, key=lambda name: name != first)
+        self._client.log_batch(run.id, [Metric(name, finite[name], when, step) for name in names])
 
     def _retried(self, run: Run, event: Event) -> None:
         run.retries[_ms(event)] = event["cause"]
@@ -189,6 +192,7 @@ class Runs:
     def _sum_up(self, run: Run, standing: Standing, when: int) -> None:
         """The best report, under names of its own: tables show last values, and curves stay as they are."""
         self._log(run, standing.figures(), standing.epoch, when)
+        self._results.trial(run.id, self._run(None).id, standing.checkpoint)
 
     def _run_again(self, when: int) -> None:
         """The study and what ended only with it, where that was before."""
@@ -202,7 +206,12 @@ class Runs:
         self._log(run, event["figures"], 0, _ms(event))
         for key, value in event["tags"].items():
             self._client.set_tag(run.id, key, value)
-        self._upload(run, event["files"])
+        self._results.upload(run.id, event["files"])
+        best = event["tags"].get("best_trial")
+        if best is not None:
+            # in finals it is a trial of the search, whose runs these are not
+            trained = self._runs.get(int(best), run) if self._study.kind == "study" else run
+            self._results.crown(run.id, trained.id, self._search, int(best), event["files"])
 
     def _end_study(self, run: Run, event: Event) -> None:
         if self._late:
@@ -210,16 +219,8 @@ class Runs:
         counts = {f"trials/{each.value}": 0.0 for each in State if each is not State.RUNNING}
         counts |= {f"trials/{state}": float(count) for state, count in event["trials"].items()}
         self._log(run, counts, int(sum(counts.values())), _ms(event))
-        self._upload(run, ["study.yaml"])
+        self._results.upload(run.id, ["study.yaml", *self._results.reports()])
         self._end(run, event)
-
-    def _upload(self, run: Run, names: list[str]) -> None:
-        for file in _there(self._out / name for name in names):
-            self._client.log_artifact(run.id, str(file))
-
-
-def _there(files: Iterator[Path]) -> Iterator[Path]:
-    return (file for file in files if file.is_file())
 
 
 def _ms(event: Event) -> int:

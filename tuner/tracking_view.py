@@ -43,12 +43,15 @@ def links(base: str, study: Study, out: Path) -> dict[str, str]:
     trials = sorted(pages(client, experiment, TRIALS_FILTER), key=partial(_place, study.metric))
     client.set_experiment_tag(experiment, VIEW, prepared(study, [run.data.params for run in trials]))
     compared = [run.info.run_id for run in trials[:MOST]]
-    which = f" {MOST}/{len(trials)}" if len(trials) > MOST else ""
-    return {
+    which = f" best {MOST}" if len(trials) > MOST else ""
+    found = {
         "charts": view_link(base, experiment, "CHART"),
         "table": view_link(base, experiment, "TABLE"),
         f"compare{which}": compare_link(base, experiment, compared),
     }
+    if client.search_registered_models(f"name = '{study.name}'"):
+        found["champion"] = model_link(base, study.name)
+    return found
 
 
 def _place(metric: Metric, run: Any) -> tuple[float, str]:

@@ -12,7 +12,9 @@ A trial function is `run(params, context)`, named in a study file as `package.mo
   blocks run and `except Exception` sees nothing.
 
 What `save` writes under `folder/export/` is copied into the study's output folder when the trial wins, and a
-flat JSON object in `folder/facts.json` is quoted in `best.yaml`.
+flat JSON object in `folder/facts.json` is quoted in `best.yaml`. In it `data_digest` identifies the data, to
+which `dataset` may give a name and `data_source` a place: they are the trial's dataset in MLflow. What `save`
+writes under `folder/artifacts/` (64 MiB at most) goes to the trial's MLflow run when the trial has ended.
 
 The module of the function may also have
 * `prepare(settings) -> settings`: called once by the driver before the search (resolve paths, build caches);
@@ -23,6 +25,13 @@ The module of the function may also have
 with
   values; `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or raised as an
   ArithmeticError); None where nothing helps: the trial has failed;
+* `illustrate(folder)`: draws figures of what `save` wrote under `artifacts/`, of which `folder` is a copy,
+  beside it; called once for each ended trial, by a thread of the search's own process (no pyplot);
+* `served(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`: how MLflow
+  loads what the winner exported into the folder `exported` as a model. `loader` is a module whose
+  `_load_pyfunc(path, model_config)` returns something with `predict`, `folder` what to load below `exported`,
+  `input` and `output` an example of a call (column -> values of each row), `requirements` packages, `config`
+  the `model_config` unless the caller gives another;
 * `cost(params) -> float`: orders configurations by the time of an epoch, without data;
 * `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
   `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
