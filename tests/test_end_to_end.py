@@ -130,8 +130,8 @@ def _columns(detector: Path) -> tuple[list[str], list[float]]:
     return list(scores.utterances), scores.values.tolist()
 
 
-def test_mlflow_has_what_each_trial_left_and_the_winner_as_a_model(searched, tiny_corpus):
-    from mlflow import MlflowClient, pyfunc, set_tracking_uri
+def test_mlflow_has_what_each_trial_left_and_the_winner_as_a_model(searched, tiny_corpus, monkeypatch):
+    from mlflow import MlflowClient, pyfunc
 
     from fsd_model.audio import read_audio
     from fsd_model.detector import Detector
@@ -153,7 +153,7 @@ def test_mlflow_has_what_each_trial_left_and_the_winner_as_a_model(searched, tin
         assert json.loads(used.dataset.profile)["digest"].startswith(used.dataset.digest)
     champion = client.get_model_version_by_alias("smoke", "champion")
     assert champion.run_id == min(runs, key=lambda run: run.data.metrics["dev/eer_best"]).info.run_id
-    set_tracking_uri(f"sqlite:///{out / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")
     model, detector = pyfunc.load_model("models:/smoke@champion"), Detector.load(out / "detector")
     files = sorted((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())[:3]
     answer = model.predict(DataFrame({"waveform": [read_audio(file).tolist() for file in files]}))

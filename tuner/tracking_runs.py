@@ -15,7 +15,7 @@ from mlflow.entities import Metric, Param, RunTag
 from tuner.definition import Study
 from tuner.event import Event, Kind
 from tuner.record import State
-from tuner.standings import Standing, Standings
+from tuner.standings import Standings
 from tuner.tracking_client import pages
 from tuner.tracking_labels import study_params, study_tags, trial_params, trial_tags
 from tuner.tracking_results import Results
@@ -166,11 +166,13 @@ class Runs:
             run.points.add((event["epoch"], _ms(event)))
 
     def _log(self, run: Run, metrics: Mapping[str, float], step: int, when: int) -> None:
+        self._client.log_batch(run.id, self._points(metrics, step, when))
+
+    def _points(self, metrics: Mapping[str, float], step: int, when: int) -> list[Metric]:
         """With the event's own time: the same point again is no second point."""
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         first = self._study.metric.name  # the page that compares runs begins with what was written first
-        names = sorted(finite, key=lambda name: name != first)
-        self._client.log_batch(run.id, [Metric(name, finite[name], when, step) for name in names])
+        return [Metric(name, finite[name], when, step) for name in sorted(finite, key=lambda n: n != first)]
 
     def _retried(self, run: Run, event: Event) -> None:
         run.retries[_ms(event)] = event["cause"]
@@ -183,16 +185,15 @@ class Runs:
         if run.ended is not None and run.ended >= _ms(event):  # of this session or of a later one
             return
         state, reason = State(event["state"]), event["reason"][:_TEXT]
-        if event.trial is not None and state is not State.INTERRUPTED:
-            self._sum_up(run, self._standings[event.trial], _ms(event))
-        self._client.log_batch(run.id, tags=[RunTag("state", state), RunTag("stop_reason", reason)])
+        tags = [RunTag("state", state), RunTag("stop_reason", reason)]
+        if event.trial is None or state is State.INTERRUPTED:
+            self._client.log_batch(run.id, tags=tags)
+        else:
+            trial = self._standings[event.trial]
+            self._client.log_batch(run.id, self._points(trial.figures(), trial.epoch, _ms(event)), tags=tags)
+            self._results.trial(run.id, self._run(None).id, trial.checkpoint)
         self._client.set_terminated(run.id, _STATUS[state], _ms(event))
         run.ended, run.interrupted = _ms(event), state is State.INTERRUPTED
-
-    def _sum_up(self, run: Run, standing: Standing, when: int) -> None:
-        """The best report, under names of its own: tables show last values, and curves stay as they are."""
-        self._log(run, standing.figures(), standing.epoch, when)
-        self._results.trial(run.id, self._run(None).id, standing.checkpoint)
 
     def _run_again(self, when: int) -> None:
         """The study and what ended only with it, where that was before."""

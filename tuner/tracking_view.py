@@ -18,11 +18,12 @@ from urllib.parse import quote
 from tuner.definition import Study
 from tuner.settings import Metric
 from tuner.standings import BEST, COST
+from tuner.tracking import TRIALS_FILTER, find_experiment, store_uri
 from tuner.tracking_labels import trial_names
 
-TRIALS_FILTER = "tags.kind = 'trial'"
 MOST = 100  # trials in one comparison: the address of the page holds the id of each
 VIEW = "mlflow.sharedViewState.trials"
+_AS_MEASURED = {"lineSmoothness": 0, "useGlobalLineSmoothing": True, "useGlobalXaxisKey": True}
 _CATEGORIES = 30  # MLflow leaves out runs with a further text on an axis
 
 
@@ -36,7 +37,6 @@ def links(base: str, study: Study, out: Path) -> dict[str, str]:
     Raises:
         StudyError: the store holds no such experiment.
     """
-    from tuner.tracking import find_experiment, store_uri
     from tuner.tracking_client import open_client, pages
 
     client, experiment = open_client(store_uri(out)), find_experiment(out, study.name)
@@ -117,11 +117,11 @@ def prepared(study: Study, params: Sequence[Mapping[str, str]]) -> str:
         "isAccordionReordered": True,
         "compareRunSections": [
             _section("parallel", "Parallel coordinates", columns=1, cardHeight=420),
-            _section("learning", "Learning curves", columns=2),
+            _section("learning", "Learning curves", columns=min(2, len(study.goals)), cardHeight=420),
         ],
         "compareRunCharts": [
             _chart("PARALLEL", "parallel", selectedParams=axes(params, names), selectedMetrics=best[:1]),
-            *(_chart("LINE", "learning", metricKey=goal.name) for goal in study.goals),
+            *(_chart("LINE", "learning", metricKey=goal.name, **_AS_MEASURED) for goal in study.goals),
         ],
     }  # fmt: skip
     packed = zlib.compress(json.dumps(state).encode(), 9)

@@ -16,8 +16,7 @@ from tuner.definition import Study
 from tuner.errors import StudyError
 from tuner.record import State
 from tuner.study import Outcome, search_local
-from tuner.tracking import find_experiment, store_uri
-from tuner.tracking_view import TRIALS_FILTER
+from tuner.tracking import TRIALS_FILTER, find_experiment, store_uri
 
 Searched = tuple[Path, Study, Outcome]
 

@@ -7,9 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
-from mlflow import MlflowClient
+from mlflow import MlflowClient, pyfunc
 from mlflow.entities import Run
 from pandas import DataFrame
 
@@ -104,8 +103,7 @@ def test_the_champion_is_the_winner_with_signature_and_example(
         model.model_id for model in client.search_logged_models([find_experiment(out, NAME)])
     ]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri(out))
-    mlflow.set_tracking_uri(store_uri(out))
-    model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    model = pyfunc.load_model(f"models:/{NAME}@champion")
     assert model.predict(DataFrame({"a": [1.0]}))["sum"].tolist() == [1.0 + outcome.best.point["x"]]
     assert model.metadata.get_input_schema().input_names() == ["a"]
     assert model.metadata.get_output_schema().input_names() == ["sum"]

@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from mlflow import MlflowClient, pyfunc
+from pandas import DataFrame
 
 from tests.tuner.conftest import quiet, toy_study
 from tuner import cli
@@ -90,6 +92,33 @@ def test_the_view_of_the_link_finds_every_trial_the_best_first(
     values = [next(m["value"] for m in run["data"]["metrics"] if m["key"] == "dev/loss") for run in runs]
     assert len(values) == TRIALS
     assert values == sorted(values)
+
+
+def test_a_search_tracked_by_the_server_leaves_files_and_champion_there(
+    served: tuple[subprocess.Popen[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = served[1].partition("/#")[0]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", base)
+    study = toy_study(
+        name="afar", trial="tests.tuner.leaving:run", epochs=1, trials=1, search={"x": {"float": [0, 1]}},
+        metric={"name": "loss", "mode": "min"}, scheduler={"name": "none"},
+    )  # fmt: skip
+    search_local(study, tmp_path / "out", quiet())
+    client = MlflowClient(base)
+    (experiment,) = client.search_experiments(filter_string="name = 'afar'")
+    (run,) = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
+    assert {"artifacts_left_out", "champion_left_out"}.isdisjoint(run.data.tags)
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+        "config.json",
+        "deep",
+        "figure.svg",
+    }
+    version = client.get_model_version_by_alias("afar", "champion")
+    assert version.run_id == run.info.run_id
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", base)
+    model = pyfunc.load_model("models:/afar@champion")
+    x = float(run.data.params["x"])
+    assert model.predict(DataFrame({"a": [1.0]}))["sum"].tolist() == [1.0 + x]
 
 
 def test_ctrl_c_ends_the_server_with_its_children(
