@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from tuner.definition import Study
 from tuner.errors import StudyError
 from tuner.event import Event, Kind
 from tuner.outcome import Earlier
-from tuner.record import State
 from tuner.standings import Standings
 from tuner.trial_files import TrialFiles
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
 STORE = "mlflow.db"
 URI = "MLFLOW_TRACKING_URI"
-_START_S = 15.0  # until the processes of trials have started
 TRIALS_FILTER = "tags.kind = 'trial'"
+_START_S = 15.0  # until the processes of trials have started
 
 
 class Tracking:

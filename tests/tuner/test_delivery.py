@@ -20,10 +20,13 @@ from tests.tuner.test_failures import failing_study
 from tuner.definition import Study
 from tuner.event import Event, Kind
 from tuner.journal import read_events
+from tuner.standings import Standings
 from tuner.study import search_local
 from tuner.tracking import STORE
 from tuner.tracking_client import open_client
+from tuner.tracking_results import Results
 from tuner.tracking_runs import Runs
+from tuner.trial_files import TrialFiles
 
 NUMBERS = count()
 
@@ -106,7 +109,12 @@ class Store:
         self._experiment = self.client.create_experiment(self.name, artifact_location=place.as_uri())
 
     def runs(self, client: Any | None = None, known: bool = False) -> Runs:
-        runs = Runs(client or self.client, self._experiment, self.told.study, self.told.out)
+        study, out, used = self.told.study, self.told.out, client or self.client
+        standings = Standings(study)
+        for event in self.told.events:
+            standings.take(event)
+        results = Results(used, self._experiment, study, out, TrialFiles(str(out), study.trial))
+        runs = Runs(used, self._experiment, study, standings, results)
         if known:
             runs.find(self.told.events[0]["search"])
         return runs
