@@ -37,12 +37,13 @@ Pad: TypeAlias = Literal["zero", "reflect"]
 Features: TypeAlias = NDArray[np.float32]
 
 MAX_SAMPLES = 80_000
-_FFT, _HOP, _FRAMES = 1728, 130, 600
-_LFCC_FFT, _LFCC_WINDOW, _LFCC_HOP, _LFCC_FRAMES, _COEFFICIENTS = 512, 320, 160, 400, 20
+FFT, HOP, FRAMES = 1728, 130, 600
+LFCC_FFT, LFCC_WINDOW, LFCC_HOP, LFCC_FRAMES, COEFFICIENTS = 512, 320, 160, 400, 20
+LOG_FLOOR = math.exp(-80)
 _SHAPES: dict[Spectral, tuple[int, int]] = {
-    "f0_subband": (45, _FRAMES),
-    "log_power_spectrum": (432, _FRAMES),
-    "lfcc": (60, _LFCC_FRAMES),
+    "f0_subband": (45, FRAMES),
+    "log_power_spectrum": (432, FRAMES),
+    "lfcc": (60, LFCC_FRAMES),
 }
 _NUMPY_PAD: dict[Pad, Literal["constant", "reflect"]] = {"zero": "constant", "reflect": "reflect"}
 
@@ -125,11 +126,11 @@ def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
     Raises:
         InputError: as `extract`.
     """
-    window = torch.hann_window(_LFCC_WINDOW, dtype=torch.float64)
-    power_KT = _stft(_checked(waveform_S), _LFCC_FFT, _LFCC_HOP, window, pad).abs().square()
+    window = torch.hann_window(LFCC_WINDOW, dtype=torch.float64)
+    power_KT = _stft(_checked(waveform_S), LFCC_FFT, LFCC_HOP, window, pad).abs().square()
     static_FT = _lfcc_dct().T @ torch.log(_lfcc_filters().T @ power_KT + 1e-6)
     delta_FT = compute_deltas(static_FT)
-    return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]), _LFCC_FRAMES)
+    return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]), LFCC_FRAMES)
 
 
 def waveform(waveform_S: Waveform, samples: int) -> Features:
@@ -170,9 +171,9 @@ def _log_spectrogram(waveform_S: Waveform, pad: Pad, bins: int) -> Features:
     samples_S = _checked(waveform_S)
     emphasised_S = samples_S.copy()
     emphasised_S[1:] -= 0.97 * samples_S[:-1]
-    window = torch.blackman_window(_FFT, periodic=False, dtype=torch.float64)
-    magnitude_FT = _stft(emphasised_S, _FFT, _HOP, window, pad)[:bins].abs()
-    return _finish(torch.log(magnitude_FT + math.exp(-80)), _FRAMES)
+    window = torch.blackman_window(FFT, periodic=False, dtype=torch.float64)
+    magnitude_FT = _stft(emphasised_S, FFT, HOP, window, pad)[:bins].abs()
+    return _finish(torch.log(magnitude_FT + LOG_FLOOR), FRAMES)
 
 
 def _finish(features_FT: Tensor, length: int) -> Features:
@@ -203,14 +204,14 @@ def _checked(waveform_S: Waveform, longest: int = MAX_SAMPLES) -> NDArray[np.flo
 @cache
 def _lfcc_filters() -> Tensor:
     filters_KF: Tensor = linear_fbanks(
-        _LFCC_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, _COEFFICIENTS, SAMPLE_RATE
+        LFCC_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, COEFFICIENTS, SAMPLE_RATE
     ).double()
     return filters_KF
 
 
 @cache
 def _lfcc_dct() -> Tensor:
-    matrix_FF: Tensor = create_dct(_COEFFICIENTS, _COEFFICIENTS, norm="ortho").double()
+    matrix_FF: Tensor = create_dct(COEFFICIENTS, COEFFICIENTS, norm="ortho").double()
     return matrix_FF
 
 
