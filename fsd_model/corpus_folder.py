@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fsd_model.corpus_plan import SPLITS, Variant
-from fsd_model.corpus_voices import Split
+from fsd_model.corpus_voices import LICENCE, Split
 from fsd_model.errors import InputError
 
 _SUMMARY_FILE = "corpus.json"
@@ -24,6 +24,7 @@ class CorpusSummary:
         left_out: attack ids that the machine could not make (no speech synthesiser).
         recordings: digest of the source recordings.
         digest: digest of every protocol and audio file.
+        licence: that of the source recordings.
     """
 
     variant: Variant
@@ -32,6 +33,7 @@ class CorpusSummary:
     left_out: list[str]
     recordings: str
     digest: str
+    licence: str = LICENCE
 
 
 def protocol_path(root: Path, split: Split) -> Path:

@@ -13,6 +13,7 @@ import soundfile
 from fsd_model.attacks.spectra import SAMPLE_RATE_HZ, Floats
 
 RECORDINGS = Path(__file__).parent / "recordings"
+LICENCE = "that of each source recording: GPL-2.0, CC-BY-SA-3.0 or CC-BY-3.0 (fsd_model/recordings/README.md)"
 
 Split = Literal["train", "dev", "eval"]
 

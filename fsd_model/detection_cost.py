@@ -75,10 +75,16 @@ def actual_dcf_of(
 ) -> float:
     """`actual_dcf` of scores that are sorted already."""
     miss, false_alarm = _weights(prior_spoof, c_miss, c_fa)
-    first_accepted = int(ranking.scores_N.searchsorted(-math.log(miss / false_alarm)))
+    first_accepted = int(ranking.scores_N.searchsorted(bayes_threshold(prior_spoof, c_miss, c_fa)))
     frr = ranking.positives_N[:first_accepted].sum() / ranking.positives_N.sum()
     far = ranking.negatives_N[first_accepted:].sum() / ranking.negatives_N.sum()
     return float((miss * frr + false_alarm * far) / min(miss, false_alarm))
+
+
+def bayes_threshold(prior_spoof: float = PRIOR_SPOOF, c_miss: float = C_MISS, c_fa: float = C_FA) -> float:
+    """The log-likelihood ratio from which on accepting speech costs less; Args and Raises as `min_dcf`."""
+    miss, false_alarm = _weights(prior_spoof, c_miss, c_fa)
+    return 0.0 - math.log(miss / false_alarm)  # no -0.0
 
 
 def _weights(prior_spoof: float, c_miss: float, c_fa: float) -> tuple[float, float]:

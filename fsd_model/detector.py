@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from fsd_model.atomic import write_text
 from fsd_model.audio import SAMPLE_RATE, Waveform, at_16_khz, read_audio
 from fsd_model.backbone import NetworkConfig
+from fsd_model.calibration import Calibration
 from fsd_model.dataset import DataConfig
+from fsd_model.detector_files import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    read_card,
+    read_weights,
+    write_card,
+    write_weights,
+)
+from fsd_model.dev_figures import DevFigures
 from fsd_model.errors import InputError
 from fsd_model.features import FeatureConfig, extract
 from fsd_model.left_out import LeftOut
+from fsd_model.model_card import MODEL_CARD_FILE, model_card
 from fsd_model.networks import Network, NetworkFactory, build_network
+from fsd_model.operating_point import Decision, OperatingPoint, Verdict
 from fsd_model.packing import as_stored
 from fsd_model.settings import Settings
 from fsd_model.split import Cuts, DeployedNetwork, SplitNetwork, deploy
-
-CARD_FILE = "detector.json"
-WEIGHTS_FILE = "weights.safetensors"
-
-Decision = Literal["bonafide", "spoof"]
 
 
 class DetectorCard(Settings):
@@ -36,38 +42,44 @@ class DetectorCard(Settings):
 
     Attributes:
         format: version of this file's form.
-        feature, network: front end and deployed network.
-        threshold: scores above it are called bona fide; the point on dev where both error rates meet.
         polarity: the meaning of a score.
-        dev_eer: EER on dev at the chosen epoch, a fraction; optimistic, since that epoch was chosen on dev.
+        feature, network: front end and deployed network.
+        calibration: from score to log-likelihood ratio.
+        operating_point: prior, costs and threshold of a decision, unless others are given.
+        dev: what it reached on dev.
         epoch: the chosen epoch, from 1.
         trained_cuts: where the network was cut in training; the deployed network has no extra exit left.
         parameters: of the deployed network.
         data: the corpus it was trained on.
         data_digest: SHA-256 over names, labels and audio of train and dev.
+        licence: of the training data, as the corpus states it.
         left_out: files of train and dev that `data.skip_bad` left out.
         fingerprint: SHA-256 of the training configuration.
         seed: of the training run.
+        versions: of the software, by package.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
+    polarity: Literal["higher = more bona fide"] = "higher = more bona fide"
     feature: FeatureConfig
     network: Network
-    threshold: float
-    polarity: Literal["higher = more bona fide"] = "higher = more bona fide"
-    dev_eer: float = Field(ge=0, le=1)
+    calibration: Calibration
+    operating_point: OperatingPoint
+    dev: DevFigures
     epoch: int = Field(ge=1)
     trained_cuts: Annotated[Cuts, Field(strict=False)]
     parameters: int = Field(ge=1)
     data: DataConfig
     data_digest: str
+    licence: str
     left_out: Annotated[tuple[LeftOut, ...], Field(strict=False)] = ()
     fingerprint: str
     seed: int
+    versions: dict[str, str]
 
 
 class Detector:
-    """A front end, a network and a threshold.
+    """A front end, a network, a calibration and an operating point.
 
     Args:
         card: what the detector is.
@@ -82,34 +94,37 @@ class Detector:
 
     @classmethod
     def load(cls, folder: Path | str, allow_code: bool = False) -> Self:
-        """Load a detector folder.
+        """Load a detector folder; nothing is unpickled.
 
         Args:
             folder: as `save` wrote it.
             allow_code: a detector with a network of one's own names code to import; run it.
 
         Raises:
-            InputError: a missing or damaged file, or code that was not allowed or cannot be imported.
+            InputError: a missing, damaged, changed or foreign file, one of another format, or code that was
+                not allowed or cannot be imported.
         """
         folder = Path(folder)
-        card = _read_card(folder / CARD_FILE)
+        content, weights_sha256 = read_card(folder)
+        card = _checked(content, folder / CARD_FILE)
         if isinstance(card.network, NetworkFactory) and not allow_code:
             raise InputError(
                 f"{folder}: this detector runs the code `{card.network.factory}`; if you trust it, allow it"
                 " (--allow-code, in Python allow_code=True)"
             )
+        state = read_weights(folder, weights_sha256)
         network = empty_network(card.network, card.feature)
         try:
-            network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        except (OSError, SafetensorError, RuntimeError) as error:
+            network.load_state_dict(state)
+        except RuntimeError as error:
             first = str(error).splitlines()[0]
             raise InputError(
-                f"{folder / WEIGHTS_FILE}: not this detector's weights ({first}); export it again"
+                f"{folder / WEIGHTS_FILE}: not weights of this network ({first}); export it again"
             ) from error
         return cls(card, network, folder)
 
     def save(self, folder: Path) -> None:
-        """Write the folder: `detector.json` and `weights.safetensors`.
+        """Write the folder: `weights.safetensors`, `detector.json` and the model card `README.md`.
 
         Raises:
             InputError: full disk or no permission.
@@ -118,12 +133,9 @@ class Detector:
             name: value.clone(memory_format=torch.contiguous_format)
             for name, value in self.network.state_dict().items()
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_file(state, folder / WEIGHTS_FILE)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{folder}: cannot write the detector ({error}); free some space") from error
-        write_text(folder / CARD_FILE, self.card.model_dump_json(indent=2) + "\n")
+        weights_sha256 = write_weights(folder, state)
+        write_card(folder, self.card.model_dump(mode="json"), weights_sha256)
+        write_text(folder / MODEL_CARD_FILE, model_card(self.card, weights_sha256))
 
     def digest(self) -> str:
         """SHA-256 over card and weights: what makes two detectors the same."""
@@ -163,9 +175,49 @@ class Detector:
         """
         return self.score(read_audio(path))
 
-    def decide(self, score: float) -> Decision:
-        """ "bonafide" for a score above the threshold, else "spoof"."""
-        return "bonafide" if score > self.card.threshold else "spoof"
+    def llr(self, score: float) -> float:
+        """Natural log-likelihood ratio of a score: above 0 speaks for bona fide speech, whatever the prior.
+
+        Raises:
+            InputError: a score that is NaN or infinite.
+        """
+        return self.card.calibration.llr(score)
+
+    def verdict(
+        self,
+        score: float,
+        prior_spoof: float | None = None,
+        cost_miss: float | None = None,
+        cost_false_alarm: float | None = None,
+    ) -> Verdict:
+        """All that a score means: log-likelihood ratio, probability of spoofed speech, decision.
+
+        Args:
+            score: of `score`, `score_file` or `score_features`.
+            prior_spoof: how often speech is spoofed, in (0, 1); None: as the card's operating point.
+            cost_miss: of refusing bona fide speech, > 0.
+            cost_false_alarm: of accepting spoofed speech, > 0.
+
+        Raises:
+            InputError: a score that is NaN or infinite, a prior or cost out of range.
+        """
+        point = self.card.operating_point.changed(prior_spoof, cost_miss, cost_false_alarm)
+        return point.verdict(score, self.llr(score))
+
+    def decide(
+        self,
+        score: float,
+        prior_spoof: float | None = None,
+        cost_miss: float | None = None,
+        cost_false_alarm: float | None = None,
+    ) -> Decision:
+        """ "bonafide" or "spoof", whichever costs less at the operating point; otherwise as `verdict`."""
+        return self.verdict(score, prior_spoof, cost_miss, cost_false_alarm).decision
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on the card's operating point decides for bona fide; may be infinite."""
+        return self.card.calibration.score(self.card.operating_point.threshold)
 
 
 def empty_network(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> DeployedNetwork:
@@ -173,11 +225,9 @@ def empty_network(network: NetworkConfig | NetworkFactory, feature: FeatureConfi
     return deploy(SplitNetwork(build_network(network, feature), ()))
 
 
-def _read_card(path: Path) -> DetectorCard:
-    if not path.is_file():
-        raise InputError(f"{path}: not a detector folder; give the folder that a search or training exported")
+def _checked(content: dict[str, Any], path: Path) -> DetectorCard:
     try:
-        return DetectorCard.model_validate_json(path.read_bytes())
+        return DetectorCard.model_validate_json(json.dumps(content))  # JSON: its lists are tuples here
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -153,7 +153,7 @@ def evaluate(
     bad = {each.name: each.reason for each in left_out or ()}
     trials = [Trial.of(utterance) for utterance in utterances if utterance.name not in bad]
     records = [{"name": name, "reason": reason} for name, reason in bad.items()]
-    threshold = detector.card.threshold
+    threshold = detector.threshold
     scored = Scored(split, detector.digest(), str(data.root), threshold, _reading(data, utterances), records)
     result = summarise(scored, scores, trials, organisers_asv(data, split))
     write_scores(out / f"{split}{SCORES_SUFFIX}", scores)

@@ -39,7 +39,7 @@ class Evaluation:
         data: folder of the corpus.
         utterances: how many were scored.
         eer: pooled EER.
-        false_alarm, miss: error rates at the detector's own threshold (spoof accepted, bona fide refused).
+        false_alarm, miss: error rates at the detector's operating point (spoof accepted, bona fide refused).
         figures: pooled, by name (`fsd_model.figures`); min t-DCF where the organisers' ASV scores are there.
         intervals: 95 %, of each figure.
         eer_by_attack: each attack's spoofs against all bona fide.

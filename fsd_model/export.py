@@ -1,16 +1,28 @@
-"""From a trainer to a detector folder, with a parity check."""
+"""From a trainer to a detector folder: calibrated on dev, with a parity check."""
 
 from __future__ import annotations
 
+import platform
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from fsd_model.calibration import fit_calibration
 from fsd_model.config import TrainConfig
+from fsd_model.dataset import BONAFIDE, SPOOF
 from fsd_model.detector import Detector, DetectorCard, empty_network
+from fsd_model.dev_figures import dev_figures
+from fsd_model.licence import licence_of
+from fsd_model.operating_point import OperatingPoint
+from fsd_model.scoring import Scores
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import TrainingData
 from fsd_model.validation import DevResult
+
+_PACKAGES = ("fsd-tuner", "torch", "torchaudio", "numpy", "scipy", "soundfile")
 
 # bfloat16 segments round to 8 bits; the detector computes them in float32.
 PROBE = 8
@@ -48,20 +60,37 @@ def export_detector(trainer: Trainer, folder: Path) -> Detector:
 
 
 def _card(config: TrainConfig, best: DevResult, data: TrainingData, parameters: int) -> DetectorCard:
+    dev, point = data.dev, OperatingPoint.of()
+    names, attacks = [u.name for u in dev.utterances], [u.attack for u in dev.utterances]
+    scores = Scores(names, attacks, dev.labels_N, np.array(best.scores))
+    calibration = fit_calibration(scores.of_class(BONAFIDE), scores.of_class(SPOOF))
     return DetectorCard(
         feature=config.feature,
         network=config.network,
-        threshold=best.threshold,
-        dev_eer=best.eer,
+        calibration=calibration,
+        operating_point=point,
+        dev=dev_figures(scores, [u.speaker for u in dev.utterances], calibration, point),
         epoch=best.epoch,
         trained_cuts=config.split,
         parameters=parameters,
         data=config.data,
         data_digest=data.digest,
+        licence=licence_of(config.data),
         left_out=data.left_out,
         fingerprint=config.fingerprint(),
         seed=config.seed,
+        versions=versions(),
     )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of the software that the numbers depend on, by package; one that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fsd_model.corpus_plan import SPLITS, Variant
-from fsd_model.corpus_voices import Split
+from fsd_model.corpus_voices import LICENCE, Split
 from fsd_model.errors import InputError
 
 _SUMMARY_FILE = "corpus.json"
@@ -23,6 +23,7 @@ class ReplaySummary:
         files: number of files by split, then by attack ("-" for bona fide).
         recordings: digest of the source recordings.
         digest: digest of every protocol and audio file.
+        licence: that of the source recordings.
     """
 
     variant: Variant
@@ -31,6 +32,7 @@ class ReplaySummary:
     files: dict[str, dict[str, int]]
     recordings: str
     digest: str
+    licence: str = LICENCE
 
 
 def replay_protocol(track: Path, split: Split) -> Path:

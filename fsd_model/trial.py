@@ -119,7 +119,7 @@ def save_trial(trainer: Trainer, folder: Path) -> None:
         "data_digest": detector.card.data_digest,
         "fingerprint": detector.card.fingerprint,
         "parameters": detector.card.parameters,
-        "threshold": detector.card.threshold,
+        "threshold": detector.card.operating_point.threshold,
     }
     write_text(folder / "facts.json", json.dumps(facts, indent=2) + "\n")
 

@@ -111,18 +111,21 @@ def test_scoring_files_prints_one_line_each_and_names_the_bad_one(searched, tiny
     fsd_tuner(tiny_corpus, store, "evaluate", out / "detector")
     files = sorted((tiny_corpus / "LA/ASVspoof2019_LA_eval/flac").iterdir())[:3]
     (tmp_path / "bad.wav").write_bytes(b"no audio")
-    done = fsd_tuner(
-        tiny_corpus, store, "score", out / "detector", files[0], tmp_path / "bad.wav", *files[1:]
-    )
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    given = (out / "detector", files[0], tmp_path / "bad.wav", *files[1:])
+    done = fsd_tuner(tiny_corpus, store, "score", *given, "--skip-bad")
+    assert done.returncode == 0, done.stderr
+    told, *rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
     recorded = dict(zip(*_columns(out / "detector"), strict=True))
     assert [row[0] for row in rows] == [str(file) for file in files]
     for row, file in zip(rows, files, strict=True):
-        assert float(row[1]) == pytest.approx(recorded[file.stem], abs=1e-3)
-        assert (row[2] == "bonafide") == (float(row[1]) > float(row[3].split()[1]))
-    assert done.returncode == 2
+        found = dict(zip(told, row, strict=True))
+        assert float(found["score"]) == pytest.approx(recorded[file.stem], abs=1e-3)
+        assert (found["decision"] == "bonafide") == (float(found["llr"]) >= -0.6418539)
     assert "bad.wav" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert "3 files in " in done.stderr
+    refused = fsd_tuner(tiny_corpus, store, "score", *given)
+    assert refused.returncode == 2
+    assert "--skip-bad" in refused.stderr
 
 
 def _columns(detector: Path) -> tuple[list[str], list[float]]:

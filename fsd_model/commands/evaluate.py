@@ -78,7 +78,7 @@ def _show(result: Evaluation, folder: Path) -> None:
         if rates:
             _show_rates(kind, rates)
     typer.echo(
-        f"at the detector's threshold: {100 * result.false_alarm:.2f} % of spoofs accepted, "
+        f"at the detector's operating point: {100 * result.false_alarm:.2f} % of spoofs accepted, "
         f"{100 * result.miss:.2f} % of bona fide refused"
     )
     if not result.min_tdcf:

@@ -38,7 +38,7 @@ def measure(corpus: Path, kind: str, epochs: int, seed: int) -> tuple[float, flo
     with tempfile.TemporaryDirectory() as folder:
         detector: Detector = export_detector(trainer, Path(folder))
         result = evaluate(detector, DataConfig(root=corpus), "eval", Path(folder), jobs=2)
-    return detector.card.dev_eer, result.eer, seconds[len(seconds) // 2]
+    return detector.card.dev.eer, result.eer, seconds[len(seconds) // 2]
 
 
 def main() -> None:

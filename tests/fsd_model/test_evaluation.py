@@ -12,7 +12,7 @@ import pytest
 from fsd_model.asv_scores import read_asv_scores
 from fsd_model.backbone import NetworkConfig
 from fsd_model.dataset import DataConfig, read_split
-from fsd_model.detector import Detector, DetectorCard, empty_network
+from fsd_model.detector import Detector, empty_network
 from fsd_model.errors import InputError
 from fsd_model.evaluation import earlier_evaluation, evaluate
 from fsd_model.features import FeatureConfig
@@ -20,26 +20,14 @@ from fsd_model.metrics import AsvErrorRates, min_tdcf
 from fsd_model.openings import read_openings
 from fsd_model.scoring import read_scores
 from fsd_model.trials import read_trials
+from tests.fsd_model.cards import card
 
 NETWORK = NetworkConfig(depth=9)
 
 
-def detector(threshold: float = 0.0) -> Detector:
+def detector() -> Detector:
     """An untrained detector: its scores are arbitrary but finite."""
-    card = DetectorCard(
-        feature=FeatureConfig(),
-        network=NETWORK,
-        threshold=threshold,
-        dev_eer=0.5,
-        epoch=1,
-        trained_cuts=(1,),
-        parameters=1,
-        data=DataConfig(root=Path("corpus")),
-        data_digest="d",
-        fingerprint="f",
-        seed=1,
-    )
-    return Detector(card, empty_network(NETWORK, FeatureConfig()))
+    return Detector(card(network=NETWORK), empty_network(NETWORK, FeatureConfig()))
 
 
 def asv_file(corpus: Path, text: str) -> Path:
@@ -79,7 +67,7 @@ def test_an_earlier_evaluation_is_that_of_this_detector_and_corpus_only(
     assert earlier_evaluation(first, corpus, "dev", tmp_path) == result
     assert earlier_evaluation(first, corpus, "eval", tmp_path) is None
     assert earlier_evaluation(first, DataConfig(root=tmp_path), "dev", tmp_path) is None
-    changed = Detector(first.card.model_copy(update={"threshold": 1.0}), first.network)
+    changed = Detector(first.card.model_copy(update={"epoch": 2}), first.network)
     assert earlier_evaluation(changed, corpus, "dev", tmp_path) is None
     report = json.loads((tmp_path / "dev.json").read_text())
     (tmp_path / "dev.json").write_text(json.dumps({k: v for k, v in report.items() if k != "figures"}))

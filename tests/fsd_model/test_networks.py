@@ -18,6 +18,7 @@ from fsd_model.cli import app
 from fsd_model.config import TrainConfig
 from fsd_model.cut_table import cut_table
 from fsd_model.detector import Detector
+from fsd_model.detector_files import read_card, write_card
 from fsd_model.errors import InputError
 from fsd_model.exits import bonafide_score
 from fsd_model.export import export_detector
@@ -182,8 +183,9 @@ def test_a_detector_runs_foreign_code_only_when_told_to(tmp_path):
     trainer = Trainer(own_config("plain_cnn"), training_data())
     list(trainer.epochs())
     export_detector(trainer, tmp_path / "detector")
-    card = tmp_path / "detector" / "detector.json"
-    card.write_text(card.read_text().replace(HERE, "must_not_be_imported"))
+    content, weights_sha256 = read_card(tmp_path / "detector")
+    content["network"]["factory"] = "must_not_be_imported:plain_cnn"
+    write_card(tmp_path / "detector", content, weights_sha256)
     with pytest.raises(InputError, match=r"runs the code `must_not_be_imported:plain_cnn`; .*--allow-code"):
         Detector.load(tmp_path / "detector")
     with pytest.raises(InputError, match="cannot import"):
@@ -191,19 +193,15 @@ def test_a_detector_runs_foreign_code_only_when_told_to(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate"])
-def test_the_commands_ask_for_leave_to_run_code(command, tmp_path, capsys):
+def test_the_commands_ask_for_leave_to_run_code(command, tmp_path):
     trainer = Trainer(own_config("plain_cnn"), training_data())
     list(trainer.epochs())
     export_detector(trainer, tmp_path / "detector")
     arguments = [command, str(tmp_path / "detector"), *(["x.wav"] if command == "score" else [])]
     with pytest.raises(InputError, match="--allow-code"):
         app(arguments, standalone_mode=False)
-    if command == "score":
-        assert app([*arguments, "--allow-code"], standalone_mode=False) == 2
-        assert "x.wav" in capsys.readouterr().err
-    else:
-        with pytest.raises(InputError, match="nowhere"):
-            app([*arguments, "--allow-code"], standalone_mode=False)
+    with pytest.raises(InputError, match="x.wav" if command == "score" else "nowhere"):
+        app([*arguments, "--allow-code"], standalone_mode=False)
 
 
 def test_a_saved_state_goes_on_exactly(tmp_path):

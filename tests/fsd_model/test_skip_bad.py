@@ -13,12 +13,13 @@ import fsd_model.feature_store
 from fsd_model.cli import app as speech_commands
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import DataConfig, Utterance
-from fsd_model.detector import Detector, DetectorCard, empty_network
+from fsd_model.detector import Detector, empty_network
 from fsd_model.errors import InputError
 from fsd_model.evaluation import earlier_evaluation, evaluate
 from fsd_model.feature_store import open_features
 from fsd_model.features import FeatureConfig
 from fsd_model.training_data import open_training_data
+from tests.fsd_model.cards import card
 from tests.fsd_model.format_corpora import MANIFEST, make_2021, write_csv, write_noise
 from tests.fsd_model.stored_corpus import make_corpus, whole_stores
 from tuner import cli
@@ -162,21 +163,8 @@ def test_training_data_is_without_bad_files(data: DataConfig, tmp_path: Path) ->
 
 def make_detector(data: DataConfig) -> Detector:
     config = TrainConfig.model_validate({"data": data, "network": {"depth": 9}})
-    card = DetectorCard(
-        feature=F0,
-        network=config.network,
-        threshold=0.0,
-        dev_eer=0.5,
-        epoch=1,
-        trained_cuts=(),
-        parameters=1,
-        data=data,
-        data_digest="",
-        left_out=({"name": "x", "reason": "y"},),
-        fingerprint="",
-        seed=1,
-    )
-    return Detector(card, empty_network(config.network, F0))
+    own = card(network=config.network, data=data, left_out=({"name": "x", "reason": "y"},))
+    return Detector(own, empty_network(config.network, F0))
 
 
 def test_evaluation_lists_what_it_left_out(data: DataConfig, tmp_path: Path) -> None:

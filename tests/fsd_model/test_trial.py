@@ -97,12 +97,13 @@ def test_the_exported_detector_reaches_the_reported_dev_eer_from_audio(finished,
     detector = Detector.load(finished.folder / "export/detector")
     result = evaluate(detector, DataConfig(root=tiny_corpus), "dev", tmp_path)
     assert result.eer == pytest.approx(finished.metrics[-1]["dev/eer_best"], abs=1e-12)
-    assert result.eer == detector.card.dev_eer
+    assert result.eer == detector.card.dev.eer
+    assert result.eer_by_attack == detector.card.dev.eer_by_attack
     written = json.loads((tmp_path / "dev.json").read_text())
     scores = read_scores(tmp_path / "dev.scores.txt")
     assert len(scores.labels) == result.utterances == written["utterances"]
-    assert result.miss == pytest.approx(result.eer, abs=0.1)
-    assert result.false_alarm == pytest.approx(result.eer, abs=0.1)
+    assert result.miss == pytest.approx(detector.card.dev.miss, abs=1e-12)
+    assert result.false_alarm == pytest.approx(detector.card.dev.false_alarm, abs=1e-12)
 
 
 def test_facts_describe_the_export(finished):
@@ -124,8 +125,6 @@ def test_a_detector_scores_files_of_any_rate_and_channel_count(finished, tiny_co
     assert detector.score_file(stereo) == pytest.approx(expected, abs=1e-4)
     fast = resample(torch.from_numpy(samples), rate, 48_000).numpy()
     assert detector.score(fast, 48_000) == pytest.approx(expected, abs=0.2)
-    assert detector.decide(detector.card.threshold) == "spoof"
-    assert detector.decide(detector.card.threshold + 1e-6) == "bonafide"
 
 
 def test_parity_is_checked_against_the_training_network(settings, tmp_path):
@@ -134,27 +133,6 @@ def test_parity_is_checked_against_the_training_network(settings, tmp_path):
     trainer.best_weights["classifier.weight"] += 0.5
     with pytest.raises(ParityError, match="differ"):
         export_detector(trainer, tmp_path / "detector")
-
-
-@pytest.mark.parametrize("damage", ["no card", "bad card", "no weights", "cut weights", "other network"])
-def test_a_damaged_detector_is_refused_in_one_line(finished, tmp_path, damage):
-    folder = tmp_path / "detector"
-    shutil.copytree(finished.folder / "export/detector", folder)
-    card, weights = folder / "detector.json", folder / "weights.safetensors"
-    if damage == "no card":
-        card.unlink()
-    elif damage == "bad card":
-        card.write_text(card.read_text().replace('"threshold"', '"treshold"'))
-    elif damage == "no weights":
-        weights.unlink()
-    elif damage == "cut weights":
-        weights.write_bytes(weights.read_bytes()[:1000])
-    else:
-        card.write_text(card.read_text().replace('"depth": 9', '"depth": 18'))
-    with pytest.raises(InputError) as caught:
-        Detector.load(folder)
-    assert "\n" not in str(caught.value)
-    assert str(folder) in str(caught.value)
 
 
 def test_prepare_makes_paths_absolute_and_fills_the_store(settings, tiny_corpus, tmp_path, monkeypatch):
