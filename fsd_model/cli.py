@@ -8,6 +8,7 @@ from fsd_model.commands import corpus, data
 from fsd_model.commands.compare import compare
 from fsd_model.commands.cuts import cuts
 from fsd_model.commands.evaluate import evaluate
+from fsd_model.commands.package import package
 from fsd_model.commands.score import score
 from fsd_model.commands.serve import serve
 from fsd_model.commands.windows import windows
@@ -21,3 +22,4 @@ app.command()(compare)
 app.command()(score)
 app.command()(windows)
 app.command()(serve)
+app.command()(package)

@@ -53,22 +53,27 @@ class SpectrogramGraph(nn.Module):
     """`f0_subband` and `log_power_spectrum`: the lowest `bins` of the log magnitude spectrogram."""
 
     fourier_NK: Tensor
+    emphasis: Tensor
 
     def __init__(self, bins: int, pad: Pad) -> None:
         super().__init__()
         self.pad: Pad = pad
         window_N = torch.blackman_window(FFT, periodic=False, dtype=torch.float64)
         self.register_buffer("fourier_NK", _fourier(window_N, FFT, bins), persistent=False)
+        # a tensor, for the ONNX exporter rounds a Python number to float32
+        self.register_buffer("emphasis", torch.tensor(0.97, dtype=torch.float64), persistent=False)
 
     def forward(self, waveform_BS: Tensor) -> Tensor:
         length = _length(waveform_BS, MAX_SAMPLES)
         padded_BS = nn.functional.pad(waveform_BS.double(), (1, 0))
-        emphasised_BS = padded_BS[:, 1:] - 0.97 * padded_BS[:, :-1]
+        emphasised_BS = padded_BS[:, 1:] - self.emphasis * padded_BS[:, :-1]
         frame_T = _tiled(1 + length // HOP, FRAMES)
         frames_BTN = _frames(emphasised_BS, length, frame_T, HOP, FFT, self.pad)
         real_BTK, imaginary_BTK = (frames_BTN @ self.fourier_NK).chunk(2, dim=-1)
         magnitude_BTK = (real_BTK.square() + imaginary_BTK.square()).sqrt()
-        return _rounded((magnitude_BTK + LOG_FLOOR).log().mT)
+        # not added as in `extract`, for an optimiser of graphs takes e^-80 for 0; in float64 the same for
+        # every magnitude that is 0 or above 1e-18
+        return _rounded(magnitude_BTK.clamp(min=LOG_FLOOR).log())
 
 
 class CepstrumGraph(nn.Module):
@@ -101,7 +106,7 @@ class CepstrumGraph(nn.Module):
         static_BJC = ((power_BJK @ self.filters_KC) + 1e-6).log() @ self.dct_CC
         delta_BJC = _delta(static_BJC, frame_J, last)
         all_BJF = torch.cat([static_BJC, delta_BJC, _delta(delta_BJC, frame_J, last)], dim=-1)
-        return _rounded(all_BJF.index_select(1, _tiled(1 + last, LFCC_FRAMES)).mT)
+        return _rounded(all_BJF.index_select(1, _tiled(1 + last, LFCC_FRAMES)))
 
 
 class WaveformGraph(nn.Module):
@@ -162,6 +167,7 @@ def _delta(rows_BJC: Tensor, frame_J: Tensor, last: Tensor) -> Tensor:
     return (steps[0] + steps[1]) / 10
 
 
-def _rounded(features_BFT: Tensor) -> Tensor:
-    """As the store rounds: float32, then float16."""
-    return features_BFT.float().half().float()
+def _rounded(features_BTF: Tensor) -> Tensor:
+    """Transposed to (B, F, T), and rounded as the store does: to float32, then to float16."""
+    # the transposition lies between, or an optimiser of graphs makes one rounding of the two
+    return features_BTF.float().mT.half().float()
