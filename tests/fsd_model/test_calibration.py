@@ -81,7 +81,11 @@ def test_separable_scores_stay_finite_and_claim_no_more_than_was_seen() -> None:
 
 @pytest.mark.parametrize(
     ("bonafide", "spoof"),
-    [(np.arange(5.0) - 9, np.arange(9.0)), (np.ones(5), np.ones(7)), (np.zeros(3), np.array([-1.0, 1.0]))],
+    [
+        (np.arange(5.0) - 9, np.arange(9.0)),
+        (np.ones(5), np.ones(7)),
+        (np.zeros(3), np.array([-1.0, 0.0, 1.0])),
+    ],
     ids=["turned round", "constant", "no order"],
 )
 def test_scores_without_evidence_have_the_ratio_one(bonafide: Floats, spoof: Floats) -> None:
