@@ -72,7 +72,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Served]:
     temporary.mkdir(parents=True)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    detector(threshold=0.0).save(folder / "detector")
+    detector().save(folder / "detector")
     words = ["serve", str(folder / "detector"), "--port", "0", *arguments]
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", "from tuner.cli import main; main()", *words],

@@ -55,14 +55,17 @@ def test_the_answer_is_that_of_the_detector(served: Served, tmp_path: Path) -> N
     assert status == 200
     assert told["score"] == pytest.approx(loaded.score_file(tmp_path / "a.flac"), rel=1e-6)
     assert told["decision"] == loaded.decide(told["score"])
-    assert told["threshold"] == 0.0
+    assert told["threshold"] == loaded.threshold
+    assert told["llr"] == loaded.llr(told["score"])
+    assert told["spoof_probability"] == loaded.verdict(told["score"]).spoof_probability
+    assert told["operating_point"]["prior_spoof"] == 0.05
     assert told["polarity"].startswith("higher = more bona fide")
     assert (told["duration_s"], told["detector"]) == (7.0, loaded.digest())
     scores = [each["score"] for each in told["windows"]]
     assert [(each["start_s"], each["end_s"]) for each in told["windows"]] == [(0, 5), (2, 7)]
     assert told["worst"] == told["windows"][int(np.argmin(scores))]
     assert told["mean"] == pytest.approx(np.mean(scores))
-    assert told["windows_called_spoof"] == sum(score <= 0 for score in scores)
+    assert told["windows_called_spoof"] == sum(score < loaded.threshold for score in scores)
     assert "spectrogram" not in told
 
 
@@ -275,7 +278,7 @@ def test_there_is_nothing_else(served, path):
 
 def test_what_is_served_beside_the_score(served: Served) -> None:
     status, card, headers = served.ask("GET", "/card")
-    assert (status, card["threshold"], card["network"]["depth"]) == (200, 0.0, 9)
+    assert (status, card["operating_point"]["prior_spoof"], card["network"]["depth"]) == (200, 0.05, 9)
     assert "root" not in card["data"]
     limits = served.ask("GET", "/health")[1]["limits"]
     assert limits == {"min_seconds": 0.1, "max_bytes": MAX_MB * 10**6, "max_seconds": MAX_SECONDS}

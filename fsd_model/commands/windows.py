@@ -19,14 +19,15 @@ def windows(
         bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
     ] = False,
 ) -> None:
-    """Score a recording by windows, one line each: start, end, score, decision; then mean and worst."""
+    """Score a recording by windows, a line each: start, end, score, LLR, decision; then mean and worst."""
     from fsd_model.detector import Detector
     from fsd_model.windows import score_file_windows
 
     loaded = Detector.load(detector, allow_code)
     found = score_file_windows(loaded, file, window, hop)
     for start, end, score in zip(found.starts_s, found.ends_s, found.scores.tolist(), strict=True):
-        typer.echo(f"{start:.2f}\t{end:.2f}\t{score:+.4f}\t{loaded.decide(score)}")
+        told = loaded.verdict(score)
+        typer.echo(f"{start:.2f}\t{end:.2f}\t{score:+.4f}\t{told.llr:+.4f}\t{told.decision}")
     at = found.worst_at
-    typer.echo(f"mean {found.mean:+.4f}\tthreshold {loaded.card.threshold:+.4f}\thigher = more bona fide")
+    typer.echo(f"mean {found.mean:+.4f}\tthreshold {loaded.threshold:+.4f}\thigher = more bona fide")
     typer.echo(f"worst {found.worst:+.4f}\t{found.starts_s[at]:.2f}-{found.ends_s[at]:.2f} s")

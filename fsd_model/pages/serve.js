@@ -32,7 +32,7 @@ async function introduce() {
     "it is sent to this server alone and not kept";
   const network = card.network.factory ?? `${card.network.family}${card.network.depth}`;
   at("about").textContent = `Detector ${card.digest.slice(0, 8)}: ${network} on ${card.feature.kind.replaceAll("_", " ")}, ` +
-    `trained on ${card.data.track} data; EER ${(100 * card.dev_eer).toFixed(1)} % on its development data`;
+    `trained on ${card.data.track} data; EER ${(100 * card.dev.eer).toFixed(1)} % on its development data`;
 }
 
 async function send(file) {
@@ -75,7 +75,9 @@ function show(file, told) {
   at("numbers").replaceChildren();
   for (const [name, value] of [
     [several ? `score of the first ${told.windows[0].end_s.toFixed(1)} s` : "score", signed(told.score)],
-    ["threshold", signed(told.threshold)],
+    ["threshold", told.threshold === null ? "none" : signed(told.threshold)],
+    ["log-likelihood ratio", signed(told.llr)],
+    [`spoof, where ${+(100 * told.operating_point.prior_spoof).toFixed(2)} % are`, `${(100 * told.spoof_probability).toFixed(1)} %`],
     ...(several ? [["mean of the windows", signed(told.mean)], ["lowest window", signed(told.worst.score)]] : []),
     ["duration", `${told.duration_s.toFixed(1)} s`],
   ]) {
@@ -134,7 +136,8 @@ function draw() {
   const box = at("plot"), width = box.clientWidth - MARGIN.left - MARGIN.right;
   const height = box.clientHeight - MARGIN.top - MARGIN.bottom, { windows, threshold, duration_s: duration } = shown;
   Object.assign(at("spectrogram").style, { left: `${MARGIN.left}px`, top: `${MARGIN.top}px`, width: `${width}px`, height: `${height}px` });
-  const scores = [...windows.map((each) => each.score), threshold];
+  const scores = windows.map((each) => each.score);
+  if (threshold !== null) scores.push(threshold);
   const spread = Math.max(Math.max(...scores) - Math.min(...scores), 0.5);
   const [low, high] = [Math.min(...scores) - 0.15 * spread, Math.max(...scores) + 0.15 * spread];
   const x = (seconds) => MARGIN.left + (width * seconds) / duration;
@@ -146,7 +149,7 @@ function draw() {
   if (windows.length > 1) {
     shape(svg, "rect", { class: "worst", x: x(worst.start_s), y: MARGIN.top, width: x(worst.end_s) - x(worst.start_s), height });
   }
-  shape(svg, "line", { class: "threshold", x1: x(0), x2: x(duration), y1: y(threshold), y2: y(threshold) });
+  if (threshold !== null) shape(svg, "line", { class: "threshold", x1: x(0), x2: x(duration), y1: y(threshold), y2: y(threshold) });
   const middle = (each) => x((each.start_s + each.end_s) / 2);
   const points = windows.map((each) => `${middle(each)},${y(each.score)}`).join(" ");
   for (const kind of ["halo", "score"]) shape(svg, "polyline", { class: kind, points });
@@ -190,7 +193,7 @@ function round(step) {
 
 function describe(told) {
   return `Spectrogram of ${told.duration_s.toFixed(1)} s with ${told.windows.length} window scores from ` +
-    `${signed(told.worst.score)}; threshold ${signed(told.threshold)}`;
+    `${signed(told.worst.score)}; threshold ${told.threshold === null ? "none" : signed(told.threshold)}`;
 }
 
 function wire() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import IO, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from fsd_model.spectrogram import RANGE_DB, Spectrogram
 from fsd_model.windows import WindowScores, plan_windows, score_blocks
 
 _NAME = "upload"  # what a client calls its file is its own affair
-POLARITY = "higher = more bona fide; a score above the threshold is called bona fide, any other spoof"
+POLARITY = "higher = more bona fide; a score from the threshold on is called bona fide, any other spoof"
 
 
 def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, picture: bool) -> dict[str, Any]:
@@ -59,15 +60,15 @@ def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, pic
 def _told(detector: Detector, scores: WindowScores) -> dict[str, Any]:
     """The scores in words; the first window's is `Detector.score` of the whole, which hears no more."""
     windows = [
-        {"start_s": start, "end_s": end, "score": score, "decision": detector.decide(score)}
+        {"start_s": start, "end_s": end, **asdict(detector.verdict(score))}
         for start, end, score in zip(
             scores.starts_s.tolist(), scores.ends_s.tolist(), scores.scores.tolist(), strict=True
         )
     ]
     return {
-        "score": windows[0]["score"],
-        "decision": windows[0]["decision"],
-        "threshold": detector.card.threshold,
+        **{key: windows[0][key] for key in ("score", "llr", "spoof_probability", "decision")},
+        "threshold": detector.threshold if np.isfinite(detector.threshold) else None,
+        "operating_point": detector.card.operating_point.model_dump(),
         "polarity": POLARITY,
         "mean": scores.mean,
         "worst": windows[scores.worst_at],
