@@ -149,6 +149,8 @@ class Backbone(nn.Module):
         stage_ends: number of blocks up to the end of each stage, e.g. (2, 4, 6, 8) at depth 18.
     """
 
+    one_by_one = False
+
     def __init__(
         self, stem: nn.Module, blocks: list[nn.Module], shapes: list[MapShape], stage_ends: list[int]
     ) -> None:
@@ -171,6 +173,22 @@ class Backbone(nn.Module):
             if number in cuts:
                 yield map_BCFT
         yield map_BCFT
+
+    def up_to(self, place: int) -> Backbone:
+        """The network up to and with block `place`; its modules are shared, not copied."""
+        ends = [end for end in self.stage_ends if end <= place]
+        return Backbone(self.stem, list(self.blocks[:place]), list(self.shapes[:place]), ends)
+
+    def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
+        """As `Cuttable.walk`."""
+        map_ACFT = self.stem(features_BFT[:, None])
+        for number, block in enumerate(self.blocks, start=1):
+            map_ACFT = block(map_ACFT)
+            if number in cuts:
+                map_ACFT = map_ACFT[unsure(map_ACFT)]
+                if not len(map_ACFT):
+                    return
+        unsure(map_ACFT)
 
 
 def stage_ends(depth: int) -> tuple[int, ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import add
 
 import torch
 from torch import nn
@@ -13,6 +16,7 @@ from fsd_model.augment.timing import augmentation_ms
 from fsd_model.config import TrainConfig
 from fsd_model.dataflow import Dataflow
 from fsd_model.detector import empty_network
+from fsd_model.exit_networks import deploy_exits
 from fsd_model.features import FeatureConfig, feature_shape
 from fsd_model.networks import Network, build_network, random_state_kept, read_network
 from fsd_model.split import Cuts, SplitNetwork
@@ -49,6 +53,25 @@ def deployed_multiply_adds(config: TrainConfig) -> int:
     return _deployed(_key(config))
 
 
+@dataclass(frozen=True)
+class ExitMultiplyAdds:
+    """Multiply-adds of one utterance by exit, shallowest first.
+
+    Attributes:
+        alone: in the network deployed with that exit.
+        passing: where the exits before it are computed too, as by an utterance that leaves there; the last
+            is what the mean of all exits takes.
+    """
+
+    alone: tuple[int, ...]
+    passing: tuple[int, ...]
+
+
+def exit_multiply_adds(config: TrainConfig) -> ExitMultiplyAdds:
+    """What each exit of a training costs once deployed, by counting; raises as `build_network`."""
+    return _exits(_key(config), config.split)
+
+
 def epoch_cost(config: TrainConfig) -> float:
     """A figure that orders configurations by the time of an epoch; raises as `build_network`.
 
@@ -82,6 +105,17 @@ def _deployed(key: str) -> int:
     network, feature = _read(key)
     with random_state_kept():
         return multiply_adds(empty_network(network, feature), feature)
+
+
+@lru_cache(maxsize=1024)
+def _exits(key: str, cuts: Cuts) -> ExitMultiplyAdds:
+    network, feature = _read(key)
+    with random_state_kept():
+        split = SplitNetwork(build_network(network, feature), cuts, None)
+        numbers = range(1, len(split.exits) + 1)
+        alone = [multiply_adds(deploy_exits(split, [number]), feature) for number in numbers]
+    before = accumulate((each.weight.numel() for each in split.classifiers[:-1]), initial=0)
+    return ExitMultiplyAdds(tuple(alone), tuple(map(add, alone, before)))
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -60,4 +60,4 @@ def _blocks(network: NetworkConfig, feature: FeatureConfig) -> Trace:
     """Built-in networks are cut behind their blocks alone: what the stem leaves is no cut."""
     with torch.random.fork_rng(devices=[]):
         found = trace(build_network(network, feature), *feature_shape(feature))
-    return Trace(tuple(cut for cut in found.cuts if cut.module != "stem"), found.output)
+    return replace(found, cuts=tuple(cut for cut in found.cuts if cut.module != "stem"))

@@ -27,6 +27,8 @@ from fsd_model.detector_files import (
 )
 from fsd_model.dev_figures import DevFigures
 from fsd_model.errors import InputError
+from fsd_model.exit_networks import EarlyNetwork, EnsembleNetwork, planned
+from fsd_model.exit_plan import ExitPlan
 from fsd_model.features import FeatureConfig, extract
 from fsd_model.left_out import LeftOut
 from fsd_model.model_card import MODEL_CARD_FILE, model_card
@@ -34,7 +36,11 @@ from fsd_model.networks import Network, NetworkFactory, build_network
 from fsd_model.operating_point import Decision, OperatingPoint, Verdict
 from fsd_model.packing import as_stored
 from fsd_model.settings import Settings
-from fsd_model.split import Cuts, DeployedNetwork, SplitNetwork, deploy
+from fsd_model.split import Cuts, DeployedNetwork
+
+Deployed = DeployedNetwork | EnsembleNetwork | EarlyNetwork
+
+_DEEPEST = ExitPlan()
 
 
 class DetectorCard(Settings):
@@ -48,7 +54,8 @@ class DetectorCard(Settings):
         operating_point: prior, costs and threshold of a decision, unless others are given.
         dev: what it reached on dev.
         epoch: the chosen epoch, from 1.
-        trained_cuts: where the network was cut in training; the deployed network has no extra exit left.
+        trained_cuts: where the network was cut in training.
+        exits: which exits the deployed network has left, and how it uses them.
         parameters: of the deployed network.
         data: the corpus it was trained on.
         data_digest: SHA-256 over names, labels and audio of train and dev.
@@ -68,6 +75,7 @@ class DetectorCard(Settings):
     dev: DevFigures
     epoch: int = Field(ge=1)
     trained_cuts: Annotated[Cuts, Field(strict=False)]
+    exits: ExitPlan = ExitPlan()
     parameters: int = Field(ge=1)
     data: DataConfig
     data_digest: str
@@ -87,7 +95,7 @@ class Detector:
         folder: where it was loaded from, or None.
     """
 
-    def __init__(self, card: DetectorCard, network: DeployedNetwork, folder: Path | None = None) -> None:
+    def __init__(self, card: DetectorCard, network: Deployed, folder: Path | None = None) -> None:
         self.card = card
         self.folder = folder
         self.network = network.eval()
@@ -113,7 +121,7 @@ class Detector:
                 " (--allow-code, in Python allow_code=True)"
             )
         state = read_weights(folder, weights_sha256)
-        network = empty_network(card.network, card.feature)
+        network = empty_network(card.network, card.feature, card.exits)
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
@@ -220,9 +228,11 @@ class Detector:
         return self.card.calibration.score(self.card.operating_point.threshold)
 
 
-def empty_network(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> DeployedNetwork:
-    """The deployed network with initial weights; raises as `build_network`."""
-    return deploy(SplitNetwork(build_network(network, feature), ()))
+def empty_network(
+    network: NetworkConfig | NetworkFactory, feature: FeatureConfig, exits: ExitPlan = _DEEPEST
+) -> Deployed:
+    """The deployed network with initial weights; raises as `build_network` and `planned`."""
+    return planned(build_network(network, feature), exits)
 
 
 def _checked(content: dict[str, Any], path: Path) -> DetectorCard:

@@ -9,12 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsd_model.calibration import fit_calibration
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import BONAFIDE, SPOOF
 from fsd_model.detector import Detector, DetectorCard, empty_network
 from fsd_model.dev_figures import dev_figures
+from fsd_model.exit_networks import planned_weights
+from fsd_model.exit_plan import ExitPlan
 from fsd_model.licence import licence_of
 from fsd_model.operating_point import OperatingPoint
 from fsd_model.scoring import Scores
@@ -28,17 +31,20 @@ _PACKAGES = ("fsd-tuner", "torch", "torchaudio", "numpy", "scipy", "soundfile")
 PROBE = 8
 PARITY = {"float32": 1e-4, "bfloat16": 5e-2}
 
+_DEEPEST = ExitPlan()
+
 
 class ParityError(RuntimeError):
     """The reloaded detector does not reproduce the training network's scores."""
 
 
-def export_detector(trainer: Trainer, folder: Path) -> Detector:
+def export_detector(trainer: Trainer, folder: Path, exits: ExitPlan = _DEEPEST) -> Detector:
     """Write the best epoch's deployed network as a detector folder and prove that it scores the same.
 
     Args:
         trainer: after at least one epoch.
         folder: created where it is missing.
+        exits: those of the trained network that the detector has.
 
     Returns:
         The detector, as loaded from the folder.
@@ -50,19 +56,32 @@ def export_detector(trainer: Trainer, folder: Path) -> Detector:
     best = trainer.best
     if best is None:
         raise RuntimeError("export_detector needs a trainer with at least one epoch done")
-    network = empty_network(trainer.config.network, trainer.config.feature)
-    network.load_state_dict(trainer.best_weights)
+    network = empty_network(trainer.config.network, trainer.config.feature, exits)
+    columns = _columns(trainer.config, exits)
+    trained = [*trainer.best_classifiers, trainer.best_weights["classifier.weight"]]
+    kept = [trained[column] for column in columns]
+    network.load_state_dict(planned_weights(network, trainer.best_weights, kept))
     parameters = sum(p.numel() for p in network.parameters())
-    Detector(_card(trainer.config, best, trainer.data, parameters), network).save(folder)
+    scores_N = exits.scores(best.scores_NE[:, columns])
+    Detector(_card(trainer.config, best, trainer.data, exits, scores_N, parameters), network).save(folder)
     detector = Detector.load(folder, allow_code=True)  # what it names has just been trained here
-    _check_parity(detector, trainer, best)
+    _check_parity(detector, trainer, scores_N[:PROBE], PARITY[best.precision])
     return detector
 
 
-def _card(config: TrainConfig, best: DevResult, data: TrainingData, parameters: int) -> DetectorCard:
+def _columns(config: TrainConfig, exits: ExitPlan) -> list[int]:
+    """Which exits of the training those of the plan are, from 0."""
+    trained = (*config.split, config.blocks)
+    return [trained.index(place) for place in exits.places or trained[-1:]]
+
+
+def _card(
+    config: TrainConfig, best: DevResult, data: TrainingData, exits: ExitPlan,
+    scores_N: NDArray[np.floating], parameters: int,
+) -> DetectorCard:  # fmt: skip
     dev, point = data.dev, OperatingPoint.of()
     names, attacks = [u.name for u in dev.utterances], [u.attack for u in dev.utterances]
-    scores = Scores(names, attacks, dev.labels_N, np.array(best.scores))
+    scores = Scores(names, attacks, dev.labels_N, np.asarray(scores_N, dtype=np.float64))
     calibration = fit_calibration(scores.of_class(BONAFIDE), scores.of_class(SPOOF))
     return DetectorCard(
         feature=config.feature,
@@ -72,6 +91,7 @@ def _card(config: TrainConfig, best: DevResult, data: TrainingData, parameters: 
         dev=dev_figures(scores, [u.speaker for u in dev.utterances], calibration, point),
         epoch=best.epoch,
         trained_cuts=config.split,
+        exits=exits,
         parameters=parameters,
         data=config.data,
         data_digest=data.digest,
@@ -93,10 +113,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _check_parity(detector: Detector, trainer: Trainer, best: DevResult) -> None:
-    expected = np.array(best.scores[:PROBE])
+def _check_parity(
+    detector: Detector, trainer: Trainer, expected: NDArray[np.floating], rounding: float
+) -> None:
     features_BFT = trainer.data.dev.features(np.arange(len(expected)))
     error = float(np.abs(detector.score_features(features_BFT) - expected).max())
-    allowed = PARITY[best.precision] * max(1.0, float(np.abs(expected).max()))
+    allowed = rounding * max(1.0, float(np.abs(expected).max()))
     if not error <= allowed:
         raise ParityError(f"the exported detector's scores differ by {error:.2e} (allowed {allowed:.0e})")

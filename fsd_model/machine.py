@@ -15,13 +15,21 @@ from torch import Tensor, nn
 
 TIME, LATENCY, MEMORY = "time/epoch_s", "deployed/latency_ms", "memory/peak_bytes"
 MEASURED = (TIME, LATENCY, MEMORY)
-"""Measured on the machine, by wall clock or from the system: another run with the same seed has others."""
+"""Measured on the machine, by wall clock or from the system: another run with the same seed has others.
+
+Those of single exits are measured too, see `is_measured`.
+"""
 
 PARAMETERS, MULTIPLY_ADDS = "deployed/parameters", "deployed/multiply_adds"
 FIGURES = (PARAMETERS, MULTIPLY_ADDS, LATENCY, MEMORY)
 """What every report holds for constraints and further objectives, whatever a trial is judged by."""
 
 _RUNS, _WARM_UP = 9, 2
+
+
+def is_measured(name: str) -> bool:
+    """Whether a metric is one of `MEASURED`, or the same of an exit."""
+    return name in MEASURED or name.endswith("/latency_ms")
 
 
 def latency_ms(network: nn.Module, features_FT: Tensor, device: torch.device) -> float:

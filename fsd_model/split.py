@@ -7,7 +7,7 @@ set of cuts; c cuts make c + 1 segments and as many exits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -57,15 +57,30 @@ class Cuttable(Protocol):
 
     Attributes:
         shapes: of the map at each place: behind every legal cut, then the deepest.
+        one_by_one: `walk` takes a single utterance.
     """
 
     shapes: tuple[MapShape, ...]
+    one_by_one: bool
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterable[Tensor]:
         """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest.
 
         Maps may be handed over while the network runs: the order of operations decides in which order
         gradients are added up, and with that the last bits of a training.
+        """
+
+    def up_to(self, place: int) -> Cuttable:
+        """What leads to the map at a place, counted from 1: all that a detector with that exit needs."""
+
+    def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
+        """Run segment by segment, each with the utterances that have not left.
+
+        Args:
+            features_BFT: of all.
+            cuts: increasing, where utterances may leave.
+            unsure: gets the map (A, C, ...) behind each cut and at last the deepest; says which of the A
+                utterances go on, a mask (A,).
         """
 
 
@@ -99,6 +114,11 @@ class SplitNetwork(nn.Module):
         maps = self.backbone.maps(features_BFT, self.cuts)
         return [leave(map_BCx) for leave, map_BCx in zip(self.exits, maps, strict=True)]
 
+    @property
+    def classifiers(self) -> list[AngularClassifier]:
+        """Of the exits, shallowest first."""
+        return [each.classifier for each in self.exits if isinstance(each, Exit)]
+
 
 class DeployedNetwork(nn.Module):
     """The network and one classifier: no extra exit, no adapter, no hook, no cost over the plain network.
@@ -121,6 +141,4 @@ class DeployedNetwork(nn.Module):
 
 def deploy(network: SplitNetwork) -> DeployedNetwork:
     """Drop every exit but the deepest; the modules are shared with `network`, not copied."""
-    last = network.exits[-1]
-    assert isinstance(last, Exit)
-    return DeployedNetwork(network.backbone, last.classifier)
+    return DeployedNetwork(network.backbone, network.classifiers[-1])

@@ -5,18 +5,24 @@ Shapes: B utterances, C channels, F rows and T frames of the front end; x any ax
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fsd_model.dataflow import tensors
 from fsd_model.errors import InputError
 from fsd_model.exits import MapShape
-from fsd_model.tracing import Point, Trace
+from fsd_model.tracing import Trace
 
 _PUBLISHED_EXITS = 4
+
+
+class _LeftError(BaseException):  # so that no `except Exception` on the way takes it
+    """Ends a forward pass at the last exit."""
 
 
 class TracedNetwork(nn.Module):
@@ -25,48 +31,107 @@ class TracedNetwork(nn.Module):
     Args:
         network: takes features (B, F, T), gives one tensor.
         trace: of this network.
+        last: the place where a pass ends, from 1; None is the output.
 
     Attributes:
-        shapes: of the map at each place: behind every legal cut, then the output.
+        shapes: of the map at each place: behind every legal cut, then the output, up to the last.
     """
 
-    def __init__(self, network: nn.Module, trace: Trace) -> None:
+    one_by_one = True  # its forward runs through: it can be left, but not with a part of the batch
+
+    def __init__(self, network: nn.Module, trace: Trace, last: int | None = None) -> None:
         super().__init__()
         self.network = network
-        self.places = (*trace.cuts, trace.output)
+        self.trace, self.last = trace, last
+        self.places = (*trace.cuts, trace.output)[:last]
         self.shapes = tuple(MapShape(place.shape[0], len(place.shape) - 1) for place in self.places)
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
-        """Run the whole network; maps (B, C, x) behind the cuts, then the deepest.
+        """Run the network; maps (B, C, x) behind the cuts, then the deepest.
 
         Raises:
             InputError: in this pass the module at a cut did not run, or ran more than once.
         """
         found: dict[int, Tensor] = {}
-        with self._reading(found, cuts):
-            (deepest,) = tensors(self.network(features_BFT))
-        for cut in cuts:
+
+        def read(place: int, map_BCx: Tensor) -> bool:
+            found[place] = map_BCx
+            return place == self.last
+
+        self._run(features_BFT, cuts, read)
+        for cut in (*cuts, len(self.places)):
             if cut not in found:
                 name = self.places[cut - 1].module
                 raise InputError(
                     f"cut {cut}: `{name}` did not run in this pass; switch off what drops layers at random"
                 )
-        found[len(self.places)] = deepest
-        return [found[number].movedim(self.places[number - 1].channel_axis, 1) for number in sorted(found)]
+        return [found[place] for place in sorted(found)]
+
+    def up_to(self, place: int) -> TracedNetwork:
+        """As `Cuttable.up_to`: a copy whose pass ends there, and whose weights behind it are empty tensors.
+
+        Weights that a pass reads without need stay.
+        """
+        part = TracedNetwork(copy.deepcopy(self.network), self.trace, place).eval()
+        whole = {name: each.data for name, each in part.network.named_parameters()}
+        for name, each in part.network.named_parameters():
+            if name not in self.places[place - 1].used:
+                each.data = each.data.new_empty(0)
+        device = next(iter(whole.values())).device
+        try:
+            with torch.no_grad():
+                part.maps(torch.zeros(2, *self.trace.features, device=device), ())
+        except Exception:  # noqa: BLE001 - whatever the code of others makes of an empty weight
+            for name, each in part.network.named_parameters():
+                each.data = whole[name]
+        return part
+
+    def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
+        """As `Cuttable.walk`, of one utterance."""
+        self._run(features_BFT, cuts, lambda place, map_BCx: not unsure(map_BCx).any() or place == self.last)
+
+    def _run(
+        self, features_BFT: Tensor, cuts: Sequence[int], left: Callable[[int, Tensor], bool]
+    ) -> None:  # fmt: skip
+        """Run until `left`, told of each place and its map, says so."""
+        ended = [] if self.last is None else [self.last]
+        try:
+            with self._watched([*cuts, *ended], left):
+                (output,) = tensors(self.network(features_BFT))
+        except _LeftError:
+            return
+        if self.last is None:
+            left(len(self.places), self._channels_first(len(self.places), output))
 
     @contextmanager
-    def _reading(self, found: dict[int, Tensor], cuts: Sequence[int]) -> Iterator[None]:
+    def _watched(self, cuts: Sequence[int], left: Callable[[int, Tensor], bool]) -> Iterator[None]:
         # for one pass only: copies, state and other callers of the network never see a hook
         handles = []
+        ran: set[int] = set()
+
+        def hook(cut: int) -> Callable[[nn.Module, Any, Any], None]:
+            def read(module: nn.Module, given: Any, result: Any) -> None:
+                place = self.places[cut - 1]
+                if cut in ran:
+                    raise InputError(f"cut {cut}: `{place.module}` ran twice in one pass; run it once")
+                ran.add(cut)
+                (found,) = tensors(result)
+                if left(cut, self._channels_first(cut, found.clone() if place.altered else found)):
+                    raise _LeftError
+
+            return read
+
         try:
             for cut in cuts:
-                place = self.places[cut - 1]
-                module = self.network.get_submodule(place.module)
-                handles.append(module.register_forward_hook(_reader(found, cut, place)))
+                module = self.network.get_submodule(self.places[cut - 1].module)
+                handles.append(module.register_forward_hook(hook(cut)))
             yield
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _channels_first(self, place: int, found: Tensor) -> Tensor:
+        return found.movedim(self.places[place - 1].channel_axis, 1)
 
 
 def spread_cuts(trace: Trace) -> tuple[int, ...]:
@@ -79,13 +144,3 @@ def spread_cuts(trace: Trace) -> tuple[int, ...]:
         if shares
     }
     return tuple(sorted(nearest))
-
-
-def _reader(found: dict[int, Tensor], cut: int, place: Point) -> Callable[[nn.Module, Any, Any], None]:
-    def read(module: nn.Module, given: Any, result: Any) -> None:
-        if cut in found:
-            raise InputError(f"cut {cut}: `{place.module}` ran twice in one pass; run it once")
-        (map_BCx,) = tensors(result)
-        found[cut] = map_BCx.clone() if place.altered else map_BCx
-
-    return read

@@ -37,6 +37,7 @@ class Point:
         altered: the network changes this output in place later on.
         macs: multiply-adds for one utterance up to here.
         parameters: of the layers up to here.
+        used: their names.
     """
 
     module: str
@@ -45,14 +46,16 @@ class Point:
     altered: bool
     macs: int
     parameters: int
+    used: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The legal cuts of a network, shallowest first, and its output."""
+    """The legal cuts of a network, shallowest first, its output, and the (rows, frames) that it was given."""
 
     cuts: tuple[Point, ...]
     output: Point
+    features: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,18 @@ def trace(network: nn.Module, rows: int, frames: int) -> Trace:
             raise InputError(
                 f"its output {tuple(output.tensor.shape)} must have the utterances on axis 0; transpose it"
             )
-        parameters = {flow.node(p): p.numel() for p in network.parameters()}
+        parameters = {flow.node(p): (name, p.numel()) for name, p in network.named_parameters()}
 
         def point(call: _Call) -> Point:
             above = flow.ancestors(call.node)
+            used = [found for node, found in parameters.items() if node in above]
             return Point(
                 call.module,
                 *_channels_first(tuple(call.tensor.shape), others.get(call.module)),
                 altered=flow.node(call.tensor) != call.node,
                 macs=sum(flow.macs[node] for node in above) // _BATCH,
-                parameters=sum(parameters.get(node, 0) for node in above),
+                parameters=sum(count for _, count in used),
+                used=frozenset(name for name, _ in used),
             )
 
         places = [
@@ -104,15 +109,15 @@ def trace(network: nn.Module, rows: int, frames: int) -> Trace:
             for call in _outermost(calls)
             if call.node in passed and _usable(call.tensor, others.get(call.module))
         ]
-        return _reduced(places, point(output))
+        return Trace(_reduced(places, end := point(output)), end, (rows, frames))
 
 
-def _reduced(places: list[Point], output: Point) -> Trace:
+def _reduced(places: list[Point], output: Point) -> tuple[Point, ...]:
     if not output.macs:
         raise InputError("it has no layer with weights; there is nothing to train")
     groups = groupby(places, key=lambda place: place.macs)
     last = [list(group)[-1] for macs, group in groups if 0 < macs < output.macs]
-    return Trace(tuple(last), output)
+    return tuple(last)
 
 
 def _run(network: nn.Module, features_BFT: Tensor) -> tuple[Dataflow, list[_Call]]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fsd_model import runtime
@@ -16,11 +15,11 @@ from fsd_model.attack_rates import attack_rates
 from fsd_model.backbone import Backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
-from fsd_model.cost import deployed_multiply_adds
 from fsd_model.distill import LossTerms
 from fsd_model.distiller import Distiller
 from fsd_model.errors import InputError
-from fsd_model.machine import LATENCY, MEMORY, MULTIPLY_ADDS, PARAMETERS, TIME, latency_ms, peak_bytes
+from fsd_model.exit_figures import best_eers, deployed_figures
+from fsd_model.machine import MEMORY, TIME, peak_bytes
 from fsd_model.micro_batches import parts
 from fsd_model.networks import build_network
 from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
@@ -53,6 +52,7 @@ class Trainer:
         best: the dev result of the best epoch so far (lowest EER of the deepest exit, then Cllr, then loss),
             None before the first.
         best_weights: weights of the deployed network at that epoch, on the CPU.
+        best_classifiers: weights of the other exits' classifiers at that epoch, shallowest first.
 
     Raises:
         InputError: faulty data or settings.
@@ -80,6 +80,7 @@ class Trainer:
         self.step = 0
         self.best: DevResult | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
+        self.best_classifiers: list[torch.Tensor] = []
 
     def epochs(self) -> Iterator[dict[str, float]]:
         """Train epoch by epoch and yield the metrics of each.
@@ -91,8 +92,9 @@ class Trainer:
             network, see `DevResult.padded_exits`); `dev/eer_attack_A01`.. (one for each attack on dev). Rates
             are fractions. Of the network that would be deployed, for one utterance: `deployed/parameters`,
             `deployed/multiply_adds`, and `deployed/latency_ms`, measured on the run's device after the first
-            epoch of each attempt. Of the machine: `time/epoch_s` and `memory/peak_bytes`. What is measured,
-            by clock or system, is another number in every run (`machine.MEASURED`).
+            epoch of each attempt; the same of each exit and of their mean, with their EER at the best epoch
+            (`exit_figures`). Of the machine: `time/epoch_s` and `memory/peak_bytes`. What is measured, by
+            clock or system, is another number in every run (`machine.is_measured`).
 
         Raises:
             DivergenceError: the loss is no longer a finite number.
@@ -108,7 +110,7 @@ class Trainer:
             result = validate(self.network, self.data.dev, self.epoch, self.device, precision, self.processes)
             self._keep_best(result)
             seconds = time.perf_counter() - began
-            deployed = deployed or self._deployed()
+            deployed = deployed or deployed_figures(self.network, self.config, self.data.dev, self.device)
             machine = {**deployed, TIME: seconds, MEMORY: peak_bytes(self.device)}
             yield {**train, **self._dev_metrics(result), **self.processes.largest(machine, self.device)}
 
@@ -160,20 +162,13 @@ class Trainer:
             f"{self.config.fingerprint()} {self.data.digest} {self.epoch} {self.config.runtime.micro_batch}"
         )
 
-    def _deployed(self) -> dict[str, float]:
-        network = deploy(self.network).eval()
-        features_FT = torch.from_numpy(self.data.dev.features(np.arange(1))[0])
-        return {
-            PARAMETERS: float(sum(p.numel() for p in network.parameters())),
-            MULTIPLY_ADDS: float(deployed_multiply_adds(self.config)),
-            LATENCY: latency_ms(network, features_FT, self.device),
-        }
-
     def _keep_best(self, result: DevResult) -> None:
         if self.best is None or result.rank < self.best.rank:
             self.best = result
             state = deploy(self.network).state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
+            shallow = self.network.classifiers[:-1]
+            self.best_classifiers = [each.weight.detach().cpu().clone() for each in shallow]
 
     def _dev_metrics(self, result: DevResult) -> dict[str, float]:
         if not math.isfinite(result.loss):
@@ -181,9 +176,8 @@ class Trainer:
                 f"epoch {self.epoch}: the dev loss is {result.loss}; lower the learning rate"
             )
         assert self.best is not None
-        exits = {
-            f"dev/eer_exit{n}": rate for n, rate in enumerate(result.padded_exits(self.config.blocks), 1)
-        }
+        blocks = self.config.blocks
+        exits = {f"dev/eer_exit{n}": rate for n, rate in enumerate(result.padded_exits(blocks), 1)}
         return {
             "dev/loss": result.loss,
             "dev/eer": result.eer,
@@ -193,6 +187,7 @@ class Trainer:
             "dev/loss_best": self.best.loss,
             **exits,
             **attack_rates(self.data.dev, result.scores),
+            **best_eers(self.best, blocks),
         }
 
     def save(self, folder: Path) -> None:
@@ -207,6 +202,7 @@ class Trainer:
             "rng": torch.get_rng_state(),
             "best": None if self.best is None else self.best.as_dict(),
             "best_weights": self.best_weights,
+            "best_classifiers": self.best_classifiers,
             **({"distiller": kept} if (kept := self.distiller.state_dict()) else {}),
         }
         write_state(folder, state)
@@ -243,4 +239,4 @@ class Trainer:
         self.distiller.load_state_dict(state.get("distiller", {}))
         torch.set_rng_state(state["rng"])
         self.best = None if state["best"] is None else DevResult.from_dict(state["best"])
-        self.best_weights = state["best_weights"]
+        self.best_weights, self.best_classifiers = state["best_weights"], state["best_classifiers"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from fsd_model.dataset import BONAFIDE, SPOOF
+from fsd_model.exit_plan import ensemble_scores
 from fsd_model.exits import bonafide_score
 from fsd_model.metrics import cllr
 from fsd_model.parallel import ALONE, Processes
@@ -36,8 +37,9 @@ class DevResult:
         cllr: of the deepest exit's scores as they are, bits; tells epochs apart whose EER is the same.
         threshold: the score where miss and false-alarm rate of the deepest exit meet.
         exits: EER of each exit, shallowest first.
-        scores: of the deepest exit, in the order of dev; an exported detector is calibrated on them and must
-            reproduce them.
+        ensemble: EER of the mean of all exits, calibrated on dev.
+        exit_scores: of each exit, shallowest first, in the order of dev: what an exported detector must
+            reproduce, and all that is needed to judge any use of the exits.
         precision: in which the segments computed all this; a later attempt may use another.
     """
 
@@ -47,8 +49,19 @@ class DevResult:
     cllr: float
     threshold: float
     exits: tuple[float, ...]
-    scores: tuple[float, ...]
+    ensemble: float
+    exit_scores: tuple[tuple[float, ...], ...]
     precision: Precision = "float32"
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Of the deepest exit, in the order of dev."""
+        return self.exit_scores[-1]
+
+    @property
+    def scores_NE(self) -> NDArray[np.float64]:
+        """Scores (N, E) of each exit."""
+        return np.array(self.exit_scores).T
 
     def padded_exits(self, count: int) -> tuple[float, ...]:
         """EER by exit for `count` >= E places; places behind the deepest exit repeat it.
@@ -67,7 +80,7 @@ class DevResult:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> DevResult:
-        return cls(**{**given, "exits": tuple(given["exits"]), "scores": tuple(given["scores"])})
+        return cls(**{**given, "exits": tuple(given["exits"]), "exit_scores": tuple(given["exit_scores"])})
 
 
 def exit_scores(
@@ -114,8 +127,9 @@ def validate(
     """
     scores_NE, loss = exit_scores(network, data, device, precision, processes)
     rates = eer_by_exit(scores_NE, data.labels_N)
-    scores = tuple(scores_NE[:, -1].tolist())
+    scores = tuple(tuple(scores_N) for scores_N in scores_NE.T.tolist())
     calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))
     exits = tuple(rate.rate for rate in rates)
+    (mean,) = eer_by_exit(ensemble_scores(scores_NE, data.labels_N)[:, None], data.labels_N)
     rate, threshold = rates[-1].rate, rates[-1].threshold
-    return DevResult(epoch, loss, rate, calibration, threshold, exits, scores, precision)
+    return DevResult(epoch, loss, rate, calibration, threshold, exits, mean.rate, scores, precision)

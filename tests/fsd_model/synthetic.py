@@ -10,7 +10,7 @@ import numpy as np
 from fsd_model.backbone import NetworkConfig
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import DataConfig, Utterance
-from fsd_model.machine import MEASURED
+from fsd_model.machine import is_measured
 from fsd_model.optim import OptimConfig
 from fsd_model.training_data import FeatureSet, TrainingData
 
@@ -38,7 +38,7 @@ def training_data(strength: float = 3.0) -> TrainingData:
 
 def reproducible(metrics: Mapping[str, float]) -> dict[str, float]:
     """What a seed fixes: not what was measured on the machine."""
-    return {name: value for name, value in metrics.items() if name not in MEASURED}
+    return {name: value for name, value in metrics.items() if not is_measured(name)}
 
 
 def config(**changes: object) -> TrainConfig:

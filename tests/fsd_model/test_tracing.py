@@ -305,7 +305,7 @@ def test_a_layer_dropped_at_random_is_named():
 def test_the_usual_cuts_divide_the_cost_most_evenly():
     def at(*shares: int) -> Trace:
         points = [Point("m", (4,), 1, False, share, 0) for share in (*shares, 100)]
-        return Trace(tuple(points[:-1]), points[-1])
+        return Trace(tuple(points[:-1]), points[-1], (45, 48))
 
     assert spread_cuts(at(10, 26, 40, 52, 70, 90)) == (2, 4, 5)
     assert spread_cuts(at(50)) == (1,)
