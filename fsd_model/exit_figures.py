@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from fsd_model.config import TrainConfig
 from fsd_model.cost import deployed_multiply_adds, exit_multiply_adds
 from fsd_model.exit_networks import deploy_exits
-from fsd_model.machine import LATENCY, MULTIPLY_ADDS, PARAMETERS, latency_ms
+from fsd_model.machine import LATENCY, MULTIPLY_ADDS, PARAMETERS, latencies_ms
 from fsd_model.split import SplitNetwork, deploy
 from fsd_model.training_data import FeatureSet
 from fsd_model.validation import DevResult
@@ -56,22 +57,17 @@ def deployed_figures(
         device: of the run.
     """
     count, features_FT = len(network.exits), torch.from_numpy(dev.features(np.arange(1))[0])
-    whole = deploy(network).eval()
-    found = {
-        PARAMETERS: _parameters(whole),
-        MULTIPLY_ADDS: float(deployed_multiply_adds(config)),
-        LATENCY: latency_ms(whole, features_FT, device),
-    }
+    every: list[nn.Module] = [deploy_exits(network, [number]).eval() for number in range(1, count)]
+    every += [deploy(network).eval(), deploy_exits(network, range(1, count + 1)).eval()]
     counted = exit_multiply_adds(config)
-    for number in range(1, count):
-        exit_ = deploy_exits(network, [number]).eval()
-        ms = latency_ms(exit_, features_FT, device)
-        found |= _named(exit_name(number), (_parameters(exit_), float(counted.alone[number - 1]), ms))
-    for number in range(count, config.blocks + 1):
-        found |= _named(exit_name(number), (found[PARAMETERS], found[MULTIPLY_ADDS], found[LATENCY]))
-    every = deploy_exits(network, range(1, count + 1)).eval()
-    ms = found[LATENCY] if count == 1 else latency_ms(every, features_FT, device)
-    return found | _named(ENSEMBLE, (_parameters(every), float(counted.passing[-1]), ms))
+    macs = [*counted.alone[:-1], deployed_multiply_adds(config), counted.passing[-1]]
+    times = latencies_ms(every if count > 1 else every[:1], features_FT, device)
+    times = times if count > 1 else 2 * times  # the mean of one exit is that exit
+    *exits, mean = zip(map(_parameters, every), map(float, macs), times, strict=True)
+    found = dict(zip((PARAMETERS, MULTIPLY_ADDS, LATENCY), exits[-1], strict=True))
+    for number in range(1, config.blocks + 1):
+        found |= _named(exit_name(number), exits[min(number, count) - 1])
+    return found | _named(ENSEMBLE, mean)
 
 
 def best_eers(best: DevResult, blocks: int) -> dict[str, float]:
@@ -80,7 +76,7 @@ def best_eers(best: DevResult, blocks: int) -> dict[str, float]:
     return {**found, best_eer_of(ENSEMBLE): best.ensemble}
 
 
-def _parameters(network: torch.nn.Module) -> float:
+def _parameters(network: nn.Module) -> float:
     return float(sum(each.numel() for each in network.parameters()))
 
 

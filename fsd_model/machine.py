@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import torch
@@ -40,16 +41,23 @@ def latency_ms(network: nn.Module, features_FT: Tensor, device: torch.device) ->
         features_FT: of any utterance; the front end is not timed.
         device: of the run.
     """
+    (found,) = latencies_ms([network], features_FT, device)
+    return found
+
+
+def latencies_ms(networks: Sequence[nn.Module], features_FT: Tensor, device: torch.device) -> list[float]:
+    """As `latency_ms`, of several networks: in turn, so that what else the machine does befalls all alike."""
     features_BFT = features_FT[None].to(device)
-    seconds = []
+    seconds: list[list[float]] = [[] for _ in networks]
     with torch.inference_mode():
         for _ in range(_WARM_UP + _RUNS):
-            began = time.perf_counter()
-            network(features_BFT)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            seconds.append(time.perf_counter() - began)
-    return 1e3 * median(seconds[_WARM_UP:])
+            for network, own in zip(networks, seconds, strict=True):
+                began = time.perf_counter()
+                network(features_BFT)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                own.append(time.perf_counter() - began)
+    return [1e3 * median(own[_WARM_UP:]) for own in seconds]
 
 
 def peak_bytes(device: torch.device) -> float:

@@ -6,7 +6,7 @@ Companions of `fsd_model.trial:run`; eval is out of reach from here as it is fro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,15 @@ def export(params: Mapping[str, Any], state: Path, into: Path, choice: Mapping[s
     export_detector(trainer, into, plan_of(choice, trainer))
 
 
-def trade_off(params: Mapping[str, Any], state: Path) -> list[dict[str, Any]]:
+def trade_off(
+    params: Mapping[str, Any], state: Path, confidences: Sequence[float] = ()
+) -> list[dict[str, Any]]:
     """Error against average cost for utterances that leave early, on dev, by confidence.
 
     Args:
         params: as for `run`.
         state: a folder that the trial saved.
+        confidences: those that are asked for; none: ten steps between the least and the most.
 
     Returns:
         Of each confidence `confidence` (from 0, where all leave at the shallowest exit, to inf, where none
@@ -89,15 +92,21 @@ def trade_off(params: Mapping[str, Any], state: Path) -> list[dict[str, Any]]:
     scores_NE, labels_N = _scores(trainer)
     llr_NE = log_likelihood_ratios(fit_calibrations(scores_NE, labels_N), scores_NE)
     cost_E = np.array(exit_multiply_adds(trainer.config).passing)
-    steps = np.quantile(np.abs(llr_NE[:, :-1]), np.linspace(0, 1, _STEPS + 1)[1:]) if cost_E.size > 1 else ()
     rows = []
-    for confidence in (0.0, *sorted({float(f"{step:.3g}") for step in steps} - {0.0}), math.inf):
+    for confidence in confidences or _steps(llr_NE):
         early_N, taken_N = early_scores(llr_NE, confidence)
         equal = equal_error_rate(*(early_N[labels_N == label] for label in (BONAFIDE, SPOOF)))
         left = np.bincount(taken_N, minlength=len(cost_E)) / len(taken_N)
         row = {"confidence": confidence, "error": equal.rate, "multiply_adds": float(cost_E[taken_N].mean())}
         rows.append({**row, "left": left.tolist()})
     return rows
+
+
+def _steps(llr_NE: NDArray[np.float64]) -> list[float]:
+    """From 0, where all leave at once, to infinity: about as many more stay from step to step."""
+    shallow = np.abs(llr_NE[:, :-1])
+    steps = np.quantile(shallow, np.linspace(0, 1, _STEPS + 1)[1:-1]) if shallow.size else np.empty(0)
+    return [0.0, *sorted({float(f"{step:.3g}") for step in steps} - {0.0}), math.inf]
 
 
 def plan_of(choice: Mapping[str, Any], trainer: Trainer) -> ExitPlan:

@@ -66,7 +66,7 @@ def test_a_framework_stays_in_its_files(package: str, files: list[str]) -> None:
 
 def test_the_check_of_imports_sees_imports() -> None:
     assert "ray" in imports(ROOT / "tuner" / "cluster.py")
-    assert importers("typer", "tuner") == ["cli.py", "commands_cluster.py", "submit.py"]
+    assert importers("typer", "tuner") == ["cli.py", "commands_cluster.py", "commands_exits.py", "submit.py"]
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda file: str(file.relative_to(ROOT)))

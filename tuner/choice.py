@@ -52,7 +52,7 @@ def pareto(
     """
     costs = {trial.number: _costs(trial, goals) for trial in trials}
     fit = [t for t in _complete(trials, constraints) if all(map(math.isfinite, costs[t.number]))]
-    front = [a for a in fit if not any(_dominates(costs[b.number], costs[a.number]) for b in fit)]
+    front = [a for a in fit if not any(dominates(costs[b.number], costs[a.number]) for b in fit)]
     return sorted(front, key=lambda trial: (costs[trial.number], trial.number))
 
 
@@ -66,7 +66,8 @@ def _costs(trial: TrialRecord, goals: Sequence[Metric | Objective]) -> list[floa
     return [value if goal.mode == "min" else -value for goal, value in zip(goals, values, strict=True)]
 
 
-def _dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether costs `a` are nowhere above `b` and somewhere below."""
     return a != b and all(x <= y for x, y in zip(a, b, strict=True))
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tuner.commands_cluster import submit
+from tuner.commands_exits import exits, export
 from tuner.errors import lines
 
 app = typer.Typer(
@@ -181,6 +182,8 @@ def ui(
         server.wait()
 
 
+app.command()(exits)
+app.command()(export)
 app.command()(submit)
 
 

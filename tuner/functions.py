@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,9 @@ Describe = Callable[[Params], dict[str, Any]]
 Cost = Callable[[Params], float]
 Illustrate = Callable[[Path], None]
 Served = Callable[[Path], Mapping[str, Any] | None]
+Exits = Callable[[Params, Mapping[str, float]], list[dict[str, Any]]]
+Export = Callable[[Params, Path, Path, Mapping[str, Any]], None]
+TradeOff = Callable[[Params, Path, Sequence[float]], list[dict[str, Any]]]
 
 
 class Check(Protocol):
@@ -111,6 +114,32 @@ def load_seeded(name: str) -> Seeded:
     """
     seeded: Seeded = _needed(name, "seeded", "`finalists` need")
     return seeded
+
+
+def load_exits(name: str) -> Exits | None:
+    """`exits(params, metrics)` beside the trial function, where there is one."""
+    found: Exits | None = getattr(_module(name), "exits", None)
+    return found
+
+
+def load_export(name: str) -> Export:
+    """`export(params, state, into, choice)` beside the trial function.
+
+    Raises:
+        StudyError: it has none.
+    """
+    export: Export = _needed(name, "export", "an export needs")
+    return export
+
+
+def load_trade_off(name: str) -> TradeOff:
+    """`trade_off(params, state)` beside the trial function.
+
+    Raises:
+        StudyError: it has none.
+    """
+    trade_off: TradeOff = _needed(name, "trade_off", "a look at early exits needs")
+    return trade_off
 
 
 def _needed(name: str, wanted: str, by: str) -> Any:

@@ -18,6 +18,7 @@ from tuner.checks import check_extremes, prepared
 from tuner.choice import winner
 from tuner.conductor import Conductor
 from tuner.definition import Study
+from tuner.deployable import export_exits
 from tuner.document import dump
 from tuner.export import export_winner
 from tuner.finalists import FOLDER, Finals, Rounds, plan_line, planned, undecidable
@@ -157,12 +158,13 @@ def _export(driven: Driven) -> Conclusion:
     if best is None:
         return Conclusion()
     figures = {f"best/{study.metric.name}": best.value}
+    exits = export_exits(study, driven.record.ordered, driven.out)
     if study.finalists is not None:
         why = undecidable(driven)
         return replace(own_winner(driven, why) if why else Conclusion(), figures=figures)
     files = export_winner(study, best, driven.storage, driven.out, driven.resumed)
     files += export_front(study, driven.record.ordered, driven.storage, driven.out)
-    return Conclusion(files, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})
+    return Conclusion(files + exits, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})
 
 
 def _ready(study: Study) -> Study:

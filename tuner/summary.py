@@ -8,6 +8,7 @@ from pathlib import Path
 from tuner.budget import HOUR_S, SPENT
 from tuner.definition import Study
 from tuner.failures import last_error
+from tuner.deployable import exit_lines
 from tuner.finals_report import rows as finals
 from tuner.findings import lines as measured
 from tuner.forecast_text import comparison_line
@@ -38,6 +39,7 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
     if outcome.undecided:
         rows.append(("finalists", f"{outcome.undecided}; the best above is the search's own, by one run"))
     rows += front_lines(study, outcome.trials)
+    rows += exit_lines(study, outcome.trials, out)
     rows += measured(outcome.findings, study.unit)
     rows += _default(study, outcome.best, outcome.trials, raced=outcome.finals is not None)
     rows += _forecast(outcome, out)

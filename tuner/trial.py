@@ -35,7 +35,13 @@ with
 * `cost(params) -> float`: orders configurations by the time of an epoch, without data;
 * `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
   `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
-  are compared with the first.
+  are compared with the first;
+* `exits(params, metrics) -> [rows]`: what of a trial can be deployed, by its last report: `name`, `choice`,
+  `metric`, `error` (its value, lower is better), `parameters`, `multiply_adds`, `latency_ms` of each.
+  `export(params, state, into, choice)` writes one of them from a folder the trial saved, `into` a new folder;
+  `choice` is that of the row, or `{"early": confidence}`.
+  `trade_off(params, state, confidences) -> [rows]` says what such confidences (where none are given, some of
+  its own) reach: `confidence`, `error`, `multiply_adds` (average), `left` (shares by exit).
 All raise ValueError or OSError with one line for the user.
 """
 
