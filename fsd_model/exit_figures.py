@@ -39,10 +39,14 @@ def figures_of(name: str) -> dict[str, str]:
     return {figure: f"{name}/{figure}" for figure in _FIGURES}
 
 
-def exit_metrics(blocks: int) -> list[str]:
-    """The names of all metrics of exits in a network of so many blocks, but for `dev/eer_exit1`.."""
-    names = [*map(exit_name, range(1, blocks + 1)), ENSEMBLE]
-    return [metric for name in names for metric in (best_eer_of(name), *figures_of(name).values())]
+def exit_names(blocks: int) -> list[str]:
+    """What metrics are told of in a network of so many blocks: `exit1`, ..., `ensemble`."""
+    return [*map(exit_name, range(1, blocks + 1)), ENSEMBLE]
+
+
+def exit_figures(blocks: int) -> list[str]:
+    """The names of all figures of exits, as `deployed_figures` has them."""
+    return [metric for name in exit_names(blocks) for metric in figures_of(name).values()]
 
 
 def deployed_figures(

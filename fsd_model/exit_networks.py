@@ -137,9 +137,7 @@ def planned_weights(
         whole: those of the whole network, deployed with its deepest exit.
         classifiers: those of the plan's exits, shallowest first.
     """
-    ends = ["classifier.weight"] if len(classifiers) == 1 else [
-        f"classifiers.{number}.weight" for number in range(len(classifiers))
-    ]  # fmt: skip
+    ends = [name for name in network.state_dict() if name.startswith("classifier")]
     found = {**whole, **dict(zip(ends, classifiers, strict=True))}
     # what an exit has left without use is empty in its network, see `TracedNetwork.up_to`
     return {name: found[name] if own.numel() else own for name, own in network.state_dict().items()}

@@ -16,7 +16,7 @@ from fsd_model.atomic import write_text
 from fsd_model.config import TrainConfig
 from fsd_model.cost import epoch_cost
 from fsd_model.errors import InputError
-from fsd_model.exit_figures import exit_metrics
+from fsd_model.exit_figures import best_eer_of, exit_figures, exit_names
 from fsd_model.export import export_detector
 from fsd_model.feature_store import default_store
 from fsd_model.folds import shared_attacks
@@ -32,7 +32,7 @@ from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
 from fsd_model.trial_artifacts import dataset_name, illustrate, write_artifacts
 from fsd_model.trial_exits import exits, export, trade_off
-from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, run_folds
+from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, mean_of, run_folds
 
 __all__ = [
     "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run", "seeded",
@@ -177,15 +177,17 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
     config = TrainConfig.model_validate(params)
     train = ("loss", "hard", "soft", "feature", "learning_rate")
     dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
-    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *FIGURES]
+    figures = [*FIGURES, *exit_figures(config.blocks)]
+    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *figures]
     names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
-    names += exit_metrics(config.blocks)
+    names += map(best_eer_of, exit_names(config.blocks))
     if config.objective.name == "dev":
         return {"reports": config.epochs, "metrics": names}
     groups = config.objective.groups
     if groups is None:
         raise InputError("objective.name: cannot be searched; set it in `settings`, one study for each")
-    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups), *FIGURES]
+    by_exit = [mean_of(name) for name in exit_names(config.blocks)]
+    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups), *by_exit, *figures]
     return {"reports": len(groups) + 1, "metrics": unseen}
 
 

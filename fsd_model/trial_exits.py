@@ -22,6 +22,7 @@ from fsd_model.exit_plan import ExitPlan, early_scores, fit_calibrations, log_li
 from fsd_model.export import export_detector
 from fsd_model.metrics import equal_error_rate
 from fsd_model.trainer import Trainer
+from fsd_model.unseen import mean_of
 
 _STEPS = 10
 
@@ -34,9 +35,9 @@ def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
         metrics: the trial's last report.
 
     Returns:
-        Of each its `name`, the `choice` for `export`, the `metric` that holds its error, the `error` (EER, a
-        fraction, at the best epoch), `parameters`, `multiply_adds` and `latency_ms`. What the report lacks,
-        as that of an older version, is left out.
+        Of each its `name`, the `choice` for `export`, the `metric` that holds its error, the `error` (EER at
+        the best epoch, of unseen attacks where they are the objective; a fraction), `parameters`,
+        `multiply_adds` and `latency_ms`. What the report lacks, as that of an older version, is left out.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings.
@@ -45,11 +46,12 @@ def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
     count = len(config.split) + 1
     every = [(exit_name(n), f"exit {n}", {"exit": n}) for n in range(1, count + 1)]
     every += [(ENSEMBLE, ENSEMBLE, {"ensemble": True})] if count > 1 else []
+    error_of = mean_of if config.objective.name == "unseen-attacks" else best_eer_of
     rows = []
     for key, name, choice in every:
         figures = {figure: metrics.get(metric) for figure, metric in figures_of(key).items()}
-        row = {"name": name, "choice": choice, "metric": best_eer_of(key), **figures}
-        rows.append({**row, "error": metrics.get(best_eer_of(key))})
+        row = {"name": name, "choice": choice, "metric": error_of(key), **figures}
+        rows.append({**row, "error": metrics.get(error_of(key))})
     return [row for row in rows if None not in row.values()]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pandas import DataFrame
 
+from fsd_model.detector import Detector
 from fsd_model.machine import is_measured
 from fsd_model.scoring import pooled_eer, read_scores
 from tuner.load import load_study
@@ -126,6 +127,42 @@ def test_scoring_files_prints_one_line_each_and_names_the_bad_one(searched, tiny
     refused = fsd_tuner(tiny_corpus, store, "score", *given)
     assert refused.returncode == 2
     assert "--skip-bad" in refused.stderr
+
+
+def test_the_best_small_exit_is_exported_and_scores_as_dev_said(searched, tiny_corpus, tmp_path):
+    out, store, printed = searched
+    rows = json.loads((out / "exits.json").read_text())
+    small = [row for row in rows if row["parameters"] <= 100e3]
+    best = min(row["error"] for row in small)
+    assert f"{len(rows)} deployable models" in printed
+    done = fsd_tuner(tiny_corpus, store, "export", out, "--max-params", "100k", "--out", tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    card = Detector.load(tmp_path / "small").card
+    assert card.dev_eer == best
+    assert card.exits.use == "exit"
+    assert card.parameters in {row["parameters"] for row in small if row["error"] == best}
+    file = next((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())
+    scored = fsd_tuner(tiny_corpus, store, "score", tmp_path / "small", file)
+    assert scored.returncode == 0, scored.stderr
+    assert scored.stdout.startswith(str(file))
+
+
+def test_early_exit_is_shown_by_confidence_and_exported(searched, tiny_corpus, tmp_path):
+    out, store, _ = searched
+    done = fsd_tuner(tiny_corpus, store, "exits", out, "--trial", "0", "--out", tmp_path / "curve")
+    assert done.returncode == 0, done.stderr
+    curve = json.loads((tmp_path / "curve/trade_off.json").read_text())
+    last = [e["metrics"] for e in numbers(out) if e["event"] == "trial_reported" and e["trial"] == 0][-1]
+    assert curve[0]["error"] == pytest.approx(last["dev/eer_best_exit1"])
+    assert curve[-1]["error"] == pytest.approx(last["dev/eer_best_exit4"])
+    assert (curve[0]["multiply_adds"], curve[-1]["confidence"]) == (last["exit1/multiply_adds"], "inf")
+    assert (tmp_path / "curve/trade_off.png").read_bytes().startswith(b"\x89PNG")
+    confidence = str(curve[len(curve) // 2]["confidence"])
+    arguments = ("--trial", "0", "--early", confidence, "--out", tmp_path / "early")
+    done = fsd_tuner(tiny_corpus, store, "export", out, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert f"early exit {confidence} of trial 0: error {curve[len(curve) // 2]['error']:.6g}" in done.stdout
+    assert Detector.load(tmp_path / "early").card.dev_eer == curve[len(curve) // 2]["error"]
 
 
 def _columns(detector: Path) -> tuple[list[str], list[float]]:

@@ -12,6 +12,7 @@ import pytest
 from fsd_model import trial
 from fsd_model.config import TrainConfig
 from fsd_model.errors import InputError
+from fsd_model.exit_figures import exit_figures
 from fsd_model.folds import leave_out, shared_attacks
 from fsd_model.machine import FIGURES
 from fsd_model.metrics import cllr, equal_error_rate
@@ -86,11 +87,25 @@ def test_the_result_is_that_of_the_fold_s_network_on_the_held_out_attack() -> No
     scores_NE, _ = exit_scores(trainer.network, fold.target, trainer.device, "float32")
     bonafide, spoof = (scores_NE[fold.target.labels_N == label, -1] for label in (1, 0))
     result, figures = judge_fold(single, fold)
-    assert set(figures) == set(FIGURES)
+    assert set(figures) == {*FIGURES, *exit_figures(4)}
     assert result.eer == equal_error_rate(bonafide, spoof).rate
+    each = [equal_error_rate(*(column[fold.target.labels_N == y] for y in (1, 0))) for column in scores_NE.T]
+    assert result.exits == tuple(rate.rate for rate in each)
     assert result.cllr == pytest.approx(cllr(bonafide, spoof), rel=1e-5)
     assert trainer.best is not None
     assert result.loss == trainer.best.loss
+
+
+def test_each_exit_and_their_mean_are_judged_by_the_held_out_attacks() -> None:
+    fold = leave_out(three_attacks(), ("A03",))
+    plain, cut = (judge_fold(unseen_config(epochs=1, cuts=cuts), fold)[0] for cuts in ((), (2,)))
+    assert plain.exits == (plain.eer,) * 4
+    assert plain.ensemble == plain.eer
+    assert cut.exits[1:] == (cut.eer,) * 3
+    metrics = Folds({"a": cut, "b": cut}).metrics()
+    assert metrics["unseen/eer_mean_exit1"] == pytest.approx(cut.exits[0])
+    assert metrics["unseen/eer_mean_ensemble"] == pytest.approx(cut.ensemble)
+    assert "unseen/eer_mean_exit5" not in metrics
 
 
 def test_the_held_out_attack_has_no_say_in_the_training() -> None:
