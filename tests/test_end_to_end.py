@@ -45,7 +45,8 @@ def numbers(out: Path) -> list[dict[str, Any]]:
     kept = []
     for line in (out / "journal.jsonl").read_text().splitlines():
         event = json.loads(line)
-        event.pop("time")
+        for measured in ("time", "seconds", "search"):  # the last is an id, another one in every search
+            event.pop(measured, None)
         if "metrics" in event:
             event["metrics"] = {k: v for k, v in event["metrics"].items() if not is_measured(k)}
         kept.append(event)
