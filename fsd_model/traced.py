@@ -54,8 +54,8 @@ class TracedNetwork(nn.Module):
         """
         found: dict[int, Tensor] = {}
 
-        def read(place: int, map_BCx: Tensor) -> bool:
-            found[place] = map_BCx
+        def read(place: int, output: Tensor) -> bool:
+            found[place] = output
             return place == self.last
 
         self._run(features_BFT, cuts, read)
@@ -65,7 +65,7 @@ class TracedNetwork(nn.Module):
                 raise InputError(
                     f"cut {cut}: `{name}` did not run in this pass; switch off what drops layers at random"
                 )
-        return [found[place] for place in sorted(found)]
+        return [self._channels_first(place, found[place]) for place in sorted(found)]
 
     def up_to(self, place: int) -> TracedNetwork:
         """As `Cuttable.up_to`: a copy whose pass ends there, and whose weights behind it are empty tensors.
@@ -88,12 +88,16 @@ class TracedNetwork(nn.Module):
 
     def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
         """As `Cuttable.walk`, of one utterance."""
-        self._run(features_BFT, cuts, lambda place, map_BCx: not unsure(map_BCx).any() or place == self.last)
+
+        def leaves(place: int, found: Tensor) -> bool:
+            return not unsure(self._channels_first(place, found)).any() or place == self.last
+
+        self._run(features_BFT, cuts, leaves)
 
     def _run(
         self, features_BFT: Tensor, cuts: Sequence[int], left: Callable[[int, Tensor], bool]
     ) -> None:  # fmt: skip
-        """Run until `left`, told of each place and its map, says so."""
+        """Run until `left`, told of each place and what its module gave, says so."""
         ended = [] if self.last is None else [self.last]
         try:
             with self._watched([*cuts, *ended], left):
@@ -101,7 +105,7 @@ class TracedNetwork(nn.Module):
         except _LeftError:
             return
         if self.last is None:
-            left(len(self.places), self._channels_first(len(self.places), output))
+            left(len(self.places), output)
 
     @contextmanager
     def _watched(self, cuts: Sequence[int], left: Callable[[int, Tensor], bool]) -> Iterator[None]:
@@ -116,7 +120,7 @@ class TracedNetwork(nn.Module):
                     raise InputError(f"cut {cut}: `{place.module}` ran twice in one pass; run it once")
                 ran.add(cut)
                 (found,) = tensors(result)
-                if left(cut, self._channels_first(cut, found.clone() if place.altered else found)):
+                if left(cut, found.clone() if place.altered else found):
                     raise _LeftError
 
             return read
