@@ -35,8 +35,8 @@ from fsd_model.trial_exits import exits, export, trade_off
 from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, mean_of, run_folds
 
 __all__ = [
-    "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run", "seeded",
-    "served", "trade_off",
+    "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run",
+    "seeded", "served", "trade_off",
 ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tuner.budget import HOUR_S, SPENT
 from tuner.definition import Study
-from tuner.failures import last_error
 from tuner.deployable import exit_lines
+from tuner.failures import last_error
 from tuner.finals_report import rows as finals
 from tuner.findings import lines as measured
 from tuner.forecast_text import comparison_line
