@@ -139,7 +139,7 @@ def test_the_best_small_exit_is_exported_and_scores_as_dev_said(searched, tiny_c
     done = fsd_tuner(tiny_corpus, store, "export", out, "--max-params", "100k", "--out", tmp_path / "small")
     assert done.returncode == 0, done.stderr
     card = Detector.load(tmp_path / "small").card
-    assert card.dev_eer == best
+    assert card.dev.eer == best
     assert card.exits.use == "exit"
     assert card.parameters in {row["parameters"] for row in small if row["error"] == best}
     file = next((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())
@@ -163,7 +163,7 @@ def test_early_exit_is_shown_by_confidence_and_exported(searched, tiny_corpus, t
     done = fsd_tuner(tiny_corpus, store, "export", out, *arguments)
     assert done.returncode == 0, done.stderr
     assert f"early exit {confidence} of trial 0: error {curve[len(curve) // 2]['error']:.6g}" in done.stdout
-    assert Detector.load(tmp_path / "early").card.dev_eer == curve[len(curve) // 2]["error"]
+    assert Detector.load(tmp_path / "early").card.dev.eer == curve[len(curve) // 2]["error"]
 
 
 def _columns(detector: Path) -> tuple[list[str], list[float]]:

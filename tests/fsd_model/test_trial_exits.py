@@ -52,7 +52,7 @@ def test_an_exported_choice_reaches_its_reported_dev_eer_from_audio(
     result = evaluate(detector, DataConfig(root=tiny_corpus), "dev", tmp_path)
     reported = finished.metrics[-1][f"dev/eer_best_{name}"]
     assert result.eer == pytest.approx(reported, abs=1e-12)
-    assert detector.card.dev_eer == reported
+    assert detector.card.dev.eer == reported
     assert detector.card.parameters == (5_523 if name == "exit1" else 308_316)
 
 
