@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tuner.ablation import Comparison, compare, comparisons, table
+from tuner.ablation import Comparison, table, with_controls
 from tuner.atomic import write_text
 from tuner.checks import prepared
 from tuner.definition import Study
@@ -24,7 +24,6 @@ from tuner.space import Point, put_in
 from tuner.study import on_ray
 
 FILES = ("ablation.md", "ablation.json", "ablation.png")
-SECOND = "deep supervision"
 
 
 class Ablation(Study):
@@ -122,7 +121,7 @@ def ablate(study: Study, seeds: int, out: Path, console: Console, resume: bool =
 
     def conclude(driven: Driven) -> Conclusion:
         values = by_arm(plan, driven.record.ordered)
-        compared.extend(_compare(plan, values))
+        compared.extend(with_controls(values))
         texts.append(table(values, compared, study.metric.name, study.metric.mode))
         _write(plan, values, compared, texts[0], driven.out)
         return Conclusion([driven.out / name for name in FILES], _figures(compared))
@@ -166,12 +165,6 @@ def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, flo
         if trial.state is State.COMPLETE:
             values[trial.point["arm"]][trial.point["seed"]] = trial.value
     return values
-
-
-def _compare(plan: Ablation, values: dict[str, dict[int, float]]) -> list[Comparison]:
-    first, *_, last = plan.arms
-    extra = [compare(values, last, SECOND)] if SECOND in plan.arms and last != SECOND else []
-    return comparisons(values, [first]) + extra
 
 
 def _figures(compared: list[Comparison]) -> dict[str, float]:

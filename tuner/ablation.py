@@ -14,6 +14,7 @@ from scipy import stats
 
 LEVEL = 0.95
 SAME = 1e-9
+SECOND = "deep supervision"
 
 Values = Mapping[str, Mapping[int, float]]  # arm -> seed -> metric
 
@@ -87,6 +88,13 @@ def comparisons(values: Values, references: Sequence[str]) -> list[Comparison]:
         for arm in values
         if arm not in references[: place + 1]
     ]
+
+
+def with_controls(values: Values) -> list[Comparison]:
+    """Every arm against the first, and the last against deep supervision, where that is another arm."""
+    first, *_, last = values
+    extra = [compare(values, last, SECOND)] if SECOND in values and last != SECOND else []
+    return comparisons(values, [first]) + extra
 
 
 def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str) -> str:

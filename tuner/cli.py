@@ -12,6 +12,7 @@ import typer
 
 from tuner.commands_cluster import submit
 from tuner.commands_exits import exits, export
+from tuner.commands_report import report
 from tuner.errors import lines
 
 app = typer.Typer(
@@ -184,6 +185,7 @@ def ui(
 
 app.command()(exits)
 app.command()(export)
+app.command()(report)
 app.command()(submit)
 
 

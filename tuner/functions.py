@@ -24,6 +24,7 @@ Served = Callable[[Path], Mapping[str, Any] | None]
 Exits = Callable[[Params, Mapping[str, float]], list[dict[str, Any]]]
 Export = Callable[[Params, Path, Path, Mapping[str, Any]], None]
 TradeOff = Callable[[Params, Path, Sequence[float]], list[dict[str, Any]]]
+Sections = Callable[[dict[str, Any], list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 class Check(Protocol):
@@ -92,6 +93,12 @@ def load_illustrate(name: str) -> Illustrate | None:
 def load_served(name: str) -> Served | None:
     """`served(exported)` beside the trial function, where there is one."""
     found: Served | None = getattr(_module(name), "served", None)
+    return found
+
+
+def load_sections(name: str) -> Sections | None:
+    """`sections(study, trials)` beside the trial function, where there is one."""
+    found: Sections | None = getattr(_module(name), "sections", None)
     return found
 
 

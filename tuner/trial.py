@@ -42,6 +42,13 @@ with
   `choice` is that of the row, or `{"early": confidence}`.
   `trade_off(params, state, confidences) -> [rows]` says what such confidences (where none are given, some of
   its own) reach: `confidence`, `error`, `multiply_adds` (average), `left` (shares by exit).
+* `sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study file's
+  content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `params`,
+  `metrics` (its last report) and `folder`, what a trial with a role saved last, or None. A section has a
+  `title` and, if it likes, `text` (paragraphs), `tables` (`columns`, `rows`, `caption`), `numbers` (for the
+  JSON) and `figures` (`title`, `reading`: how to read it, `x`, `y`: labels with units, `points`: how many,
+  `draw(axes)`: with Matplotlib, in the page's colours `C0` to `C5`; `height`, `narrow`). What goes wrong
+  there costs these sections only.
 All raise ValueError or OSError with one line for the user.
 """
 
