@@ -26,6 +26,7 @@ from fsd_model.objective import resolve_groups
 from fsd_model.parallel import joined, processes_of_this_training
 from fsd_model.progress import progress_bar
 from fsd_model.relief import relieve
+from fsd_model.report import sections
 from fsd_model.served_detector import served
 from fsd_model.split import SplitNetwork
 from fsd_model.trainer import Trainer
@@ -36,7 +37,7 @@ from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, mean_
 
 __all__ = [
     "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run",
-    "seeded", "served", "trade_off",
+    "sections", "seeded", "served", "trade_off",
 ]  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
-    """Write the training state, the detector of the best epoch so far, its dev scores and facts about it."""
+    """Write the training state, the detector of the best epoch so far, what there is to look at, and facts."""
     trainer.save(folder)
     write_artifacts(trainer, folder / "artifacts")
     detector = export_detector(trainer, folder / "export" / "detector")

@@ -21,6 +21,7 @@ from tuner.report.searched import Searched
 
 _EDGE = 0.05  # of a range
 _NO_EFFECT = 0.05  # of the importance
+_SETTLED = 0.75  # of the trials, or of a range
 _FAILED = 0.1  # of the trials
 _LATE = 0.8  # of the trials
 _STILL = 0.1  # of a trial's whole gain, in its last quarter
@@ -45,8 +46,8 @@ def section(
 ) -> Section:
     """All suggestions that apply."""
     given = [
-        *edges(search, race), *no_effect(found), *noise(search, race), *rung_advice(search, rungs),
-        *failing(search), *unfinished(search),
+        *edges(search, race), *no_effect(search, race, found), *noise(search, race),
+        *rung_advice(search, rungs), *failing(search), *unfinished(search),
     ]  # fmt: skip
     text = (
         ["Rules over the numbers above; none of them has been tried out."]
@@ -82,15 +83,35 @@ def edges(search: Searched, race: Race | None) -> Iterator[Advice]:
                 )
 
 
-def no_effect(found: Mapping[str, tuple[int, list[Importance]]]) -> Iterator[Advice]:
-    """A setting without a visible influence, told by enough trials."""
-    for name, (count, rows) in found.items():
-        for row in rows:
-            if count >= WEAK and not row.shown and row.high < _NO_EFFECT:
-                yield Advice(
-                    f"fix `{row.path}` in `settings`",
-                    f"its share of importance is at most {row.high:.3f} (90 % range) over {count} {name}",
-                )
+def no_effect(
+    search: Searched, race: Race | None, found: Mapping[str, tuple[int, list[Importance]]]
+) -> Iterator[Advice]:
+    """A setting without a visible influence in any comparison, tried widely and by enough trials."""
+    best = winner(search, race)
+    told = {name: rows for name, (count, rows) in found.items() if count >= WEAK and rows}
+    if best is None or not told:
+        return
+    for path, value in best.point.items():
+        own = {name: next(row for row in rows if row.path == path) for name, rows in told.items()}
+        if all(not row.shown and row.high < _NO_EFFECT for row in own.values()) and _spread(search, path):
+            shares = "; ".join(f"at most {row.high:.3f} among {name}" for name, row in own.items())
+            yield Advice(
+                f"fix `{path}` at {cell(value)} in `settings`",
+                f"it was tried widely, and its share of importance is small (upper end of 90 %): {shares}",
+            )
+
+
+def _spread(search: Searched, path: str) -> bool:
+    """Whether the trials tried more than about one value: the middle half covers a quarter of a range."""
+    dimension = search.study.search[path].written()
+    kind = next(key for key in dimension if key != "when")
+    values = [trial.point[path] for trial in search.trials if path in trial.point]
+    if kind in ("choice", "cuts"):
+        return max(map(values.count, values)) < _SETTLED * len(values)
+    low, high = map(float, dimension[kind])
+    places = sorted(_share(kind, float(value), low, high) for value in values)
+    quarter = len(places) // 4
+    return places[-1 - quarter] - places[quarter] > 1 - _SETTLED
 
 
 def noise(search: Searched, race: Race | None) -> Iterator[Advice]:

@@ -15,7 +15,7 @@ from tuner.report.parts import Figure, Section, Table
 from tuner.report.searched import Searched
 
 
-def section(search: Searched) -> Section | None:
+def section(search: Searched, best: TrialRecord | None) -> Section | None:
     """One figure and table for every dimension of cuts; None where there is none."""
     paths = [path for path, dimension in search.study.search.items() if "cuts" in dimension.written()]
     if not paths:
@@ -35,7 +35,7 @@ def section(search: Searched) -> Section | None:
         tables.append(
             Table(columns, [[row[key] for key in keys] for row in rows], f"{path}: complete trials only.")
         )
-        figures.append(_figure(search, path, positions, trials, rows))
+        figures.append(_figure(search, path, trials, rows, best))
     text = [
         "A cut lies between two blocks. A configuration has several, so a place is seen together with the"
         " others of its trials: the medians describe what was tried, not what one cut alone does."
@@ -58,10 +58,10 @@ def by_place(trials: Sequence[TrialRecord], path: str, positions: int) -> list[d
 
 
 def _figure(
-    search: Searched, path: str, positions: int, trials: Sequence[TrialRecord], rows: list[dict[str, Any]]
-) -> Figure:
+    search: Searched, path: str, trials: Sequence[TrialRecord], rows: list[dict[str, Any]],
+    best: TrialRecord | None,
+) -> Figure:  # fmt: skip
     name = search.study.metric.name
-    best = search.best
 
     def draw(axes: Axes) -> None:
         low, high = _ends([trial.value for trial in trials])
@@ -75,7 +75,7 @@ def _figure(
         for row in rows:
             if row["with"]:
                 axes.plot([row["cut"] - 0.3, row["cut"] + 0.3], [row["median_with"]] * 2, color="C3", lw=2.5)
-        draw_blocks(axes, positions + 1, low, high)
+        draw_blocks(axes, len(rows) + 1, low, high)
 
     return Figure(
         f"{name} by place of the cut ({path})",
@@ -87,14 +87,22 @@ def _figure(
 
 def draw_blocks(axes: Axes, blocks: int, low: float, high: float) -> None:
     """A row of boxes below the data; block b lies left of place b."""
-    room = high - low
+    axes.set_ylim(low - 0.28 * (high - low), high + 0.08 * (high - low))
+    across = axes.get_xaxis_transform()  # places along, fractions of the height up
     for block in range(1, blocks + 1):
-        axes.add_patch(Rectangle((block - 0.9, low - 0.3 * room), 0.8, 0.16 * room, facecolor="none", lw=1))
-        axes.text(block - 0.5, low - 0.22 * room, f"block {block}" if blocks <= 9 else str(block),
-                  ha="center", va="center", fontsize="small" if blocks <= 9 else "x-small")  # fmt: skip
-    axes.set_ylim(low - 0.36 * room, high + 0.08 * room)
+        axes.add_patch(Rectangle((block - 0.9, 0.02), 0.8, 0.11, fill=False, lw=1, transform=across))
+        if block < blocks:
+            axes.plot([block - 0.1, block + 0.1], [0.075] * 2, lw=1, transform=across, color=_ink(axes))
+        name, size = (f"block {block}", "small") if blocks <= 9 else (str(block), "x-small")
+        axes.text(block - 0.5, 0.075, name, ha="center", va="center", fontsize=size, transform=across)
     axes.set_xlim(0, blocks)
     axes.set_xticks(range(1, blocks))
+    room = 0.05 * (high - low)
+    axes.set_yticks([tick for tick in axes.get_yticks() if low - room <= tick <= high + room])
+
+
+def _ink(axes: Axes) -> Any:
+    return axes.xaxis.label.get_color()
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from tuner.event import Kind
+from tuner.policy import Cause
 from tuner.record import State
 from tuner.report.parts import Section, Table, counted
 from tuner.report.searched import Searched
 
 _SHOWN = 200  # characters of a reason
 _FEW = 12
+_NOT_FINITE = re.compile(r" is -?(nan|inf) at epoch")
+_NAME = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Exit|Interrupt))\b")
 
 
 def section(search: Searched) -> Section:
     """Retries by cause and failed trials with their reasons."""
-    causes = by_cause(search)
-    failed = failed_trials(search)
+    causes, failed = by_cause(search), failed_trials(search)
+    ends = Counter(row["cause"] for row in failed)
     retries = sum(row["attempts"] for row in causes.values())
     numbers = {
         "by_cause": causes,
+        "failed_by_cause": dict(ends.most_common()),
         "trials": failed,
         "retries": retries,
     }
@@ -33,10 +38,11 @@ def section(search: Searched) -> Section:
             "An attempt that is lost costs its trial what it had not saved; the next one goes on from there."
         )
         tables.append(Table(["cause", "lost attempts", "trials", "of these not failed"], rows, caption))
-    if failed:
-        shown = [[row["trial"], row["epoch"], row["reason"]] for row in failed[:_FEW]]
+    if ends:
+        tables.append(Table(["failed by", "trials"], ends.most_common()))
+        shown = [[row["trial"], row["epoch"], row["cause"], row["reason"]] for row in failed[:_FEW]]
         more = f"The first {_FEW} of {len(failed)}." if len(failed) > _FEW else ""
-        tables.append(Table(["failed trial", f"{search.study.unit}s", "reason"], shown, more))
+        tables.append(Table(["failed trial", f"{search.study.unit}s", "cause", "reason"], shown, more))
     text = [
         f"{counted(len(failed), 'trial')} of {len(search.trials)} failed;"
         f" {counted(retries, 'attempt')} were tried again. Tracebacks are in the folder `errors`."
@@ -65,10 +71,27 @@ def by_cause(search: Searched) -> dict[str, dict[str, int]]:
 def failed_trials(search: Searched) -> list[dict[str, Any]]:
     """Every failed trial with its reason, shortened."""
     return [
-        {"trial": t.number, "epoch": t.epoch, "reason": _short(t.reason), "params": t.point}
+        {
+            "trial": t.number,
+            "epoch": t.epoch,
+            "cause": cause_of_end(t.reason),
+            "reason": _short(t.reason),
+            "params": t.point,
+        }
         for t in search.trials
         if t.state is State.FAILED
     ]
+
+
+def cause_of_end(reason: str) -> str:
+    """The cause of a failed trial's last failure, read from its reason: the journal keeps no more of it."""
+    name = _NAME.match(reason)
+    kind = name[1] if name else ""
+    if "memory" in reason.lower():
+        return Cause.MEMORY.value
+    if _NOT_FINITE.search(reason) or kind in ("DivergenceError", "ArithmeticError", "FloatingPointError"):
+        return Cause.NOT_FINITE.value
+    return kind or Cause.ERROR.value
 
 
 def _short(reason: str) -> str:

@@ -28,7 +28,7 @@ def section(search: Searched, race: Race | None) -> Section:
         },
         "default": search.baseline and {"state": search.baseline.state.value, "value": search.baseline.value},
     }  # fmt: skip
-    states = Table(["state", "trials"], [[name, counts.get(name, 0)] for name in State])
+    states = Table([f"{name} trials" for name in State], [[counts.get(name, 0) for name in State]])
     tables = [states] if best is None else [_configuration(search, best), states]
     return Section("headline", "Result", _text(search, race, best), numbers, tables)
 

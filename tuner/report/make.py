@@ -89,13 +89,14 @@ def own_sections(search: Searched, race: finals.Race | None) -> Iterator[Section
     """The sections that every search has, in their order; the first is the result, the last the advice."""
     findings = rungs.measured(search)
     places = [row["rung"] for row in findings]
+    best = headline.winner(search, race)
     found = matters.found_importances(search, places)
     given = [
         headline.section(search, race),
         scope.section(search, race),
         progress.section(search, race, places),
-        matters.section(search, found),
-        cut_places.section(search),
+        matters.section(search, found, best),
+        cut_places.section(search, best),
         finals.section(search, race),
         controls.section(_below(search.folder / controls.FOLDER, "ablation")),
         front.section(search),

@@ -16,6 +16,7 @@ from tuner.report.parts import Figure, Section, Table, cell, counted
 from tuner.report.searched import Searched
 
 WEAK = 20  # trials
+_SHORT = 24  # characters of a name that leave room for its bar
 _MANY = 8  # choices whose names would not stand side by side
 
 
@@ -39,12 +40,15 @@ def found_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple
     return {name: (len(rows), importances(search.study, rows)) for name, rows in found.items()}
 
 
-def section(search: Searched, found: dict[str, tuple[int, list[Importance]]]) -> Section:
+def section(
+    search: Searched, found: dict[str, tuple[int, list[Importance]]], best: TrialRecord | None
+) -> Section:
     """Importance and slices.
 
     Args:
         search: what happened.
         found: as `found_importances` gives it.
+        best: the winner.
     """
     text, tables, figures = [], [], []
     for name, (count, rows) in found.items():
@@ -64,13 +68,19 @@ def section(search: Searched, found: dict[str, tuple[int, list[Importance]]]) ->
         text.append(f"Among {name} ({count}): {said}.{weak}")
         figures.append(_bars(name, count, rows))
         tables.append(_table(name, rows))
+    if figures:
+        text.append(
+            "A sampler that has settled on a value tries it nearly always, and what is nearly always the"
+            " same tells"
+            " no trials apart: a small share does not prove that a setting has no effect."
+        )
     numbers = {
         "importance": {
             name: {"trials": count, "settings": [asdict(row) for row in rows]}
             for name, (count, rows) in found.items()
         },
     }
-    figures += [slice_of(search, path) for path in search.study.search if not _is_cuts(search, path)]
+    figures += [slice_of(search, path, best) for path in search.study.search if not _is_cuts(search, path)]
     return Section("settings", "Which settings mattered", text, numbers, tables, figures)
 
 
@@ -98,11 +108,11 @@ def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
         "A bar is a setting's share of what tells the best quarter from the rest, its line the 90 % range;"
         " pale bars cannot be told from chance.",
         "share of importance (fraction)", "setting", len(rows) if count >= LEAST else 0, draw,
-        height=1.1 + 0.36 * len(rows),
+        height=1.1 + 0.36 * len(rows), narrow=max(len(row.path) for row in rows) <= _SHORT,
     )  # fmt: skip
 
 
-def slice_of(search: Searched, path: str) -> Figure:
+def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
     """One setting against the metric, trial by trial."""
     name, dimension = search.study.metric.name, search.study.search[path].written()
     kind = next(key for key in dimension if key != "when")
@@ -111,7 +121,7 @@ def slice_of(search: Searched, path: str) -> Figure:
 
     def draw(axes: Axes) -> None:
         place = partial(_place, list(dimension[kind]) if ticks else None)
-        _scatter(axes, search, shown, [place(trial, path) for trial in shown])
+        _scatter(axes, best, shown, [place(trial, path) for trial in shown])
         if kind == "log":
             axes.set_xscale("log")
         if ticks:
@@ -123,14 +133,16 @@ def slice_of(search: Searched, path: str) -> Figure:
 
     return Figure(
         f"{name} by {path}",
-        "A filled dot is a trial that ran to its end, a cross one that was stopped, at its last report; the"
-        " ring is the best.",
+        "A filled dot is a trial that ran to its end, a cross one that was stopped, a point any other,"
+        " both at"
+        " their last report; the ring is the best.",
         f"{path}{' (logarithmic)' if kind == 'log' else ''}", name, len(shown), draw, 3.1, narrow=True,
     )  # fmt: skip
 
 
-def _scatter(axes: Axes, search: Searched, trials: Sequence[TrialRecord], places: Sequence[float]) -> None:
-    best = search.best
+def _scatter(
+    axes: Axes, best: TrialRecord | None, trials: Sequence[TrialRecord], places: Sequence[float]
+) -> None:
     for mark, state in (("o", State.COMPLETE), ("x", State.STOPPED), (".", None)):
         rows = [
             (x, t.value) for x, t in zip(places, trials, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tuner.report.parts import Figure, Section, Table
 from tuner.report.svg import render
 
+_CODE = re.compile(r"`([^`]+)`")
 _HERE = Path(__file__).parent
 
 
@@ -40,6 +42,11 @@ def drawn(section: Section) -> Drawn:
     return Drawn(section.key, section.title, section.text, section.numbers, section.tables, figures)
 
 
+def _code(text: str) -> Markup:
+    """What stands between backticks as code; all of it escaped."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def page(headline: Mapping[str, Any], sections: Sequence[Drawn], json_name: str) -> str:
     """The whole page; every text is escaped.
 
@@ -51,6 +58,7 @@ def page(headline: Mapping[str, Any], sections: Sequence[Drawn], json_name: str)
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["code"] = _code
     text = environment.get_template("page.html.j2").render(
         name=headline["study"], state=headline["state"], metric=headline["metric"],
         mode="lower is better" if headline["mode"] == "min" else "higher is better",

@@ -12,8 +12,10 @@ from typing import Any
 
 import matplotlib
 from cycler import cycler
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogFormatter
 
 from tuner.report.parts import Figure
 
@@ -63,9 +65,18 @@ def render(figure: Figure) -> str:
         figure.draw(axes)
         axes.set_xlabel(figure.x)
         axes.set_ylabel(figure.y)
+        for axis in (axes.xaxis, axes.yaxis):
+            _plain_numbers(axis)
         out = io.StringIO()
         canvas.savefig(out, format="svg", facecolor="none", metadata={"Date": None})
     return _inline(out.getvalue())
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """Powers of ten as they are written in a study file; Matplotlib's own need mathematical type."""
+    if axis.get_scale() == "log":
+        axis.set_major_formatter(LogFormatter())
+        axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
 
 
 def _inline(text: str) -> str:

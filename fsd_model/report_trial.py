@@ -1,0 +1,62 @@
+"""A trial as the report tells it: its configuration, its last metrics and, of a few, its dev scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fsd_model.config import TrainConfig
+from fsd_model.scoring import Scores, read_scores
+from fsd_model.trial_artifacts import SCORES_FILE
+
+SCORES_PLACE = Path("artifacts", SCORES_FILE)
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One trial.
+
+    Attributes:
+        number: in the search.
+        role: "winner", "baseline", "finalist" or "".
+        complete: whether it ran to its end.
+        config: its settings.
+        metrics: its last report.
+        scores: of dev at its best epoch; None where it has no role, or saved none.
+    """
+
+    number: int
+    role: str
+    complete: bool
+    config: TrainConfig
+    metrics: Mapping[str, float]
+    scores: Scores | None
+
+    @property
+    def name(self) -> str:
+        """For a legend."""
+        return f"{self.role or 'trial'} ({self.number})"
+
+
+def read_trials(trials: Sequence[Mapping[str, Any]]) -> list[Told]:
+    """The trials that a report hands over.
+
+    Raises:
+        pydantic.ValidationError, InputError: settings or scores that cannot be read.
+    """
+    return [
+        Told(
+            trial["number"], trial["role"], trial["state"] == "complete",
+            TrainConfig.model_validate(trial["params"]), trial["metrics"], _scores(trial["folder"]),
+        )
+        for trial in trials
+    ]  # fmt: skip
+
+
+def _scores(folder: Path | None) -> Scores | None:
+    path = None if folder is None else folder / SCORES_PLACE
+    return read_scores(path) if path is not None and path.is_file() else None
