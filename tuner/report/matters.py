@@ -88,10 +88,11 @@ def _table(name: str, rows: Sequence[Importance]) -> Table:
     body = [[row.path, row.share, [row.low, row.high], row.chance, row.shown] for row in rows]
     caption = (
         f"Among {name}. Share: of what tells the best quarter of the trials from the rest (PED-ANOVA). 90 %"
-        " range: over resampled trials. Chance: how often the same values dealt out at random gave as much;"
-        f" below {CHANCE:g} it counts as shown."
+        " interval: from how the share moves when a quarter of the trials is left out. Chance: how often"
+        " the same"
+        f" values dealt out at random gave as much; below {CHANCE:g} it counts as shown."
     )
-    return Table(["setting", "share", "90 % range", "chance", "shown"], body, caption)
+    return Table(["setting", "share", "90 % interval", "chance", "shown"], body, caption)
 
 
 def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
@@ -105,7 +106,7 @@ def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
 
     return Figure(
         f"Importance among {name}",
-        "A bar is a setting's share of what tells the best quarter from the rest, its line the 90 % range;"
+        "A bar is a setting's share of what tells the best quarter from the rest, its line the 90 % interval;"
         " pale bars cannot be told from chance.",
         "share of importance (fraction)", "setting", len(rows) if count >= LEAST else 0, draw,
         height=1.1 + 0.36 * len(rows), narrow=max(len(row.path) for row in rows) <= _SHORT,
