@@ -23,6 +23,7 @@ class Told:
     Attributes:
         number: in the search.
         role: "winner", "baseline", "finalist" or "".
+        default: whether it is the study's default.
         complete: whether it ran to its end.
         config: its settings.
         metrics: its last report.
@@ -31,6 +32,7 @@ class Told:
 
     number: int
     role: str
+    default: bool
     complete: bool
     config: TrainConfig
     metrics: Mapping[str, float]
@@ -39,18 +41,20 @@ class Told:
     @property
     def name(self) -> str:
         """For a legend."""
-        return f"{self.role or 'trial'} ({self.number})"
+        also = ", the default" if self.default and self.role != "baseline" else ""
+        return f"{self.role or 'trial'}{also} ({self.number})"
 
 
-def read_trials(trials: Sequence[Mapping[str, Any]]) -> list[Told]:
-    """The trials that a report hands over.
+def read_trials(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Told]:
+    """The trials that a report hands over; arguments as for `fsd_model.report.sections`.
 
     Raises:
         pydantic.ValidationError, InputError: settings or scores that cannot be read.
     """
     return [
         Told(
-            trial["number"], trial["role"], trial["state"] == "complete",
+            trial["number"], trial["role"], trial["number"] == 0 and "default" in study,
+            trial["state"] == "complete",
             TrainConfig.model_validate(trial["params"]), trial["metrics"], _scores(trial["folder"]),
         )
         for trial in trials

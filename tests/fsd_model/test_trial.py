@@ -22,8 +22,10 @@ from fsd_model.detector import Detector
 from fsd_model.errors import InputError
 from fsd_model.evaluation import evaluate
 from fsd_model.export import ParityError, export_detector
-from fsd_model.scoring import read_scores
+from fsd_model.report_trial import SCORES_PLACE
+from fsd_model.scoring import pooled_eer, read_scores
 from fsd_model.trainer import Trainer
+from fsd_model.training_data import open_training_data
 from tests.fsd_model.synthetic import reproducible
 
 
@@ -72,6 +74,16 @@ def finished(settings, tmp_path_factory):
     return recorder
 
 
+def test_the_saved_dev_scores_are_those_of_the_exported_detector(finished, settings):
+    kept = read_scores(finished.folder / SCORES_PLACE)
+    assert pooled_eer(kept).rate == finished.metrics[-1]["dev/eer_best"]
+    data = open_training_data(TrainConfig.model_validate(settings)).dev
+    assert list(kept.utterances) == [utterance.name for utterance in data.utterances]
+    detector = Detector.load(finished.folder / "export/detector")
+    again = detector.score_features(data.features(np.arange(len(data.labels_N))))
+    assert kept.values == pytest.approx(again, abs=1e-4)
+
+
 def test_it_reports_each_epoch_with_the_same_keys(finished):
     assert len(finished.metrics) == 3
     assert len({frozenset(m) for m in finished.metrics}) == 1
@@ -90,6 +102,7 @@ def test_an_interrupted_trial_goes_on_and_ends_with_the_same_numbers(settings, f
     assert first.metrics + second.metrics == finished.metrics
     ours = Detector.load(tmp_path / "again/export/detector").network.state_dict()
     theirs = Detector.load(finished.folder / "export/detector").network.state_dict()
+    assert (tmp_path / "again" / SCORES_PLACE).read_text() == (finished.folder / SCORES_PLACE).read_text()
     assert all(bool((ours[k] == theirs[k]).all()) for k in theirs)
 
 

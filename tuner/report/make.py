@@ -77,10 +77,9 @@ def make_report(folder: Path, json_name: str = NAMES[1]) -> Report:
     search = read_search(folder)
     race = _race(search)
     parts = [drawn(section) for section in own_sections(search, race)]
-    last = parts.pop()  # what to search next
+    place = [part.key for part in parts].index("controls")
     with companion.sections(search, race) as added:
-        parts += [_drawn(section) for section in added]
-    parts.append(last)
+        parts[place:place] = [_drawn(section) for section in added]
     content = {"format": FORMAT, **{part.key: part.numbers for part in parts}}
     return Report(page(parts[0].numbers, parts, json_name), plain(content))
 

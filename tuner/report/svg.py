@@ -72,11 +72,18 @@ def render(figure: Figure) -> str:
     return _inline(out.getvalue())
 
 
+class _Plain(LogFormatter):
+    """Labels where Matplotlib would put them, as 0.01 instead of 1e-02."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def _plain_numbers(axis: Axis) -> None:
     """Powers of ten as they are written in a study file; Matplotlib's own need mathematical type."""
     if axis.get_scale() == "log":
-        axis.set_major_formatter(LogFormatter())
-        axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+        axis.set_major_formatter(_Plain())
+        axis.set_minor_formatter(_Plain(minor_thresholds=(1, 0.4)))
 
 
 def _inline(text: str) -> str:
