@@ -6,7 +6,7 @@ from collections import Counter
 
 from tuner.record import State, TrialRecord
 from tuner.report.finals import Race
-from tuner.report.parts import Section, Table, cell, counted
+from tuner.report.parts import Section, Table, cell, counted, setting_text
 from tuner.report.searched import KILLED, RUNNING, Searched
 
 ONE_RUN = "one run; with another seed: not shown"
@@ -101,7 +101,10 @@ def _against_default(search: Searched, best: TrialRecord) -> list[str]:
 
 
 def _configuration(search: Searched, best: TrialRecord) -> Table:
-    default = (search.study.default or {}) if search.baseline else {}
-    rows = [[path, value, default.get(path)] for path, value in best.point.items()]
-    rows += [[f"{path} (changed after a failure)", value, None] for path, value in best.changes.items()]
-    return Table(["setting", f"best (trial {best.number})", "default"], rows)
+    default = search.study.default
+    rows = [[path, setting_text(value)] for path, value in best.point.items()]
+    if default is not None:
+        rows = [[*row, setting_text(default[row[0]]) if row[0] in default else "–"] for row in rows]
+    rows += [[f"{path}, after a failure", setting_text(value)] for path, value in best.changes.items()]
+    columns = ["setting", f"best (trial {best.number})", *(["default"] if default is not None else [])]
+    return Table(columns, rows)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from tuner.importance import CHANCE, LEAST, Example, Importance, importances
 from tuner.record import State, TrialRecord
-from tuner.report.parts import Figure, Section, Table, cell, counted
+from tuner.report.parts import Figure, Section, Table, counted, setting_text
 from tuner.report.searched import Searched
 
 WEAK = 20  # trials
@@ -68,6 +68,8 @@ def section(
         text.append(f"Among {name} ({count}): {said}.{weak}")
         figures.append(_bars(name, count, rows))
         tables.append(_table(name, rows))
+    if not found:
+        text.append("No importance is computed: trials of a population change their settings on the way.")
     if figures:
         text.append(
             "A sampler that has settled on a value tries it nearly always, and what is nearly always the"
@@ -118,7 +120,7 @@ def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
     name, dimension = search.study.metric.name, search.study.search[path].written()
     kind = next(key for key in dimension if key != "when")
     shown = [t for t in search.trials if path in t.point and math.isfinite(t.value)]
-    ticks = [cell(value) for value in dimension[kind]] if kind == "choice" else []
+    ticks = [setting_text(value) for value in dimension[kind]] if kind == "choice" else []
 
     def draw(axes: Axes) -> None:
         place = partial(_place, list(dimension[kind]) if ticks else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,9 +87,17 @@ def cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def setting_text(value: Any) -> str:
+    """A setting's value: as `cell`, but null, true and false as a study file has them."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else cell(value)
+
+
 def point_text(point: Mapping[str, Any]) -> str:
     """A configuration in one line."""
-    return ", ".join(f"{path} = {cell(value)}" for path, value in point.items()) or "the settings as they are"
+    return (
+        ", ".join(f"{path} = {setting_text(value)}" for path, value in point.items())
+        or "the settings as they are"
+    )
 
 
 def duration(seconds: float) -> str:

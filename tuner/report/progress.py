@@ -57,13 +57,14 @@ def best_so_far(search: Searched) -> list[Step]:
 
 def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
     name = search.study.metric.name
-    minutes = bool(steps) and steps[-1][1] < 1.5
-    hours = [each[1] * (60 if minutes else 1) for each in steps]
+    unit, scale = _unit(steps[-1][1] if steps else 0.0)
+    times = [each[1] * scale for each in steps]
     values = [each[2] for each in steps]
 
     def over(places: Sequence[float], axes: Axes) -> None:
         axes.step(places, values, where="post", color="C0")
         axes.plot(places, values, "o", color="C0", ms=3)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
 
     reading = "Each dot is a trial that ran to its end; the line is the best of those up to there."
     return [
@@ -73,10 +74,17 @@ def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
         ),
         Figure(
             "Best so far, by time", f"{reading} The time between sessions is left out.",
-            f"search time in {'minutes' if minutes else 'hours'}", f"best {name}", len(steps),
-            lambda axes: over(hours, axes), 3.0, narrow=True,
+            f"search time in {unit}", f"best {name}", len(steps),
+            lambda axes: over(times, axes), 3.0, narrow=True,
         ),
     ]  # fmt: skip
+
+
+def _unit(hours: float) -> tuple[str, float]:
+    """The unit that suits a time, and how many of it are an hour."""
+    if hours >= 1.5:
+        return "hours", 1.0
+    return ("minutes", 60.0) if hours >= 0.05 else ("seconds", 3600.0)
 
 
 def _curves(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuner.report.finals import Race
 from tuner.report.headline import winner
-from tuner.report.parts import Section, Table, cell
+from tuner.report.parts import Section, Table, cell, counted, setting_text
 from tuner.report.searched import Searched
 
 _SHOWN = 80  # characters of a fixed setting
@@ -16,7 +16,7 @@ _SHOWN = 80  # characters of a fixed setting
 def section(search: Searched, race: Race | None) -> Section:
     """The space as a table, how it was searched, and the settings that stayed."""
     study, best = search.study, winner(search, race)
-    rows = [_row(search, path, None if best is None else best.point.get(path)) for path in study.search]
+    rows = [_row(search, path, {} if best is None else best.point) for path in study.search]
     columns = ["setting", "kind", "range", "searched only when", "tried", "default", "best"]
     fixed = [[path, _short(value)] for path, value in _leaves(study.settings) if path not in study.search]
     numbers = {
@@ -34,15 +34,15 @@ def section(search: Searched, race: Race | None) -> Section:
 
 def _text(search: Searched) -> list[str]:
     study = search.study
-    scheduler = (
-        "no trial is stopped" if study.scheduler.name == "none" else f"stopped by {study.scheduler.name}"
-    )
+    name = study.scheduler.name
+    stopped = "no trial is stopped early" if name == "none" else f"trials are stopped early by {name}"
     said = [
-        f"Configurations are drawn by {study.sampler.name} (seed {study.sampler.seed}), trials are"
-        f" {scheduler}; a full trial makes {study.full} reports, one each {study.unit}."
+        f"Configurations are drawn by {study.sampler.name} (seed {study.sampler.seed}); {stopped}. A full"
+        " trial"
+        f" makes {counted(study.full, 'report')}, one each {study.unit}."
     ]
-    if study.scheduler.name in ("pbt", "pb2"):
-        said = [f"A population by {study.scheduler.name}: trials change their settings on the way."]
+    if name in ("pbt", "pb2"):
+        said = [f"A population by {name}: trials change their settings on the way."]
     earlier = len((search.events[0]["memory"] or {}).get("earlier", ()))
     if earlier:
         said.append(f"The sampler also knew {earlier} trials of an earlier study.")
@@ -52,21 +52,23 @@ def _text(search: Searched) -> list[str]:
     return said
 
 
-def _row(search: Searched, path: str, best: Any) -> list[Any]:
+def _row(search: Searched, path: str, best: Mapping[str, Any]) -> list[Any]:
     dimension = search.study.search[path]
     written = dimension.written()
     kind = next(key for key in written if key != "when")
     when = "; ".join(f"{other} is {cell(list(values))}" for other, values in dimension.when.items())
-    default = (search.study.default or {}).get(path)
     tried = [trial.point[path] for trial in search.trials if path in trial.point]
-    return [path, kind, _range(kind, written[kind]), when or None, _tried(kind, tried), default, best]
+    ends = [setting_text(of[path]) if path in of else None for of in (search.study.default or {}, best)]
+    return [path, kind, _range(kind, written[kind]), when or None, _tried(kind, tried), *ends]
 
 
 def _range(kind: str, given: Any) -> str:
     if kind == "cuts":
         low, high = given["count"]
         return f"{low} to {high} of {given['positions']} positions"
-    return ", ".join(map(cell, given)) if kind == "choice" else f"{cell(given[0])} to {cell(given[1])}"
+    return (
+        ", ".join(map(setting_text, given)) if kind == "choice" else f"{cell(given[0])} to {cell(given[1])}"
+    )
 
 
 def _tried(kind: str, values: list[Any]) -> str | None:
@@ -87,5 +89,5 @@ def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
 
 
 def _short(value: Any) -> str:
-    text = cell(value)
+    text = setting_text(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
