@@ -45,10 +45,10 @@ with
 * `sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study file's
   content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `params`,
   `metrics` (its last report) and `folder`, what a trial with a role saved last, or None. A section has a
-  `title` and, if it likes, `text` (paragraphs), `tables` (`columns`, `rows`, `caption`), `numbers` (for the
-  JSON) and `figures` (`title`, `reading`: how to read it, `x`, `y`: labels with units, `points`: how many,
-  `draw(axes)`: with Matplotlib, in the page's colours `C0` to `C5`; `height`, `narrow`). What goes wrong
-  there costs these sections only.
+  `title`, which also names it in the JSON, and, if it likes, `text` (paragraphs), `tables` (`columns`,
+  `rows`, `caption`), `numbers` (for the JSON) and `figures` (`title`, `reading`: how to read it, `x`, `y`:
+  labels with units, `points`: how many, `draw(axes)`: with Matplotlib, in the page's colours `C0` to `C5`;
+  `height`, `narrow`). What goes wrong there costs these sections only.
 All raise ValueError or OSError with one line for the user.
 """
 

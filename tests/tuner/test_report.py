@@ -411,7 +411,7 @@ def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched,
     assert json.loads((roles["winner"]["folder"] / "epoch.json").read_text()) == 4
     assert roles["winner"]["params"]["epochs"] == 4
     assert all(trial["folder"] is None for trial in trials if not trial["role"])
-    assert made.numbers["trial-1"] == {"n": 1}
+    assert made.numbers["trial-script-alert-x-script"] == {"n": 1}
     assert list(made.numbers)[-1] == "next"
     assert "<script" not in made.html
 
@@ -435,8 +435,9 @@ BAD_FIGURE = {"title": "F", "reading": "R.", "x": "a", "y": "b", "points": 2, "d
         lambda study, trials: [{"heading": "unknown key"}],
         lambda study, trials: [{"title": "A", "figures": [BAD_FIGURE]}],
         lambda study, trials: [{"title": "A", "numbers": {1, 2}}],
+        lambda study, trials: [{"title": "A b"}, {"title": "A-b"}],
     ],
-    ids=["raises", "no list", "unknown key", "figure raises", "no JSON"],
+    ids=["raises", "no list", "unknown key", "figure raises", "no JSON", "doubled"],
 )
 def test_a_faulty_companion_costs_its_section_only(tmp_path, monkeypatch, function) -> None:
     told(monkeypatch, function)
@@ -449,4 +450,4 @@ def test_a_faulty_companion_costs_its_section_only(tmp_path, monkeypatch, functi
 def test_a_trial_that_cannot_be_imported_here_costs_its_section_only(tmp_path: Path) -> None:
     folder = write_journal(tmp_path, toy_study(trial="nowhere.at_all:run", epochs=1), [Run(DEFAULT, [0.5])])
     made = make_report(folder)
-    assert "no module nowhere" in made.numbers["trial-1"]["error"]
+    assert "no module nowhere" in made.numbers["trial"]["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from tuner.report.searched import Searched
 from tuner.storage import Storage
 from tuner.strict import Strict
 
+_WORD = re.compile(r"[a-z0-9]+")
 FAILED = "This section could not be made"
 
 
@@ -60,12 +62,11 @@ def sections(search: Searched, race: Race | None) -> Iterator[list[Section]]:
             function = load_sections(search.study.trial)
             trials = [] if function is None else _told(search, race, stack)
             made = [] if function is None else list(function(search.study.plain(), trials))
-            found = [
-                _section(number, _Section.model_validate(each)) for number, each in enumerate(made, start=1)
-            ]
+            found = [_section(_Section.model_validate(each)) for each in made]
+            _refuse_doubled([each.key for each in found])
         except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its sections, not the report
             print(f"warning: report: `sections` of {search.study.trial}: {lines(error)[0]}", file=sys.stderr)
-            found = [failed(Section("trial-1", "From the trial's own module"), error)]
+            found = [failed(Section("trial", "From the trial's own module"), error)]
         yield found
 
 
@@ -107,7 +108,14 @@ def _folder(storage: Storage, trial: TrialRecord, stack: ExitStack) -> Path | No
         return None
 
 
-def _section(number: int, given: _Section) -> Section:
+def _section(given: _Section) -> Section:
     tables = [Table(each.columns, each.rows, each.caption) for each in given.tables]
     figures = [Figure(**dict(each)) for each in given.figures]
-    return Section(f"trial-{number}", given.title, given.text, given.numbers, tables, figures)
+    key = f"trial-{'-'.join(_WORD.findall(given.title.lower()))}"
+    return Section(key, given.title, given.text, given.numbers, tables, figures)
+
+
+def _refuse_doubled(keys: list[str]) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"titles of sections must differ in their words, got {key} twice; rename one")
