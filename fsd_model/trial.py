@@ -112,7 +112,7 @@ def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
-    """Write the training state, the detector of the best epoch so far, what there is to look at, and facts."""
+    """Write the state of the training, the detector of its best epoch, what there is to look at, facts."""
     trainer.save(folder)
     write_artifacts(trainer, folder / "artifacts")
     detector = export_detector(trainer, folder / "export" / "detector")
