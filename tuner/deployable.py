@@ -96,9 +96,12 @@ def pareto_set(models: Sequence[Deployable]) -> list[Deployable]:
 
     Of models that are equal in every figure the first stays.
     """
-    unique = {model.costs: model for model in reversed(models)}.values()
-    best = [a for a in unique if not any(dominates(b.costs, a.costs) for b in unique)]
-    return sorted(best, key=lambda model: model.costs)
+    unique = {model.costs: model for model in reversed(models)}
+    best: list[Deployable] = []
+    for costs in sorted(unique):  # whoever dominates another one comes before it
+        if not any(dominates(each.costs, costs) for each in best):
+            best.append(unique[costs])
+    return best
 
 
 def rows(models: Sequence[Deployable]) -> list[dict[str, Any]]:
