@@ -63,7 +63,10 @@ def exits(
     console, search = Console(highlight=False), read_search(folder)
     models = search.models()
     best = pareto_set(models)
-    _show(best if trial is None else search.models(trial), console, best)
+    if trial is None:
+        _show(best, console)
+    else:
+        _show(search.models(trial), console, best)
     number = models[0].trial if trial is None else trial
     curve = trade_off(search, number)
     console.print(f"early exit of trial {number}, which leaves at the first exit as sure as the confidence:")

@@ -1,8 +1,8 @@
 """What of a search's trials can be deployed: every exit of every complete trial, and the best of them.
 
 The trial's own `exits` says what there is; this module compares. Counted figures of a network are the same in
-every trial that has it, its latency is not: it was measured beside other trials. Networks of equal figures
-therefore have one latency here, the median of theirs.
+every trial that has it, its latency is not: it was measured beside other trials, which can only add to it.
+Networks of equal figures therefore have one latency here, the least of theirs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from tuner.atomic import write_text
@@ -131,5 +130,5 @@ def _one_latency(models: Sequence[Deployable]) -> list[Deployable]:
     for model in models:
         measured.setdefault((model.parameters, model.multiply_adds), []).append(model.latency_ms)
     return [
-        replace(model, latency_ms=median(measured[model.parameters, model.multiply_adds])) for model in models
+        replace(model, latency_ms=min(measured[model.parameters, model.multiply_adds])) for model in models
     ]

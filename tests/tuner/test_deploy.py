@@ -148,7 +148,7 @@ def test_only_complete_and_feasible_trials_count_and_equal_networks_have_one_lat
     assert [(each.trial, each.name) for each in found] == [
         (n, f"exit {e}") for n in (3, 2, 0) for e in (1, 2)
     ]
-    assert {each.trial: each.latency_ms for each in found if each.name == "exit 2"} == {3: 20, 2: 20, 0: 20}
+    assert {each.trial: each.latency_ms for each in found if each.name == "exit 2"} == {3: 20, 2: 10, 0: 10}
     changed = trial(0, State.COMPLETE, 30)
     changed.changes = {"width": 40}
     assert deployables(study, [changed])[0].parameters == 40
