@@ -77,7 +77,8 @@ def deployed_figures(
 def best_eers(best: DevResult, blocks: int) -> dict[str, float]:
     """Dev EER of each exit and of their mean, at the best epoch."""
     found = {best_eer_of(exit_name(n)): rate for n, rate in enumerate(best.padded_exits(blocks), start=1)}
-    return {**found, best_eer_of(ENSEMBLE): best.ensemble}
+    mean = {} if best.ensemble is None else {best_eer_of(ENSEMBLE): best.ensemble}
+    return found | mean
 
 
 def _parameters(network: nn.Module) -> float:

@@ -164,7 +164,7 @@ class Trainer:
 
     def _keep_best(self, result: DevResult) -> None:
         if self.best is None or result.rank < self.best.rank:
-            self.best = result
+            self.best = result.with_ensemble(self.data.dev.labels_N)
             state = deploy(self.network).state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
             shallow = self.network.classifiers[:-1]
