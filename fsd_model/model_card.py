@@ -14,8 +14,8 @@ MODEL_CARD_FILE = "README.md"
 _TEXT = """# Fake speech detector
 
 Tells bona fide speech from spoofed speech (synthesised, converted, replayed) by one score for an utterance.
-Front end `{feature}`, network `{network}`, {parameters:,} parameters. Written by fsd-tuner; `detector.json`
-holds all of this for machines.
+Front end `{feature}`, network `{network}`{exits}, {parameters:,} parameters. Written by fsd-tuner;
+`detector.json` holds all of this for machines.
 
 ## What a score means
 
@@ -85,6 +85,7 @@ def model_card(card: DetectorCard, weights_sha256: str) -> str:
     return _TEXT.format(
         feature=card.feature.kind,
         network=_network(card),
+        exits=_exits(card),
         parameters=card.parameters,
         warning=_NO_EVIDENCE if card.calibration.slope == 0 else "",
         data_digest=card.data_digest,
@@ -101,6 +102,19 @@ def model_card(card: DetectorCard, weights_sha256: str) -> str:
         **_figures(card),
         **_data(card),
     )
+
+
+def _exits(card: DetectorCard) -> str:
+    """Which exits are used, where it is not the deepest alone."""
+    plan = card.exits
+    places = ", ".join(map(str, plan.places))
+    if plan.use == "exit":
+        return f" up to block {places}"
+    if plan.use == "ensemble":
+        return f", mean of the exits behind blocks {places}"
+    if plan.use == "early":
+        return f", left at the first exit (behind blocks {places}) with |llr| of {plan.confidence:g} or more"
+    return ""
 
 
 def _network(card: DetectorCard) -> str:

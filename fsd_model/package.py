@@ -70,9 +70,15 @@ def package(
         noise of awkward lengths (0 where the corpus is not there).
 
     Raises:
-        InputError: `out` holds another detector or cannot be written, a network that cannot be exported,
-            missing packages, or scores that differ by more than `PARITY`; such a file is not left.
+        InputError: `out` holds another detector or cannot be written, a network that cannot be exported
+            or leaves early, missing packages, or scores that differ by more than `PARITY`; such a file is
+            not left.
     """
+    if detector.card.exits.use == "early":
+        raise InputError(
+            f"{detector.folder}: leaves early, so what it computes depends on the recording and is no fixed"
+            " graph; export another use of the exits (fsd-tuner export DIR --exit N or --ensemble)"
+        )
     if "onnx" in forms:
         check_installed()
     _place(detector, out)

@@ -14,8 +14,27 @@ _Out = Annotated[
 
 
 def report(folder: _Folder, out: _Out = None) -> None:
-    """Write a report on a search: one HTML file that needs no network, and its numbers as JSON."""
+    """Write a report on a search: one HTML file that needs no network, and its numbers as JSON.
+
+    They are put into the study's run in MLflow too.
+    """
     from tuner.report.make import write_report
 
-    for path in write_report(folder, out):
+    files = write_report(folder, out)
+    for path in files:
         typer.echo(f"written     {path}")
+    _attach(folder, files)
+
+
+def _attach(folder: Path, files: tuple[Path, ...]) -> None:
+    """To the study's run, where there is one; a report is worth as much without."""
+    from tuner.errors import lines
+    from tuner.report.searched import read_search
+    from tuner.tracking import STORE, attach, tracking_uri
+
+    if not tracking_uri() and not (folder / STORE).is_file():
+        return
+    try:
+        attach(folder.resolve(), read_search(folder).study.experiment, files, "report")
+    except Exception as error:  # noqa: BLE001 - of MLflow and of what lies below it, whatever its kind
+        typer.echo(f"warning: not put into MLflow: {lines(error)[0]}", err=True)

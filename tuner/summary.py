@@ -46,6 +46,7 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
     rows.append(("config", f"{outcome.exported[0]}  (again: fsd-tuner train {outcome.exported[0]})"))
     rows += [("exported", str(path)) for path in outcome.exported[1:]]
     tracked = without_password(tracking_uri() or "")
+    rows.append(("report", f"fsd-tuner report {out}"))
     rows.append(("compare", f"MLflow at {tracked}" if tracked else f"fsd-tuner ui {out.resolve()}"))
     return [*trace, *_aligned(rows)]
 

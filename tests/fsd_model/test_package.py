@@ -21,13 +21,14 @@ from fsd_model.dataset import DataConfig
 from fsd_model.deployed_graph import DeployedGraph, load_program, load_torchscript
 from fsd_model.detector import Detector, empty_network
 from fsd_model.errors import InputError
+from fsd_model.exit_plan import ExitPlan
 from fsd_model.export import export_detector
 from fsd_model.features import FeatureConfig, Kind
 from fsd_model.networks import NetworkFactory
 from fsd_model.onnx_file import OnnxDetector
 from fsd_model.package import FILES, package
 from fsd_model.trainer import Trainer
-from tests.fsd_model.cards import card
+from tests.fsd_model.cards import CALIBRATION, card
 
 NETWORK = NetworkConfig(depth=9)
 TOLERANCE = 1e-4
@@ -145,6 +146,23 @@ def test_a_network_of_one_s_own_is_exported_too(tmp_path: Path) -> None:
     expected = [detector.score(each) for each in batch]
     for run in (OnnxDetector(tmp_path / "out/detector.onnx"), load_program(tmp_path / "out/detector.pt2")):
         np.testing.assert_allclose(run(batch)[0], expected, rtol=0, atol=TOLERANCE)
+
+
+def test_what_leaves_early_is_no_fixed_graph(tmp_path: Path) -> None:
+    plan = ExitPlan(places=(1, 4), calibrations=(CALIBRATION, CALIBRATION), confidence=1.0)
+    early = Detector(card(network=NETWORK, exits=plan), empty_network(NETWORK, FeatureConfig(), plan))
+    with pytest.raises(InputError, match=r"leaves early, .* export another use of the exits"):
+        package(early, tmp_path / "out", ["onnx"])
+    assert not (tmp_path / "out").exists()
+    early.save(tmp_path / "early")
+    assert "behind blocks 1, 4) with |llr| of 1 or more" in (tmp_path / "early" / "README.md").read_text()
+
+
+def test_the_mean_of_exits_is_exported(tmp_path: Path) -> None:
+    plan = ExitPlan(places=(1, 4), calibrations=(CALIBRATION, CALIBRATION))
+    mean = Detector(card(network=NETWORK, exits=plan), empty_network(NETWORK, FeatureConfig(), plan))
+    found = package(mean, tmp_path / "out", ["torchscript"])
+    assert found["forms"][FILES["torchscript"]]["parity"] <= TOLERANCE
 
 
 def test_a_file_that_scores_differently_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

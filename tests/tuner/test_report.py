@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
+from mlflow import MlflowClient
 
 from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.journals import Run, write_journal
@@ -30,6 +31,7 @@ from tuner.report.rungs import measured
 from tuner.report.searched import read_search
 from tuner.report.svg import COLOURS, render
 from tuner.study import Outcome, search_local
+from tuner.tracking import store_uri
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -382,6 +384,11 @@ def test_the_command_prints_both_files_and_refuses_another_ending(searched, tmp_
     assert capsys.readouterr().out.split() == [
         "written", str(folder / "report.html"), "written", str(folder / "report.json"),
     ]  # fmt: skip
+    assert command(["report", str(searched[0])]) == 0
+    client = MlflowClient(tracking_uri=store_uri(searched[0]))
+    (study,) = client.search_runs(["1"], "tags.kind = 'study'")
+    attached = [each.path for each in client.list_artifacts(study.info.run_id, "report")]
+    assert attached == ["report/report.html", "report/report.json"]
     assert command(["report", str(folder), "--out", str(tmp_path / "a.pdf")]) == 2
     assert "must end with .html" in capsys.readouterr().err
 
