@@ -28,18 +28,19 @@ $(VENV)/.installed: pyproject.toml
 demo: install $(DEMO)/searched
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split dev
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split eval
+	@$(BIN)/fsd-tuner report $(DEMO)/study
 	@echo
 	@echo "best configuration: $(DEMO)/study/best.yaml   (again: $(BIN)/fsd-tuner train $(DEMO)/study/best.yaml)"
 	@echo "detector:           $(DEMO)/study/detector    (score: $(BIN)/fsd-tuner score $(DEMO)/study/detector FILE...)"
+	@echo "the report:         $(DEMO)/study/report.html"
 	@echo "compare the trials: $(BIN)/fsd-tuner ui $(DEMO)/study"
 
 $(DEMO)/corpus/corpus.json: | install
 	$(BIN)/fsd-tuner corpus make $(DEMO)/corpus
 
-# The stamp is set by a search that came to its end; what an interrupted one left is kept under another name.
+# The stamp is set by a search that came to its end; an interrupted one is gone on with.
 $(DEMO)/searched: | $(DEMO)/corpus/corpus.json
-	@if [ -d $(DEMO)/study ]; then mv $(DEMO)/study $(DEMO)/study.interrupted.$$(date +%s); fi
-	$(BIN)/fsd-tuner search demo --out $(DEMO)/study
+	$(BIN)/fsd-tuner search demo --out $(DEMO)/study --resume
 	@touch $@
 
 clean-demo:

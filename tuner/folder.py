@@ -55,6 +55,11 @@ def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
         lock.release()
 
 
+def begun(out: Path) -> bool:
+    """Whether a search has written into its journal there."""
+    return (out / NAME).is_file() and (out / NAME).stat().st_size > 0
+
+
 def refuse_taken(out: Path, resume: bool = False) -> None:
     """Raise StudyError where `out` cannot become the folder of a new study."""
     if out.exists() and not out.is_dir():

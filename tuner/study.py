@@ -24,7 +24,7 @@ from tuner.export import export_winner
 from tuner.finalists import FOLDER, Finals, Rounds, plan_line, planned, undecidable
 from tuner.finals_end import conclude_finals, final_outcome, own_winner
 from tuner.findings import figures as measured
-from tuner.folder import new_search, opened, refuse_another, refuse_taken
+from tuner.folder import begun, new_search, opened, refuse_another, refuse_taken
 from tuner.forecasting import forecast_into
 from tuner.front import export_front
 from tuner.functions import load_relieve
@@ -64,7 +64,7 @@ def search(study: Study, out: Path, console: Console, resume: bool = False, fore
         out: a folder that holds no study yet.
         console: for the progress.
         resume: go on with the search in `out`, if there is one.
-        forecast: measure first and say what it will take, where the trial has a `cost`; not on a resume.
+        forecast: measure first and say what a new search will take, where the trial has a `cost`.
     Raises:
         StudyError: the folder is taken or holds another study, an end of the space does not build, a trial
             does not fit on the cluster, the storage or MLflow cannot be reached, the export cannot be
@@ -74,7 +74,7 @@ def search(study: Study, out: Path, console: Console, resume: bool = False, fore
     refuse_taken(out, resume)
     ready = _ready(study)
     with _on_cluster(ready, out.resolve(), console) as runner:
-        if forecast and not resume:
+        if forecast and not begun(out):
             forecast_into(ready, out.resolve(), console, runner.places)
         return _search(ready, out.resolve(), console, runner, resume)
 
