@@ -74,11 +74,7 @@ def package(
             or leaves early, missing packages, or scores that differ by more than `PARITY`; such a file is
             not left.
     """
-    if detector.card.exits.use == "early":
-        raise InputError(
-            f"{detector.folder}: leaves early, so what it computes depends on the recording and is no fixed"
-            " graph; export another use of the exits (fsd-tuner export DIR --exit N or --ensemble)"
-        )
+    _refuse_early(detector)
     if "onnx" in forms:
         check_installed()
     _place(detector, out)
@@ -99,6 +95,14 @@ def package(
     found = {**about, "opset": OPSET, "parity_files": len(speech), "forms": written}
     write_text(out / FORMATS_FILE, json.dumps(found, indent=2) + "\n")
     return found
+
+
+def _refuse_early(detector: Detector) -> None:
+    if detector.card.exits.use == "early":
+        raise InputError(
+            f"{detector.folder}: leaves early, so what it computes depends on the recording and is no fixed"
+            " graph; export another use of the exits (fsd-tuner export DIR --exit N or --ensemble)"
+        )
 
 
 def describe(detector: Detector) -> dict[str, Any]:

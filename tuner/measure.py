@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -67,42 +68,59 @@ def measure(
     name, wanted = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.full)
     board = ray.remote(Board).options(num_cpus=0).remote(wanted)
     cpu, gpu = task.resources.cpu, task.resources.gpu
-    # max_calls: a process of its own for each, whose peak memory is then the trial's
-    process = ray.remote(num_cpus=cpu, num_gpus=gpu, max_calls=1, max_retries=0)(_process)
-    tasks = {
-        process.remote(task, study.params(point), study.full, f"{name}/{place}", place, board): point
-        for place, point in enumerate(points)
-    }
+    # an actor has a process of its own, whose peak memory is then the trial's
+    process = ray.remote(Process).options(num_cpus=cpu, num_gpus=gpu, max_restarts=0)
+    runs = {}
+    for place, point in enumerate(points):
+        actor: Any = process.remote()
+        told = actor.run.remote(task, study.params(point), study.full, f"{name}/{place}", place, board)
+        runs[told] = Run(point, actor)
     try:
-        laps = _gather(tasks, board, wanted, console)
+        laps = _gather(runs, board, wanted, console)
     finally:
-        for each in tasks:
-            ray.cancel(each, force=True)
+        for each in runs.values():
+            ray.kill(each.actor)
         ray.kill(board)  # type: ignore[arg-type]
         Storage(storage).remove(name)
     return [_measured(*each) for each in zip(points, costs, laps, strict=True)]
 
 
-def _process(task: Task, params: dict[str, Any], full: int, name: str, place: int, board: Any) -> Laps | str:
-    ray.get(board.begin.remote(place))
-    try:
-        return run_measured(task, params, full, name, lambda: bool(ray.get(board.report.remote(place))))
-    finally:
-        ray.get(board.leave.remote(place))
+class Process:
+    """Runs one configuration, in the actor's process."""
+
+    def run(
+        self, task: Task, params: dict[str, Any], full: int, name: str, place: int, board: Any
+    ) -> Laps | str:
+        """What it took, or why it failed; arguments as for `run_measured`, and its place on the board."""
+        ray.get(board.begin.remote(place))
+        try:
+            return run_measured(task, params, full, name, lambda: bool(ray.get(board.report.remote(place))))
+        finally:
+            ray.get(board.leave.remote(place))
 
 
-def _gather(tasks: dict[Any, Point], board: Any, wanted: int, console: Console) -> list[Laps]:
-    """What all of them measured; raises as soon as one failed."""
+@dataclass(frozen=True)
+class Run:
+    """A configuration and the actor that runs it."""
+
+    point: Point
+    actor: Any
+
+
+def _gather(runs: dict[Any, Run], board: Any, wanted: int, console: Console) -> list[Laps]:
+    """What all of them measured; raises as soon as one failed. Who is done gives its resources back."""
     found: dict[Any, Laps] = {}
-    pending, began = list(tasks), time.monotonic()
+    pending, began = list(runs), time.monotonic()
     while pending:
         done, pending = ray.wait(pending, timeout=PROGRESS_S)
-        found |= {each: _laps(each, tasks[each]) for each in done}
+        for each in done:
+            found[each] = _laps(each, runs[each].point)
+            ray.kill(runs[each].actor)
         if not done:
             counts = ray.get(board.counts.remote()).values()
             told = ", ".join(f"{count} of {wanted} reports" for count in counts) or "waiting for resources"
             console.print(f"measuring for the forecast: {told} after {time.monotonic() - began:.0f} s")
-    return [found[each] for each in tasks]
+    return [found[each] for each in runs]
 
 
 def _laps(task: Any, point: Point) -> Laps:

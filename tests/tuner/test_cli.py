@@ -130,13 +130,14 @@ def test_a_search_piped_is_plain_lines_and_a_result(study: str, tmp_path: Path) 
         sum(line.startswith("trial ") and "complete after 4/4 epochs: dev/loss " in line for line in lines)
         == 6
     )
-    assert lines[-6].startswith("6/6 trials, 6 complete, best dev/loss ")
-    titles = [line.split()[0] for line in lines[-5:]]
-    assert titles == ["best", "default", "config", "exported", "compare"]
-    assert "trial 0: dev/loss " in lines[-4]
-    assert "the best is better by" in lines[-4]
-    assert f"{out}/best.yaml" in lines[-3]
-    assert lines[-2].endswith(f"{out}/detector")
+    assert lines[-7].startswith("6/6 trials, 6 complete, best dev/loss ")
+    titles = [line.split()[0] for line in lines[-6:]]
+    assert titles == ["best", "default", "config", "exported", "report", "compare"]
+    assert "trial 0: dev/loss " in lines[-5]
+    assert "the best is better by" in lines[-5]
+    assert f"{out}/best.yaml" in lines[-4]
+    assert lines[-3].endswith(f"{out}/detector")
+    assert lines[-2].endswith(f"fsd-tuner report {out}")
     assert lines[-1].endswith(f"fsd-tuner ui {out}")
 
 
