@@ -31,7 +31,7 @@ class DistillConfig(Settings):
     L_feature at alpha 0.7, beta 0.3 are the defaults; T is not in the paper, 3 is its laboratory's value.
 
     Attributes:
-        hard_weight, soft_weight, feature_weight: >= 0.
+        hard_weight, soft_weight, feature_weight: of the three terms.
         temperature: T of the soft loss, 0.1 to 100.
         temperature_schedule, temperature_end: T moves from `temperature` to `temperature_end`; see
             `schedules.temperature_at`.

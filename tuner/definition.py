@@ -27,9 +27,26 @@ from tuner.strict import Strict
 class Study(Strict):
     """One study file, checked.
 
-    `reports` is how often a full trial reports, where that is not once an epoch; the trial's own `describe`
-    says it before a search. The trial of the `default` comes first, then those of the `points`. `warm_start`
-    is the folder of an earlier study.
+    Attributes:
+        name: of the study and of its experiment in MLflow.
+        trial: the trial function, `package.module:function` (see `tuner.trial`).
+        epochs: of a full trial; given to the trial function with the settings.
+        reports: how often a full trial reports, where that is not once an epoch; the trial's own `describe`
+            says it before a search.
+        settings: what the trial function is given, nested; fixed but for what is searched.
+        search: dotted path below `settings` -> dimension.
+        default: the point of the first trial, which no scheduler stops and the winner is compared with.
+        points: those of the trials after it.
+        warm_start: folder of an earlier study, from whose trials the sampler learns.
+        metric: what is optimised.
+        objectives: what is optimised beside it.
+        constraints: what a winner must keep.
+        trials: how many; may stand in `budget` instead.
+        concurrency: trials at once; null as many as the resources allow.
+        storage: where the trials' states and a copy of the journal go, such as `s3://bucket/path`; null the
+            search's own folder.
+        retries: attempts that a trial may lose to dying machines without a new report between them.
+        origin: what a search noted in `best.yaml` about where it comes from.
     """
 
     name: Annotated[str, matching(r"\w[\w.-]*", "needs letters, digits or -._")]
