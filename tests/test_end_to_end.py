@@ -15,6 +15,7 @@ from pandas import DataFrame
 from fsd_model.detector import Detector
 from fsd_model.machine import is_measured
 from fsd_model.scoring import pooled_eer, read_scores
+from tests.tutorial import run_all
 from tuner.load import load_study
 
 pytestmark = pytest.mark.slow
@@ -164,6 +165,21 @@ def test_early_exit_is_shown_by_confidence_and_exported(searched, tiny_corpus, t
     assert done.returncode == 0, done.stderr
     assert f"early exit {confidence} of trial 0: error {curve[len(curve) // 2]['error']:.6g}" in done.stdout
     assert Detector.load(tmp_path / "early").card.dev.eer == curve[len(curve) // 2]["error"]
+
+
+def test_the_tutorial_leads_from_the_search_to_a_decision(
+    searched, tiny_corpus, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build/demo").mkdir(parents=True)
+    (tmp_path / "build/demo/study").symlink_to(searched[0])
+    (tmp_path / "my.flac").symlink_to(next((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir()))
+    run_all("The demo", "report", "exits", "export", "score", "windows")
+    printed = capsys.readouterr().out
+    assert (searched[0] / "report.html").stat().st_size > 10_000
+    assert "early exit of trial" in printed
+    assert printed.split("chosen      exit ")[1].split("exported    ")[1].startswith("small\n")
+    assert printed.count("file\tscore\tllr\tspoof_probability\tdecision\nmy.flac\t") == 2
 
 
 def _columns(detector: Path) -> tuple[list[str], list[float]]:
