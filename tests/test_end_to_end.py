@@ -177,6 +177,9 @@ def test_the_tutorial_leads_from_the_search_to_a_decision(
     run_all("The demo", "report", "exits", "export", "score", "windows")
     printed = capsys.readouterr().out
     assert (searched[0] / "report.html").stat().st_size > 10_000
+    page = (Path(__file__).parents[1] / "docs/report.md").read_text()
+    told = {key.split("-")[0] for key in json.loads((searched[0] / "report.json").read_text())}
+    assert all(f"`{key}`" in page or f"`{key}-`" in page for key in told - {"format"})
     assert "early exit of trial" in printed
     assert printed.split("chosen      exit ")[1].split("exported    ")[1].startswith("small\n")
     assert printed.count("file\tscore\tllr\tspoof_probability\tdecision\nmy.flac\t") == 2
