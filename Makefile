@@ -2,7 +2,7 @@
 # make test   lint, types and every test
 # make fast   the quick tests only
 # make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
-# make test-kills   searches on Ray whose driver and workers are killed forty times
+# make test-kills   searches whose drivers and workers, and MLflow servers and databases, are killed again and again
 # make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
 # make lint   ruff and mypy
 

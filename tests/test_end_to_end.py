@@ -146,7 +146,7 @@ def test_the_best_small_exit_is_exported_and_scores_as_dev_said(searched, tiny_c
     file = next((tiny_corpus / "LA/ASVspoof2019_LA_dev/flac").iterdir())
     scored = fsd_tuner(tiny_corpus, store, "score", tmp_path / "small", file)
     assert scored.returncode == 0, scored.stderr
-    assert scored.stdout.startswith(str(file))
+    assert str(file) in scored.stdout
 
 
 def test_early_exit_is_shown_by_confidence_and_exported(searched, tiny_corpus, tmp_path):

@@ -23,7 +23,13 @@ def test_a_trial_over_two_processes_equals_the_one_in_this_process(
 ) -> None:
     monkeypatch.setenv("FSD_DEMO_DATA", str(tiny_corpus))
     monkeypatch.setenv("FSD_DEMO_STORE", str(tmp_path / "store"))
-    changes = ["trials=1", "epochs=2", "scheduler.name=none", "resources.workers=2"]
+    changes = [
+        "trials=1",
+        "epochs=2",
+        "scheduler.name=none",
+        "resources.workers=2",
+        "settings.optim.learning_rate=1e-4",
+    ]
     study = load_study("smoke", changes)
     assert study.default is not None
     (trial,) = search(study, tmp_path / "out", quiet(), forecast=False).trials

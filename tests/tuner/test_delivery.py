@@ -198,7 +198,7 @@ def test_a_call_that_breaks_costs_nothing_and_doubles_nothing(
     assert broken_then_again(told, uri, int(share * calls), done, same).content == told.whole
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("same", [False, True])
 def test_calls_all_over_a_journal_may_break(told: Told, uri: str, calls: int, done: bool, same: bool) -> None:

@@ -20,12 +20,10 @@ from tests.tuner.killing import left
 from tuner.definition import Study
 from tuner.study import search_local
 
-pytestmark = pytest.mark.slow
-
 SCHEDULERS = [
-    {"name": "asha", "grace": 1, "reduction": 2},
-    {"name": "one-epoch", "reduction": 3},
-    {"name": "pbt", "interval": 1},
+    pytest.param({"name": "asha", "grace": 1, "reduction": 2}, marks=pytest.mark.slow),
+    pytest.param({"name": "one-epoch", "reduction": 3}, marks=pytest.mark.kills),
+    pytest.param({"name": "pbt", "interval": 1}, marks=pytest.mark.kills),
 ]
 KILLS = 6  # of each scheduler
 

@@ -32,7 +32,7 @@ FATES = ["fine", "memory", "nan", "half", "fine"]
 NAMES = (f"served-{number}" for number in count())
 
 
-POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.slow)
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.kills)
 
 
 @pytest.fixture(scope="module", params=["sqlite", POSTGRESQL])
@@ -184,7 +184,7 @@ def test_a_frozen_server_is_refused_at_the_start_as_well(
         server.thaw()
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 def test_a_server_that_is_killed_and_started_again_misses_nothing(
     study: Study, tmp_path: Path, empty_store: Path
 ) -> None:
@@ -226,7 +226,7 @@ def test_a_database_that_is_down_behind_its_server_is_waited_for(
     assert_whole(content(server.uri, study.name), out)
 
 
-@pytest.mark.slow
+@pytest.mark.kills
 def test_a_database_that_is_written_to_directly_may_go_and_come_back(
     postgresql: Postgresql, study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
