@@ -1,6 +1,7 @@
 # make demo   the whole chain on real recordings: install, corpus, search, export, final evaluation
 # make test   lint, types and every test
 # make fast   the quick tests only
+# make test-long   whole trainings and corpora that take half a minute each
 # make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
 # make test-kills   searches whose drivers and workers, and MLflow servers and databases, are killed again and again
 # make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport FSD_DEMO_DATA
 unexport FSD_DEMO_STORE
 
-.PHONY: demo test fast test-cluster test-kills test-browser lint install clean-demo
+.PHONY: demo test fast test-long test-cluster test-kills test-browser lint install clean-demo
 
 install: $(VENV)/.installed
 
@@ -55,12 +56,15 @@ test: lint
 	$(BIN)/pytest --durations=10
 
 fast: install
-	$(BIN)/pytest -m "not slow and not cluster and not kills and not browser"
+	$(BIN)/pytest -m "not slow and not long and not cluster and not kills and not browser"
 
 test-cluster: install
 	@test "$$(id -u)" = 0 || { echo "needs root: it makes network namespaces"; exit 1; }
 	@{ test -x /usr/sbin/sshd && command -v rsync >/dev/null; } || { apt-get update -qq && apt-get install -qq --yes --no-install-recommends openssh-server rsync; }
 	$(BIN)/pytest -m cluster
+
+test-long: install
+	$(BIN)/pytest -m long
 
 test-kills: install
 	$(BIN)/pytest -m kills

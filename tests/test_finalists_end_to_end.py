@@ -20,7 +20,7 @@ def test_the_demo_s_seeds_leave_its_own_out_and_change_nothing_else():
     assert study.settings["seed"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_finals_of_a_real_search_are_exported_and_trained_again(tiny_corpus, tmp_path):
     out, store = tmp_path / "out", tmp_path / "store"
     store.mkdir()

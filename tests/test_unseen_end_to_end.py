@@ -67,6 +67,7 @@ def test_a_metric_of_the_other_objective_is_refused_before_the_search(
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.long
 def test_its_control_arms_run_and_say_what_they_show(
     searched: tuple[Path, Path, str], tiny_corpus: Path
 ) -> None:

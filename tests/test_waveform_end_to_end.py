@@ -31,7 +31,7 @@ class Kept:
         save(self.folder)
 
 
-@pytest.mark.parametrize("factory", ["raw_residual", "wav2vec"])
+@pytest.mark.parametrize("factory", ["raw_residual", pytest.param("wav2vec", marks=pytest.mark.long)])
 def test_a_network_on_samples_trains_with_everything_on_and_deploys(
     factory: str, tiny_corpus: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from tuner.submission import Job
 
 _PROBE_S = 5.0
 _AGAIN_S = 2.0
+_START_S, _NOT_YET = 60.0, "No available agent to submit job"  # of a head that was just started
 _PORTS = {"http": 80, "https": 443}
 _NO_ANSWER = (
     "--address {}: no Ray dashboard answers there ({}); is the cluster up, has its head `ray[default]`, "
@@ -50,6 +51,19 @@ def run_on_head(command: list[str]) -> int:
     return subprocess.run(_runnable(command), env=_environment(), check=False).returncode
 
 
+def _handed_over(job: Job) -> subprocess.CompletedProcess[str]:
+    """Ray's answer to a job; a head that was just started takes none in its first seconds and says so."""
+    deadline = time.monotonic() + _START_S
+    while True:
+        handed = subprocess.run(
+            _runnable(job.submit()), env=_environment(), check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        if not handed.returncode or _NOT_YET not in handed.stdout or time.monotonic() > deadline:
+            return handed
+        time.sleep(_AGAIN_S)
+
+
 def run_job(job: Job) -> int:
     """Hand a job over and follow its log to the end.
 
@@ -61,10 +75,7 @@ def run_job(job: Job) -> int:
         StudyError: nobody answers, the token is missing or wrong, the job cannot be handed over.
     """
     client = _client(job.address)
-    handed = subprocess.run(
-        _runnable(job.submit()), env=_environment(), check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    handed = _handed_over(job)
     if handed.returncode:
         raise StudyError(
             f"the job was not taken: {_last_line(handed.stdout)}; {_TOO_LARGE.format(job.folder)}"

@@ -152,7 +152,7 @@ def measured(demo_replay: Path) -> dict[Split, tuple[list[Utterance], list[Wave]
     return splits
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("measure", MEASURES)
 def test_no_trivial_measure_tells_a_replay(
     measure: str, measured: dict[Split, tuple[list[Utterance], list[Wave]]]

@@ -22,7 +22,8 @@ class Left:
     Attributes:
         trials: number -> (point it began with, state, reason, last report).
         reports: number -> (report, metrics) in their order.
-        runs: trial's name in MLflow -> (status, state, parameters, metric -> sorted (step, value)).
+        runs: trial's name in MLflow -> (status, state, parameters, metric -> sorted (step, value)), without
+            what was measured (`cost/`).
     """
 
     trials: dict[int, tuple[Any, ...]]
@@ -74,7 +75,9 @@ def _runs(out: Path) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
     for run in client.search_runs([experiment], TRIALS_FILTER):
         points = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
-        histories = {key: sorted((p.step, p.value) for p in history) for key, history in points.items()}
+        histories = {
+            key: sorted((p.step, p.value) for p in points[key]) for key in points if key[:5] != "cost/"
+        }
         number = run.data.tags["trial_id"]
         assert number not in found
         assert run.info.status != "RUNNING"
