@@ -68,13 +68,18 @@ class Killer:
         self.end()
 
     def kill_worker(self) -> bool:
-        """Whether there was one."""
+        """Kill one as soon as there is one; False: the search ended before."""
         assert self._driver is not None
-        running = [pid for pid in session_members(self._driver.pid) if _title(pid).startswith("ray::Impl")]
-        if running:
-            with suppress(ProcessLookupError):
-                os.kill(self._moments.choice(running), signal.SIGKILL)
-        return bool(running)
+        while self._driver.poll() is None:
+            running = [
+                pid for pid in session_members(self._driver.pid) if _title(pid).startswith("ray::Impl")
+            ]
+            if running:
+                with suppress(ProcessLookupError):
+                    os.kill(self._moments.choice(running), signal.SIGKILL)
+                return True
+            time.sleep(0.01)
+        return False
 
     def finish(self) -> None:
         assert self._driver is not None
