@@ -27,6 +27,10 @@ _NO_ANSWER = (
     "is the way to it open (`ssh -L 8265:localhost:8265 HEAD`)?"
 )
 _TOO_LARGE = "if that is about size: {} goes along, at most 100 MB packed; a .rayignore in it leaves more out"
+_NO_AGENT = (
+    "the head has no agent that takes jobs; most often its port, 52365 if none is named, is another's there: "
+    "see dashboard_agent.log, start the head with `ray start --dashboard-agent-listen-port 0`"
+)
 _TOKEN = "set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token (or put it in ~/.ray/auth_token)"
 
 
@@ -77,9 +81,8 @@ def run_job(job: Job) -> int:
     client = _client(job.address)
     handed = _handed_over(job)
     if handed.returncode:
-        raise StudyError(
-            f"the job was not taken: {_last_line(handed.stdout)}; {_TOO_LARGE.format(job.folder)}"
-        )
+        way_out = _NO_AGENT if _NOT_YET in handed.stdout else _TOO_LARGE.format(job.folder)
+        raise StudyError(f"the job was not taken: {_last_line(handed.stdout)}; {way_out}")
     typer.echo(f"submitted   {job.identity}; Ctrl-C ends the following, not the search")
     try:
         return _follow(job, client)

@@ -204,6 +204,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={gcs}",
         f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}", "--dashboard-host=127.0.0.1",
         "--num-cpus=2", "--object-store-memory=100000000", f"--temp-dir={folder / 'r'}",
+        "--dashboard-agent-listen-port=0",  # its own, 52365, may be an outgoing connection's of this machine
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         started = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
