@@ -53,7 +53,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 fast: install
 	$(BIN)/pytest -m "not slow and not long and not cluster and not kills and not browser"

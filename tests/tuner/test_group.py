@@ -38,7 +38,8 @@ def test_two_processes_find_each_other_and_report_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_failure_of_any_process_is_the_trial_s_with_its_cause(tmp_path: Path, rank: int) -> None:
     (trial,) = run(tmp_path / "out", fail=rank).trials
-    assert (trial.state, trial.epoch) == (State.FAILED, 1)
+    assert trial.state == State.FAILED
+    assert trial.epoch in ([1] if rank == 0 else [0, 1])  # the first process may report before another fails
     assert trial.reason.startswith(f"MemoryError: rank {rank} is full (in full: ")
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -189,10 +190,10 @@ def test_a_head_without_the_installation_says_so(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def head() -> Iterator[str]:
     """A head with the dashboard on loopback that asks for a token; its address."""
     pytest.importorskip("aiohttp_cors", reason="needs the extra `cluster`")
-    folder = tmp_path_factory.mktemp("head")
+    folder = Path(tempfile.mkdtemp(prefix="head"))  # short: a socket's path has 107 bytes at most
     (folder / "auth_token").write_text(TOKEN)
     gcs, dashboard, client = free_ports(3)
     programs = _python_first(folder)
@@ -213,6 +214,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{dashboard}"
     finally:
         _end_session(started)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow
