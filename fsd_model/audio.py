@@ -98,7 +98,10 @@ def mono(samples_SC: NDArray[np.float32], path: str | PathLike[str]) -> Waveform
     """
     if not np.isfinite(samples_SC).all():
         raise InputError(f"{path}: samples must be finite, got NaN or inf; export it again as 16-bit PCM")
-    mean_S: Waveform = samples_SC.mean(axis=1, dtype=np.float32)
+    # one channel is its own mean, which NumPy takes long to find
+    mean_S: Waveform = (
+        samples_SC[:, 0] if samples_SC.shape[1] == 1 else samples_SC.mean(axis=1, dtype=np.float32)
+    )
     return mean_S
 
 

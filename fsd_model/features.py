@@ -2,11 +2,11 @@
 waveform itself, of a fixed number of samples.
 
 The spectrogram is that of the method's authors: the first 5 s, pre-emphasis 0.97, 1728-point STFT (108 ms,
-bins of 9.26 Hz) every 130 samples (8.125 ms), symmetric Blackman window, natural log of the magnitude. The F0
+bins of 9.26 Hz) every 130 samples (8.125 ms), Blackman window, natural log of the magnitude. The F0
 subband is its lowest 45 bins (0-407 Hz), the LPS its lowest 432 (0-3.99 kHz). No normalisation.
 
 Computed in float64: quiet bins next to loud ones drown in the rounding of a float32 transform (6 % of the
-values of a real recording are off by more than 1e-3), and it costs 0.5 ms.
+values of a real recording are off by more than 1e-3).
 
 Source: Xue et al., arXiv 2208.01214 and 2303.01211; the authors' extractor, SRLARes2NetF0Subband 9ba0edb.
 
@@ -16,18 +16,18 @@ Shapes: S samples, K STFT bins, F feature rows, T frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 from torchaudio.functional import compute_deltas, create_dct, linear_fbanks
 
 from fsd_model.audio import SAMPLE_RATE, Waveform
+from fsd_model.block_transform import FFT, HOP, Window, blackman, magnitudes
 from fsd_model.errors import InputError
 from fsd_model.settings import Settings
 
@@ -37,7 +37,7 @@ Pad: TypeAlias = Literal["zero", "reflect"]
 Features: TypeAlias = NDArray[np.float32]
 
 MAX_SAMPLES = 80_000
-FFT, HOP, FRAMES = 1728, 130, 600
+FRAMES = 600
 LFCC_FFT, LFCC_WINDOW, LFCC_HOP, LFCC_FRAMES, COEFFICIENTS = 512, 320, 160, 400, 20
 LOG_FLOOR = math.exp(-80)
 _SHAPES: dict[Spectral, tuple[int, int]] = {
@@ -55,17 +55,26 @@ class FeatureConfig(Settings):
         kind: which one.
         pad: fills half a window before and after the recording, so it changes only the first and last frames;
             without meaning for the waveform.
+        window: Blackman window of the F0 subband and the LPS: symmetric as the authors', or periodic as
+            the transform; without meaning for the others.
         samples: length of the waveform; without meaning for the others. 64,600 (4.04 s) as AASIST.
     """
 
     kind: Kind = "f0_subband"
     pad: Pad = "zero"
+    window: Window = "symmetric"
     samples: int = Field(64_600, ge=1, le=480_000)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what `extract` gives."""
-        unused = "pad" if self.kind == "waveform" else "samples"
-        return self.model_dump(mode="json", exclude={unused})
+        unused = {"waveform": {"pad", "window"}, "lfcc": {"samples", "window"}}.get(self.kind, {"samples"})
+        return self.model_dump(mode="json", exclude=unused)
+
+    @model_serializer(mode="wrap")
+    def _usual_window_unsaid(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # so that cards, fingerprints and stores from before there was a choice are still those of the default
+        tree: dict[str, Any] = plain(self)
+        return {key: value for key, value in tree.items() if (key, value) != ("window", "symmetric")}
 
 
 def feature_shape(config: FeatureConfig) -> tuple[int, int]:
@@ -84,16 +93,20 @@ def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
     """
     if config.kind == "waveform":
         return waveform(waveform_S, config.samples)
-    return _EXTRACTORS[config.kind](waveform_S, config.pad)
+    if config.kind == "lfcc":
+        return lfcc(waveform_S, config.pad)
+    spectrogram = f0_subband if config.kind == "f0_subband" else log_power_spectrum
+    return spectrogram(waveform_S, config.pad, config.window)
 
 
-def f0_subband(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+def f0_subband(waveform_S: Waveform, pad: Pad = "zero", window: Window = "symmetric") -> Features:
     """Lowest 45 bins (0-407 Hz) of the log spectrogram.
 
     Args:
         waveform_S: (S,) floating point in [-1, 1), 16 kHz; samples after the first 80,000 are not used.
         pad: what the centred frames at both ends see outside the recording. A recording shorter than half a
             window is reflected as often as needed.
+        window: symmetric, or with the period of the transform.
 
     Returns:
         (45, 600) float32, natural log of the magnitude, at least -80. Recordings below 4.87 s are continued
@@ -102,12 +115,17 @@ def f0_subband(waveform_S: Waveform, pad: Pad = "zero") -> Features:
     Raises:
         InputError: as `extract`.
     """
-    return _log_spectrogram(waveform_S, pad, _SHAPES["f0_subband"][0])
+    emphasised_S = _emphasised(_checked(waveform_S))
+    hops = min(1 + len(emphasised_S) // HOP, FRAMES) + FFT // HOP  # those that the frames see
+    magnitude_FT = magnitudes(_padded(emphasised_S, pad, hops * HOP), _SHAPES["f0_subband"][0], window)
+    return _finish(np.log(magnitude_FT + LOG_FLOOR), FRAMES)
 
 
-def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero", window: Window = "symmetric") -> Features:
     """Lowest 432 bins (0-3.99 kHz) of the same spectrogram, (432, 600) float32; as `f0_subband`."""
-    return _log_spectrogram(waveform_S, pad, _SHAPES["log_power_spectrum"][0])
+    spectrum_KT = _stft(_emphasised(_checked(waveform_S)), FFT, HOP, blackman(window), pad)
+    magnitude_FT = spectrum_KT[: _SHAPES["log_power_spectrum"][0]].abs()
+    return _finish(torch.log(magnitude_FT + LOG_FLOOR).numpy(), FRAMES)
 
 
 def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
@@ -130,7 +148,7 @@ def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
     power_KT = _stft(_checked(waveform_S), LFCC_FFT, LFCC_HOP, window, pad).abs().square()
     static_FT = _lfcc_dct().T @ torch.log(_lfcc_filters().T @ power_KT + 1e-6)
     delta_FT = compute_deltas(static_FT)
-    return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]), LFCC_FRAMES)
+    return _finish(torch.cat([static_FT, delta_FT, compute_deltas(delta_FT)]).numpy(), LFCC_FRAMES)
 
 
 def waveform(waveform_S: Waveform, samples: int) -> Features:
@@ -167,17 +185,26 @@ def tile(frames_FT: Features, length: int) -> Features:
     return np.tile(frames_FT, 2**doublings)[:, :length]
 
 
-def _log_spectrogram(waveform_S: Waveform, pad: Pad, bins: int) -> Features:
-    samples_S = _checked(waveform_S)
-    emphasised_S = samples_S.copy()
-    emphasised_S[1:] -= 0.97 * samples_S[:-1]
-    window = torch.blackman_window(FFT, periodic=False, dtype=torch.float64)
-    magnitude_FT = _stft(emphasised_S, FFT, HOP, window, pad)[:bins].abs()
-    return _finish(torch.log(magnitude_FT + LOG_FLOOR), FRAMES)
+def _emphasised(samples_S: NDArray[np.float64]) -> NDArray[np.float64]:
+    emphasised_S = np.empty_like(samples_S)
+    emphasised_S[0] = samples_S[0]
+    np.multiply(samples_S[:-1], -0.97, out=emphasised_S[1:])
+    emphasised_S[1:] += samples_S[1:]
+    return emphasised_S
 
 
-def _finish(features_FT: Tensor, length: int) -> Features:
-    return np.ascontiguousarray(tile(features_FT.numpy().astype(np.float32), length))
+def _finish(features_FT: NDArray[np.float64], length: int) -> Features:
+    return np.ascontiguousarray(tile(features_FT.astype(np.float32), length))
+
+
+def _padded(samples_S: NDArray[np.float64], pad: Pad, length: int) -> NDArray[np.float64]:
+    """Half a window before the samples; then they and what follows them, up to `length`."""
+    end = FFT // 2 + len(samples_S)
+    if pad == "reflect":
+        return np.pad(samples_S, (FFT // 2, max(0, length - end)), mode="reflect")[:length]
+    padded_S = np.zeros(max(length, end))
+    padded_S[FFT // 2 : end] = samples_S
+    return padded_S[:length]
 
 
 def _stft(samples_S: NDArray[np.float64], size: int, hop: int, window: Tensor, pad: Pad) -> Tensor:
@@ -213,10 +240,3 @@ def _lfcc_filters() -> Tensor:
 def _lfcc_dct() -> Tensor:
     matrix_FF: Tensor = create_dct(COEFFICIENTS, COEFFICIENTS, norm="ortho").double()
     return matrix_FF
-
-
-_EXTRACTORS: dict[Spectral, Callable[[Waveform, Pad], Features]] = {
-    "f0_subband": f0_subband,
-    "log_power_spectrum": log_power_spectrum,
-    "lfcc": lfcc,
-}

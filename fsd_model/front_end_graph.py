@@ -11,18 +11,15 @@ before the tiling."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import create_dct, linear_fbanks
 
 from fsd_model.audio import SAMPLE_RATE
+from fsd_model.block_transform import FFT, HOP, Window, blackman, fourier
 from fsd_model.features import (
     COEFFICIENTS,
-    FFT,
     FRAMES,
-    HOP,
     LFCC_FFT,
     LFCC_FRAMES,
     LFCC_HOP,
@@ -46,7 +43,7 @@ def front_end_graph(config: FeatureConfig) -> nn.Module:
         return WaveformGraph(config.samples)
     if config.kind == "lfcc":
         return CepstrumGraph(config.pad)
-    return SpectrogramGraph(feature_shape(config)[0], config.pad)
+    return SpectrogramGraph(feature_shape(config)[0], config.pad, config.window)
 
 
 class SpectrogramGraph(nn.Module):
@@ -55,11 +52,10 @@ class SpectrogramGraph(nn.Module):
     fourier_NK: Tensor
     emphasis: Tensor
 
-    def __init__(self, bins: int, pad: Pad) -> None:
+    def __init__(self, bins: int, pad: Pad, window: Window) -> None:
         super().__init__()
         self.pad: Pad = pad
-        window_N = torch.blackman_window(FFT, periodic=False, dtype=torch.float64)
-        self.register_buffer("fourier_NK", _fourier(window_N, FFT, bins), persistent=False)
+        self.register_buffer("fourier_NK", fourier(blackman(window), FFT, bins), persistent=False)
         # a tensor, for the ONNX exporter rounds a Python number to float32
         self.register_buffer("emphasis", torch.tensor(0.97, dtype=torch.float64), persistent=False)
 
@@ -90,7 +86,7 @@ class CepstrumGraph(nn.Module):
         bins = LFCC_FFT // 2 + 1
         filters_KC = linear_fbanks(bins, 0.0, SAMPLE_RATE / 2, COEFFICIENTS, SAMPLE_RATE)
         dct_CC = create_dct(COEFFICIENTS, COEFFICIENTS, norm="ortho")
-        self.register_buffer("fourier_NK", _fourier(window_N, LFCC_FFT, bins), persistent=False)
+        self.register_buffer("fourier_NK", fourier(window_N, LFCC_FFT, bins), persistent=False)
         self.register_buffer("filters_KC", filters_KC.double(), persistent=False)
         self.register_buffer("dct_CC", dct_CC.double(), persistent=False)
 
@@ -125,13 +121,6 @@ class WaveformGraph(nn.Module):
 def _length(waveform_BS: Tensor, longest: int) -> Tensor:
     """Samples that are looked at, as a tensor ()."""
     return torch.ones_like(waveform_BS[0], dtype=torch.int64).sum().clamp(max=longest)
-
-
-def _fourier(window_N: Tensor, size: int, bins: int) -> Tensor:
-    """Windowed cosines, then sines, of the lowest `bins` (N, 2K); the sign of the sines does not matter."""
-    turns_NK = torch.arange(len(window_N))[:, None] * torch.arange(bins) % size  # whole numbers: exact phases
-    angle_NK = turns_NK.double() * (2 * math.pi / size)
-    return window_N[:, None] * torch.cat([angle_NK.cos(), angle_NK.sin()], dim=1)
 
 
 def _tiled(frames: Tensor, length: int) -> Tensor:
