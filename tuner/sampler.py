@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Sampler:
             pruner=optuna.pruners.NopPruner(),
         )
         self._trials: dict[int, optuna.Trial] = {}
-        self._asked = 0
+        self._asked, self._points = 0, set[str]()
         self.earlier = earlier_trials(study) if memory is None else _recalled(memory)
         for each in self.earlier:
             self._inherit(each)
@@ -67,7 +68,7 @@ class Sampler:
         number = self._asked
         if number < len(self._known):
             return self._begin(repeating(self._config, number, drawn=False), self._known[number])
-        return self._begin(drawing(self._config, number))
+        return self._begin(drawing(self._config, number, self._distributions, self._taken))
 
     def recall(self, suggestion: Suggestion) -> None:
         """A suggestion of an earlier session, in the order of asking.
@@ -99,7 +100,15 @@ class Sampler:
         trial = self._ask(sampler, knobs)
         number = self._asked
         self._trials[number], self._asked = trial, number + 1
+        self._points.add(self._written(trial.params))
         return Suggestion(number, self._space.decode(trial.params), dict(trial.params))
+
+    def _taken(self, knobs: Mapping[str, Any]) -> bool:
+        """Whether a trial of this search had the point; those of an earlier study may be run again."""
+        return self._written(knobs) in self._points
+
+    def _written(self, knobs: Mapping[str, Any]) -> str:
+        return json.dumps(self._space.decode(knobs), sort_keys=True)
 
     def _ask(self, sampler: optuna.samplers.BaseSampler, knobs: Mapping[str, Any] | None) -> optuna.Trial:
         self.study.sampler = sampler

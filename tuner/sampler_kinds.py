@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,49 @@ from tuner.knobs import Knob, Labels
 from tuner.settings import SamplerConfig
 
 _THREADS = "OMP_NUM_THREADS"
+_DRAWS, _TURNS = 2, 64  # of the model, then of single knobs, before a point is taken twice
+
+Distributions = Mapping[str, BaseDistribution]
+Taken = Callable[[dict[str, Any]], bool]  # whether the knobs give a point that a trial had
+
+
+class _Tpe(samplers.TPESampler):
+    """TPE that does not draw a point twice, and that need not look through all trials for what is searched.
+
+    Where all dimensions are whole numbers and labels, the model soon draws its best point again and again.
+    Such a trial says nothing, ranks with the best at every rung and so runs to its end, and its pairs make
+    early ranks look true. After a second such draw, knobs are turned at random until the point is new.
+
+    Args:
+        seed: of the draws.
+        startup: trials drawn at random.
+        distributions: of every knob.
+        taken: asked of what was drawn.
+    """
+
+    def __init__(self, seed: int, startup: int, distributions: Distributions, taken: Taken) -> None:
+        super().__init__(seed=seed, n_startup_trials=startup)
+        self._knobs = {name: each for name, each in sorted(distributions.items()) if not each.single()}
+        self._taken, self._order = taken, np.random.default_rng(seed)
+        self._turning = samplers.RandomSampler(seed=seed)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """What Optuna finds too, by comparing the distributions of all trials: every trial has every knob."""
+        return {} if len(study.directions) > 1 else dict(self._knobs)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        for _ in range(_DRAWS):
+            knobs = super().sample_relative(study, trial, search_space)
+            if not knobs or not self._taken(knobs):
+                return knobs
+        near = dict(knobs)
+        for name in map(str, self._order.choice(list(self._knobs), _TURNS)):
+            near[name] = self._turning.sample_independent(study, trial, name, self._knobs[name])
+            if not self._taken(near):
+                return near
+        return knobs
 
 
 class _Evolution(samplers.NSGAIISampler):
@@ -84,16 +127,20 @@ class _Counted(samplers.BaseSampler):
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
 
-def drawing(config: SamplerConfig, number: int) -> samplers.BaseSampler:
+def drawing(
+    config: SamplerConfig, number: int, distributions: Distributions, taken: Taken
+) -> samplers.BaseSampler:
     """The sampler that draws one trial; its randomness is of the study's seed and the trial's number alone.
 
     Args:
         config: the study's.
         number: the trial's.
+        distributions: of every knob.
+        taken: whether knobs give a point that a trial had.
     """
     seed, second = (int(word) for word in np.random.SeedSequence([config.seed, number]).generate_state(2))
     if config.name == "tpe":
-        return samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
+        return _Tpe(seed, config.startup, distributions, taken)
     if config.name == "gp":
         return _Gaussian(seed=seed, n_startup_trials=config.startup)
     if config.name == "nsga2":
@@ -112,7 +159,9 @@ def repeating(config: SamplerConfig, number: int, drawn: bool) -> samplers.BaseS
         drawn: whether `drawing` once drew the knobs; known points take no place in a sequence.
     """
     counts = config.name == "nsga2" or (config.name == "qmc" and drawn)  # of generations, of its sequence
-    return _Counted(drawing(config, number)) if counts else samplers.RandomSampler(seed=0)
+    if not counts:
+        return samplers.RandomSampler(seed=0)
+    return _Counted(drawing(config, number, {}, lambda knobs: False))
 
 
 def _sequence(seed: int, first: int) -> samplers.BaseSampler:

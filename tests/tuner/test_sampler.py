@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from optuna.samplers import TPESampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
 from tests.tuner.conftest import DEFAULT, toy_study
 from tests.tuner.toy import loss
+from tuner import sampler_kinds
 from tuner.choice import pareto, winner
 from tuner.definition import Study
 from tuner.record import State, TrialRecord
@@ -72,6 +75,38 @@ def test_no_suggestion_comes_twice_and_optuna_keeps_its_warnings_to_itself(name:
         warnings.simplefilter("error")
         drawn = points(toy_study(sampler={"name": name, "startup": 5}), 12)
     assert len({repr(point) for point in drawn}) == 12
+
+
+def test_where_points_are_few_the_model_draws_none_twice_and_none_is_missed() -> None:
+    """64 points, and a model that without this draws its best one again and again; then all are taken."""
+    grid = {"x": {"int": [0, 7]}, "width": {"int": [1, 8]}}
+    study = toy_study(search=grid, sampler={"name": "tpe", "startup": 5})
+    drawn = [repr(point) for point in points(study, 70)]
+    assert all(point not in drawn[:place] for place, point in enumerate(drawn[:50]) if place >= 5)
+    assert len(set(drawn)) == 64
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"scheduler": {"name": "none"}, "objectives": [{"name": "size", "mode": "min"}]}]
+)
+def test_where_no_point_comes_twice_the_draws_are_optunas_and_no_trial_is_asked_for_its_space(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = toy_study(sampler={"name": "tpe", "seed": 3, "startup": 4}, **more)
+
+    def drawn() -> list[Point]:
+        return [trial.point for trial in searched(study, 16, figures)]
+
+    def figures(params: dict[str, Any]) -> dict[str, float]:
+        return {"dev/loss": loss(params), "size": float(params["width"])}
+
+    with monkeypatch.context() as plain:
+        plain.setattr(
+            sampler_kinds, "_Tpe", lambda seed, startup, *_: TPESampler(seed=seed, n_startup_trials=startup)
+        )
+        expected = drawn()
+    monkeypatch.setattr(IntersectionSearchSpace, "calculate", None)
+    assert drawn() == expected
 
 
 def test_optuna_is_told_what_became_of_each_trial() -> None:

@@ -16,6 +16,7 @@ Tune's ASHAScheduler, whose decisions these are where no rung disagrees); the co
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,11 +35,26 @@ LEAST_PAIRS = 8  # fewer trials say too little of a correlation
 
 @dataclass
 class Rung:
-    """Trial -> value at a milestone (reports, may be a fraction), higher is better."""
+    """Trial -> value at a milestone (reports, may be a fraction; inf: the last report), higher is better.
+
+    Attributes:
+        pairs: trial -> its value here and at the next rung, of those that have both.
+    """
 
     milestone: float
     values: dict[int, float] = field(default_factory=dict)
+    pairs: dict[int, tuple[float, float]] = field(default_factory=dict)
     stopped: int = 0
+    _measured: tuple[int, float | None] = (0, None)  # the correlation of so many pairs
+
+    def correlation(self) -> float | None:
+        """Spearman's, over the pairs; None where it is not defined.
+
+        Every report of a poor trial asks for it, and it changes with a new pair only.
+        """
+        if self._measured[0] != len(self.pairs):
+            self._measured = (len(self.pairs), _spearman(list(self.pairs.values())))
+        return self._measured[1]
 
 
 class Asha(Free):
@@ -55,19 +71,19 @@ class Asha(Free):
         self._reduction, self._agreement = settings.reduction, settings.agreement
         count = int(np.log(study.full / settings.grace) / np.log(settings.reduction) + 1)
         self._rungs = [Rung(settings.grace * settings.reduction**k) for k in range(count)]
-        self._last: dict[int, float] = {}
+        self._last = Rung(math.inf)
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
         cost = self._cost.of(metrics)
         if cost is None:
             return GO
         if epoch >= self._full:
-            self._last[number] = -cost
+            self._enter(len(self._rungs), number, -cost)
         rung = self._reached(number, epoch)
         if rung is None:
             return GO
         poor = bool(rung.values) and -cost < self._cutoff(rung)
-        rung.values[number] = -cost
+        self._enter(self._rungs.index(rung), number, -cost)
         if not poor or number == self._spared or epoch >= self._full or not self._active(rung):
             return GO
         rung.stopped += 1
@@ -86,8 +102,8 @@ class Asha(Free):
             {
                 "rung": math.ceil(rung.milestone),
                 "trials": len(rung.values),
-                "pairs": len(self._pairs(rung)),
-                "correlation": self._correlation(rung),
+                "pairs": len(rung.pairs),
+                "correlation": rung.correlation(),
                 "active": self._active(rung),
                 "stopped": rung.stopped,
             }
@@ -106,17 +122,20 @@ class Asha(Free):
         return all(self._agrees(later) for later in self._rungs[self._rungs.index(rung) :])
 
     def _agrees(self, rung: Rung) -> bool:
-        correlation = self._correlation(rung) if len(self._pairs(rung)) >= LEAST_PAIRS else None
+        correlation = rung.correlation() if len(rung.pairs) >= LEAST_PAIRS else None
         return correlation is None or correlation >= self._agreement
 
-    def _correlation(self, rung: Rung) -> float | None:
-        here, later = [value for value, _ in self._pairs(rung)], [value for _, value in self._pairs(rung)]
-        if len(set(here)) < 2 or len(set(later)) < 2:
-            return None
-        return float(stats.spearmanr(here, later).statistic)
+    def _enter(self, place: int, number: int, value: float) -> None:
+        """A trial's value at a rung, and the pairs that it makes with those at the rungs beside it."""
+        ladder = [*self._rungs, self._last]
+        ladder[place].values[number] = value
+        for below, above in itertools.pairwise(ladder[max(place - 1, 0) : place + 2]):
+            if number in below.values and number in above.values:
+                below.pairs[number] = (below.values[number], above.values[number])
 
-    def _pairs(self, rung: Rung) -> list[tuple[float, float]]:
-        """Of each trial that has both: its value at a rung, and at the next one or the last report."""
-        above = self._rungs[self._rungs.index(rung) + 1 :]
-        later = above[0].values if above else self._last
-        return [(value, later[number]) for number, value in rung.values.items() if number in later]
+
+def _spearman(pairs: list[tuple[float, float]]) -> float | None:
+    here, later = zip(*pairs, strict=True)
+    if len(set(here)) < 2 or len(set(later)) < 2:
+        return None
+    return float(stats.spearmanr(here, later).statistic)

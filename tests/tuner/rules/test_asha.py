@@ -184,3 +184,33 @@ def test_only_what_was_stopped_is_counted() -> None:
     for number in (0, 2, 3):
         tell(rule, number, 1, 0.9)
     assert rule.findings()[0]["stopped"] == 2
+
+
+def test_a_correlation_is_computed_once_a_pair_not_once_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def counting(here: Any, later: Any) -> Any:
+        asked.append(len(here))
+        return spearmanr(here, later)
+
+    spearmanr = stats.spearmanr
+    monkeypatch.setattr("tuner.rules.asha.stats.spearmanr", counting)
+    rule = asha(epochs=27, scheduler={**PLAIN, "agreement": 0.5})
+    for number in range(LEAST_PAIRS):
+        climb(rule, number, number / 10, number / 10)
+    for number in range(100, 300):
+        assert tell(rule, number, 1, float(number)).action is Action.STOP
+    assert len(asked) <= LEAST_PAIRS
+    climb(rule, 300, -1.0, -1.0)
+    assert rule.findings()[0]["pairs"] == LEAST_PAIRS + 1
+    assert asked[-1] == LEAST_PAIRS + 1
+
+
+def test_a_trial_that_comes_to_a_lower_rung_late_makes_its_pair_all_the_same() -> None:
+    rule = asha()
+    for number in range(3):
+        tell(rule, number, 1, math.nan)
+        tell(rule, number, 3, number / 10)
+        tell(rule, number, 4, number / 10)  # enters the first rung only now
+    assert [row["pairs"] for row in rule.findings()] == [3, 0]
+    assert rule.findings()[0]["correlation"] == pytest.approx(1)
