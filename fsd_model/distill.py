@@ -84,35 +84,45 @@ class LossTerms:
     feature: Tensor
 
 
-def _hard(config: DistillConfig, output: ExitOutput, labels_B: Tensor, step: int) -> Tensor:
+def _hard(config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor, step: int) -> Tensor:
+    """Sum over the exits, each a mean over the batch."""
+    cosine_NK = torch.cat([output.cosine_BK for output in outputs])
+    norm_N = torch.cat([output.norm_B for output in outputs])
+    labels_N = labels_B.repeat(len(outputs))
     if config.hard_loss == "cross_entropy":
-        return functional.cross_entropy(output.logits_BK, labels_B)
-    lam = margin_lambda(step, config.lambda_schedule)
-    return a_softmax(output.cosine_BK, output.norm_B, labels_B, lam)
+        mean = functional.cross_entropy(norm_N[:, None] * cosine_NK, labels_N)
+    else:
+        mean = a_softmax(cosine_NK, norm_N, labels_N, margin_lambda(step, config.lambda_schedule))
+    return mean * len(outputs)
 
 
-def _soft(config: DistillConfig, teaching: Teaching, temperature: float) -> list[Tensor]:
-    loss = SOFT_LOSSES.get(config.soft)
-    if loss is None:
-        return []
-    return [loss(o.logits_BK, teaching.logits_BK, temperature) for o in teaching.soft_learners]
+def _soft(config: DistillConfig, teaching: Teaching, temperature: float) -> Tensor | None:
+    """Of each learner, (S,)."""
+    learners = teaching.soft_learners
+    if config.soft == "none" or not learners:
+        return None
+    norm_SB = torch.stack([learner.norm_B for learner in learners])
+    cosine_SBK = torch.stack([learner.cosine_BK for learner in learners])
+    return SOFT_LOSSES[config.soft](norm_SB[..., None] * cosine_SBK, teaching.logits_BK, temperature)
 
 
-def _feature(config: DistillConfig, teaching: Teaching) -> list[Tensor]:
+def _feature(config: DistillConfig, teaching: Teaching) -> Tensor | None:
+    """Of each learner, (S,)."""
     learners = teaching.feature_learners
-    if config.feature in PROJECTED_LOSSES:
-        loss = PROJECTED_LOSSES[config.feature]
-        projected = [o.feature_BC if o.projected_BD is None else o.projected_BD for o in learners]
-        return [loss(projected_BD, teaching.feature_BC) for projected_BD in projected]
+    if config.feature == "none" or not learners:
+        return None
     if config.feature in MAP_LOSSES:
-        return [MAP_LOSSES[config.feature](learner.map_BCx, teaching.map_BCx) for learner in learners]
-    return []
+        loss = MAP_LOSSES[config.feature]
+        return torch.stack([loss(learner.map_BCx, teaching.map_BCx) for learner in learners])
+    projected = [o.feature_BC if o.projected_BD is None else o.projected_BD for o in learners]
+    return PROJECTED_LOSSES[config.feature](torch.stack(projected), teaching.feature_BC)
 
 
-def _sum(terms: Sequence[Tensor], weights: Sequence[float], like: Tensor) -> Tensor:
-    if not terms:
+def _sum(terms_S: Tensor | None, weights: Sequence[float], like: Tensor) -> Tensor:
+    if terms_S is None:
         return torch.zeros_like(like)
-    return torch.stack([term * weight for term, weight in zip(terms, weights, strict=False)]).sum()
+    used = weights[: len(terms_S)]
+    return (terms_S if set(used) == {1.0} else terms_S * terms_S.new_tensor(used)).sum()
 
 
 def unscaled(hard: Tensor, soft: Tensor, feature: Tensor) -> tuple[float, float]:
@@ -146,16 +156,13 @@ def distill_loss(
     """
     teaching = teaching or teach(config.teacher, outputs)
     supervised = outputs if config.hard_on == "all" else outputs[-1:]
-    first = _hard(config, supervised[0], labels_B, step)
-    hard = first + _sum(
-        [_hard(config, o, labels_B, step) for o in supervised[1:]], [1.0] * len(outputs), first
-    )
+    hard = _hard(config, supervised, labels_B, step)
     weights = (*exit_weights(config.exit_weights, len(outputs) - 1), 1.0)
     temperature = temperature_at(
         config.temperature_schedule, config.temperature, config.temperature_end, progress
     )
-    soft = _sum(_soft(config, teaching, temperature), weights, first)
-    feature = _sum(_feature(config, teaching), weights, first)
+    soft = _sum(_soft(config, teaching, temperature), weights, hard)
+    feature = _sum(_feature(config, teaching), weights, hard)
     ramp = ramp_at(config.ramp, progress)
     soft_factor, feature_factor = factors(hard, soft, feature)
     distilled = (config.soft_weight * ramp * soft_factor, config.feature_weight * ramp * feature_factor)

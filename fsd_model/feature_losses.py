@@ -25,12 +25,13 @@ FeatureLoss = Callable[[Tensor, Tensor], Tensor]
 def cosine_loss(projected_BD: Tensor, deepest_BD: Tensor) -> Tensor:
     """1 - cosine between the projected shallow feature and the detached teacher's, mean over the batch.
 
-    In [0, 2]. Blind to the feature's norm, which here carries the confidence of the angular classifier: take
-    it where the direction should be learned and the norm left free.
+    In [0, 2]; one loss for each of S features (S, B, D), too. Blind to the feature's norm, which here carries
+    the confidence of the angular classifier: take it where the direction should be learned and the norm left
+    free.
 
     Source: cosine distance as in SimSiam (Chen and He 2021), eq. 1, plus 1.
     """
-    return (1 - functional.cosine_similarity(projected_BD, deepest_BD.detach(), dim=1)).mean()
+    return (1 - functional.cosine_similarity(projected_BD, deepest_BD.detach(), dim=-1)).mean(-1)
 
 
 def require_axes(kind: FeatureKind, axes: Sequence[int]) -> None:

@@ -71,25 +71,28 @@ def soft_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tenso
     The teacher is detached: no gradient reaches it. T^2 keeps the gradient's size when T changes.
 
     Args:
-        student_BK: logits of a shallow exit.
+        student_BK: logits of a shallow exit, or (S, B, K) of several.
         teacher_BK: logits of the deepest exit.
         temperature: T > 0.
 
     Returns:
-        Scalar loss, nats; 0 where the predictions agree.
+        Scalar loss, nats, or one for each of the S students; 0 where the predictions agree.
 
     Source: Hinton et al. 2015; arXiv 2303.01211 (soft loss between the deepest and a shallow prediction).
     """
-    teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=1)
-    student = functional.log_softmax(student_BK / temperature, dim=1)
-    divergence = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
-    return divergence * temperature * temperature
+    teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=-1)
+    student = functional.log_softmax(student_BK / temperature, dim=-1)
+    divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum((-2, -1))
+    return divergence * (temperature * temperature / student_BK.shape[-2])
 
 
 def feature_loss(projected_BD: Tensor, deepest_BD: Tensor) -> Tensor:
     """Squared error between a projected shallow feature and the detached deepest one, mean over B and D.
 
+    One loss for each of S features (S, B, D), too.
+
     Source: arXiv 2303.01211 (L2 between features); the mean over D is this project's choice, so that the
     weight keeps its meaning when the width changes.
     """
-    return functional.mse_loss(projected_BD, deepest_BD.detach())
+    target = deepest_BD.detach().expand_as(projected_BD)
+    return functional.mse_loss(projected_BD, target, reduction="none").mean((-2, -1))

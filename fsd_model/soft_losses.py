@@ -1,7 +1,8 @@
 """Soft losses: how far a student's prediction is from its teacher's. Pure functions of logits.
 
 Every function takes (student_BK, teacher_BK, temperature), detaches the teacher, averages over the batch and
-multiplies by T^2, which keeps the gradient's size when T changes (Hinton et al. 2015, section 2).
+multiplies by T^2, which keeps the gradient's size when T changes (Hinton et al. 2015, section 2). Several
+students at once, (S, B, K), have one loss each, (S,).
 
 Shapes: B utterances, K = 2 classes (0 spoof, 1 bona fide).
 
@@ -46,23 +47,21 @@ def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -> Tenso
 
     Source: Lin 1991, with equal weights.
     """
-    student = functional.log_softmax(student_BK / temperature, dim=1)
-    teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=1)
+    student = functional.log_softmax(student_BK / temperature, dim=-1)
+    teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=-1)
     mean = torch.logaddexp(student, teacher) - math.log(2)
-    halves = [
-        functional.kl_div(mean, side, reduction="batchmean", log_target=True) for side in (student, teacher)
-    ]
-    return (halves[0] + halves[1]) / 2 * temperature * temperature
+    halves = [functional.kl_div(mean, side, reduction="none", log_target=True) for side in (student, teacher)]
+    return (halves[0] + halves[1]).sum((-2, -1)) * (temperature * temperature / 2 / student.shape[-2])
 
 
 def standardised_margin(logits_BK: Tensor) -> Tensor:
-    """The margin l1 - l0 with mean 0 and (population) variance 1 over the batch, (B, 2) -> (B,).
+    """The margin l1 - l0 with mean 0 and (population) variance 1 over the batch, (..., B, 2) -> (..., B).
 
     Variances below 1e-8 count as 1e-8, so equal margins give 0 rather than 0/0.
     """
-    margin_B = logits_BK[:, 1] - logits_BK[:, 0]
-    centred_B = margin_B - margin_B.mean()
-    return centred_B / centred_B.square().mean().clamp_min(_VARIANCE_FLOOR).sqrt()
+    margin_B = logits_BK[..., 1] - logits_BK[..., 0]
+    centred_B = margin_B - margin_B.mean(-1, keepdim=True)
+    return centred_B / centred_B.square().mean(-1, keepdim=True).clamp_min(_VARIANCE_FLOOR).sqrt()
 
 
 def margin_kl_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -> Tensor:
@@ -84,7 +83,7 @@ def margin_kl_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -
     utterances of one batch, as K = 2 demands.
     """
     sides = [standardised_margin(logits_BK) for logits_BK in (student_BK, teacher_BK)]
-    student, teacher = (torch.stack([torch.zeros_like(side), side], dim=1) for side in sides)
+    student, teacher = (torch.stack([torch.zeros_like(side), side], dim=-1) for side in sides)
     return soft_loss(student, teacher, temperature)
 
 

@@ -23,6 +23,7 @@ from fsd_model.exits import (
     bonafide_score,
     global_average,
 )
+from fsd_model.fused_exits import leave_together
 
 Cuts = tuple[int, ...]
 
@@ -66,8 +67,7 @@ class Cuttable(Protocol):
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterable[Tensor]:
         """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest.
 
-        Maps may be handed over while the network runs: the order of operations decides in which order
-        gradients are added up, and with that the last bits of a training.
+        Maps may be handed over while the network runs.
         """
 
     def up_to(self, place: int) -> Cuttable:
@@ -110,8 +110,13 @@ class SplitNetwork(nn.Module):
         )
 
     def forward(self, features_BFT: Tensor) -> list[ExitOutput]:
-        """Run all segments; outputs are ordered from the shallowest exit to the deepest."""
+        """Run all segments; outputs are ordered from the shallowest exit to the deepest.
+
+        In training the exits are computed together; else one by one, bit for bit as a deployed exit does.
+        """
         maps = self.backbone.maps(features_BFT, self.cuts)
+        if self.training:
+            return leave_together(list(self.exits), list(maps))  # type: ignore[arg-type]
         return [leave(map_BCx) for leave, map_BCx in zip(self.exits, maps, strict=True)]
 
     @property

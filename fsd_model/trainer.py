@@ -233,9 +233,9 @@ class Trainer:
         own = [{key: group[key] for key in group if key != "params"} for group in self.optimiser.param_groups]
         self.epoch, self.step = state["epoch"], state["step"]
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for group, settings in zip(self.optimiser.param_groups, own, strict=True):
-            group.update(settings)
+        saved = state["optimiser"]
+        groups = [group | settings for group, settings in zip(saved["param_groups"], own, strict=True)]
+        self.optimiser.load_state_dict({**saved, "param_groups": groups})
         self.distiller.load_state_dict(state.get("distiller", {}))
         torch.set_rng_state(state["rng"])
         self.best = None if state["best"] is None else DevResult.from_dict(state["best"])

@@ -37,3 +37,22 @@ def test_optimiser_settings_and_rate():
     assert float(weight.detach()) == pytest.approx(
         0.75, abs=1e-3
     )  # Adam's first step has the size of the rate
+
+
+def test_all_parameters_are_updated_at_once_as_they_would_be_one_by_one():
+    torch.manual_seed(1)
+    values, slopes = torch.randn(2, 5), torch.randn(30, 2, 5)
+    results = []
+    for fused in (None, False):
+        weights = [torch.nn.Parameter(row.clone()) for row in values]
+        optimiser = build_optimiser(OptimConfig(schedule="constant", learning_rate=0.01), weights)
+        assert optimiser.param_groups[0]["fused"]
+        if fused is False:
+            optimiser.param_groups[0].update(fused=False)
+        for rows in slopes:
+            for weight, slope in zip(weights, rows, strict=True):
+                weight.grad = slope.clone()
+            optimiser.step()
+        results.append(torch.stack([weight.detach() for weight in weights]))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-6)
+    assert float((results[0] - values).abs().max()) > 0.01
