@@ -11,9 +11,9 @@ from torch import nn
 from fsd_model.backbone import Backbone, build_backbone
 from fsd_model.distill import DistillConfig, distill_loss
 from fsd_model.distiller import Distiller
-from fsd_model.exits import MapShape
+from fsd_model.exits import MapShape, global_average
 from fsd_model.feature_losses import PROJECTED_LOSSES
-from fsd_model.fused_exits import side_by_side
+from fsd_model.fused_exits import average_in_format, side_by_side
 from fsd_model.optim import OptimConfig, build_optimiser
 from fsd_model.soft_losses import SOFT_LOSSES
 from fsd_model.split import SplitNetwork
@@ -57,6 +57,18 @@ def test_matrices_lie_side_by_side_with_zeros_between():
     parts = [torch.full((2, width), float(width)) for width in (1, 3, 2)]
     expected = torch.tensor([[1.0, 0, 0], [3, 3, 3], [2, 2, 0]])
     assert torch.equal(side_by_side(parts, 3), expected[:, None].expand(3, 2, 3))
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_average_s_gradient_has_the_format_of_the_map(memory, dtype):
+    map_BCFT = torch.randn(2, 3, 4, 5).to(dtype=dtype, memory_format=memory).requires_grad_()
+    average = average_in_format(map_BCFT)
+    torch.testing.assert_close(average, global_average(map_BCFT))
+    (gradient,) = torch.autograd.grad(average.sum(), map_BCFT)
+    assert gradient.dtype == dtype
+    assert gradient.is_contiguous(memory_format=memory)
+    torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 20))
 
 
 @pytest.mark.parametrize("adapter", ["linear", "conv", "pool", None])
