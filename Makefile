@@ -5,6 +5,8 @@
 # make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
 # make test-kills   searches whose drivers and workers, and MLflow servers and databases, are killed again and again
 # make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
+# make bench   every speed with a goal beside its alternative; minutes, on an idle machine
+# make bench-gpu   the training step on a GPU beside the plain loop; says so where there is none
 # make lint   ruff and mypy
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -16,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport FSD_DEMO_DATA
 unexport FSD_DEMO_STORE
 
-.PHONY: demo test fast test-long test-cluster test-kills test-browser lint install clean-demo
+.PHONY: demo test fast test-long test-cluster test-kills test-browser bench bench-gpu lint install clean-demo
 
 install: $(VENV)/.installed
 
@@ -25,6 +27,16 @@ $(VENV)/.installed: pyproject.toml
 	@echo "installing (torch alone is several GB; a few minutes)"
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[dev,bench]'
+	@touch $@
+
+bench: $(VENV)/.bench-installed
+	$(BIN)/python -m tests.bench
+
+bench-gpu: $(VENV)/.bench-installed
+	$(BIN)/python -m tests.bench.gpu
 
 demo: install $(DEMO)/searched
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split dev

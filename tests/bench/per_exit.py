@@ -27,7 +27,7 @@ def exit_by_exit(network: SplitNetwork, features_BFT: Tensor) -> list[ExitOutput
 def plain_loss(config: DistillConfig, outputs: list[ExitOutput], labels_B: Tensor, step: int) -> Tensor:
     """The deepest exit teaches the others: hard, soft and feature loss, one exit after the other."""
     deepest = outputs[-1]
-    total = torch.zeros(())
+    total = deepest.norm_B.new_zeros(())
     for output in outputs if config.hard_on == "all" else outputs[-1:]:
         total = total + config.hard_weight * _hard(config, output, labels_B, step)
     weights = exit_weights(config.exit_weights, len(outputs) - 1)
