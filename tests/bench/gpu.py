@@ -1,4 +1,4 @@
-"""`make bench-gpu`: the training step on a GPU, ECANet-18 with four exits, batches of 64, beside a plain loop.
+"""`make bench-gpu`: the training step on a GPU, ECANet-18, four exits, batches of 64, beside a plain loop.
 
 The plain loop is float32 in torch's own memory format, exit by exit, and copies float32 tensors; the trainer
 copies the rows of its float16 features. Where there is no GPU, nothing is measured and nothing has failed.
