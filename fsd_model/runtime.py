@@ -22,7 +22,8 @@ class RuntimeConfig(Settings):
 
     Attributes:
         device: "auto" takes the GPU that the process may see, else the CPU.
-        precision: of the segments; exits, losses and metrics stay in float32.
+        precision: of the segments; exits, losses and metrics stay in float32. bfloat16 takes a third off a
+            step on CPUs that compute in it (docs/performance.md).
         threads: of one trial; one thread a trial and one trial a core is the fastest use of a machine.
         store: folder of the feature store; None is the user's cache folder.
         micro_batch: utterances that are computed at once, over all processes of the training; None is the
