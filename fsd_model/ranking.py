@@ -74,9 +74,8 @@ class Ranking:
 
     @cached_property
     def points(self) -> OperatingPoints:
-        last_G = self.ends_G - 1
-        positives_G, negatives_G = np.cumsum(self.positives_N)[last_G], np.cumsum(self.negatives_N)[last_G]
-        return OperatingPoints(np.append(0, positives_G), np.append(0, negatives_G))
+        positives_P = _sums(self.positives_N, self.ends_G)
+        return OperatingPoints(positives_P, _sums(self.counts_N, self.ends_G) - positives_P)
 
     def score_at(self, point: int) -> float:
         """The highest score that counts and is rejected at an operating point (from 1 on)."""
@@ -87,11 +86,36 @@ class Ranking:
 
 def rank(scores_N: Floats, positive_N: NDArray[np.bool_]) -> Ranking:
     """Sort scores of both classes; every one counts once."""
-    order_N = np.argsort(scores_N, kind="stable")
+    order_N, ends_G = _sorted(scores_N)
     sorted_N = scores_N[order_N]
-    ends_G = np.append(np.flatnonzero(sorted_N[1:] != sorted_N[:-1]) + 1, len(sorted_N))
     counts_N = np.ones(len(sorted_N), dtype=np.int64)
     return Ranking(sorted_N, positive_N[order_N].astype(np.int64), counts_N, order_N, ends_G)
+
+
+def _sorted(scores_N: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places in ascending order, equal scores in the order given, and where each group of equal ones ends.
+
+    NumPy's unstable sort is five times as fast as its stable one on processors with wide registers; what it
+    mixes up, places within a group, is sorted once more as whole numbers.
+    """
+    order_N = np.argsort(scores_N)
+    sorted_N = scores_N[order_N]
+    new_N = sorted_N[1:] != sorted_N[:-1]
+    ends_G = np.append(np.flatnonzero(new_N) + 1, len(scores_N))
+    if len(ends_G) < len(scores_N):
+        group_N = np.append(0, np.cumsum(new_N)) * len(scores_N)
+        order_N = np.sort(group_N + order_N) - group_N
+    return order_N, ends_G
+
+
+def _sums(counts_N: Counts, ends_G: NDArray[np.intp]) -> Counts:
+    """0, then the sum of all counts up to the end of each group."""
+    sums_P = np.zeros(len(ends_G) + 1, dtype=np.int64)
+    if len(ends_G) == len(counts_N):
+        np.cumsum(counts_N, out=sums_P[1:])
+    else:
+        np.take(np.cumsum(counts_N), ends_G - 1, out=sums_P[1:])
+    return sums_P
 
 
 def rank_classes(

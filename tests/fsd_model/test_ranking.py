@@ -70,3 +70,13 @@ def test_operating_points_are_the_thresholds_between_distinct_scores() -> None:
     points = rank_classes([1, 1, 0], [1, 0, -1]).points
     np.testing.assert_allclose(points.frr_P, [0, 0, 1 / 3, 1])
     np.testing.assert_allclose(points.far_P, [1, 2 / 3, 1 / 3, 0])
+
+
+@given(scores=st.lists(st.sampled_from([-1.5, -0.0, 0.0, 0.25, 1e-300, 7.0]), min_size=1, max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_equal_scores_keep_the_order_in_which_they_were_given(scores: list[float]) -> None:
+    scores_N = np.array(scores)
+    ranking = rank(scores_N, scores_N > 0)
+    np.testing.assert_array_equal(ranking.order_N, np.argsort(scores_N, kind="stable"))
+    np.testing.assert_array_equal(ranking.scores_N, np.sort(scores_N))
+    assert len(ranking.ends_G) == len(set(scores))
