@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 LEVEL = 0.95
 SAME = 1e-9
@@ -75,8 +75,8 @@ def interval(differences_S: Sequence[float]) -> tuple[float, float]:
         return 0.0, 0.0
     if len(differences_S) < 2 or np.ptp(differences_S) < SAME:
         return math.nan, math.nan
-    mean, error = float(np.mean(differences_S)), float(stats.sem(differences_S))
-    low, high = stats.t.interval(LEVEL, len(differences_S) - 1, loc=mean, scale=error)
+    mean, error = float(np.mean(differences_S)), float(scipy.stats.sem(differences_S))
+    low, high = scipy.stats.t.interval(LEVEL, len(differences_S) - 1, loc=mean, scale=error)
     return float(low), float(high)
 
 

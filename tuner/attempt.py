@@ -17,6 +17,7 @@ class Attempt:
         checkpoint: name of the state to go on from, or None.
         epoch: reports that this state stands for.
         moved: whether another trial saved it, with other settings.
+        asks: reports after which it may end, by epoch: their answer is waited for; None for any.
     """
 
     number: int
@@ -25,3 +26,4 @@ class Attempt:
     checkpoint: str | None
     epoch: int
     moved: bool
+    asks: list[int] | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tuner.ahead import load_ahead
 from tuner.errors import StudyError
 from tuner.settings import Resources
 
@@ -20,6 +21,8 @@ _ALWAYS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths in a study mean the same in every trial
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # Ray Tune imports it
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # for a trial to clean up before its process takes the next one
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # snapshots of which nothing is used
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -54,6 +57,7 @@ def cluster() -> Iterator[bool]:
     quiet = {} if debugging() else _QUIET
     for name, value in (_ALWAYS | quiet | (_LOCAL if own else {})).items():
         os.environ.setdefault(name, value)
+    load_ahead()
     import ray
 
     if not debugging():
@@ -126,7 +130,10 @@ def _refuse_unreachable(address: str) -> None:
 def _connect(own: bool) -> None:
     import ray
 
-    size: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    size: dict[str, Any] = {
+        "address": "local",  # whatever cluster somebody else has started on this machine
+        "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES,
+    }  # fmt: skip
     level = logging.INFO if debugging() else logging.CRITICAL
     ray.init(log_to_driver=debugging(), logging_level=level, **(size if own else {}))
 

@@ -76,7 +76,8 @@ class Conductor:
             return None
         number, count = self._places.begin()
         trial = self.record.trials[number]
-        return Attempt(number, count, self._params(trial), trial.checkpoint, trial.saved, trial.moved)
+        params, asks = self._params(trial), self._asks(trial)
+        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks)
 
     def began(self, attempt: Attempt) -> None:
         """An attempt has its resources; until now it may have waited for them."""
@@ -156,6 +157,12 @@ class Conductor:
         self.record.resume_study(self.study.trials, self.study.resources.model_dump())
         for number in list(self._places.waiting):
             self._carry_out(self.record.trials[number], recovery.decisions.get(number, GO))
+
+    def _asks(self, trial: TrialRecord) -> list[int] | None:
+        """The reports of a trial's next attempt after which it may end; None for all."""
+        ahead, full = range(trial.saved + 1, self.study.full + 1), self.study.full
+        asks = [epoch for epoch in ahead if epoch == full or self._rule.decides(trial.number, epoch)]
+        return None if len(asks) == len(ahead) else asks
 
     def _live(self, attempt: Attempt) -> bool:
         return self._places.runs(attempt.number, attempt.count)

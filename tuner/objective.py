@@ -6,12 +6,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuner.devices import set_devices
 from tuner.errors import StateLostError, lines
 from tuner.functions import load_trial
+from tuner.handover import Handover, run_beside
 from tuner.keeper import Keeper
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK, VALUE, checked
 from tuner.place import StorageError
@@ -56,14 +58,15 @@ class RayContext:
         checkpoint: folder of an earlier attempt, or None.
         moved: whether it is another trial's.
         tell: passes a report on; raises SystemExit where the attempt ends.
+        settle: returns when the last report is answered; raises as `tell`.
     """
 
     def __init__(
         self, metric: str, keeper: Keeper, epoch: int, checkpoint: Path | None, moved: bool,
-        tell: Callable[[dict[str, Any]], None],
+        tell: Callable[[dict[str, Any]], None], settle: Callable[[], None],
     ) -> None:  # fmt: skip
         self._metric, self._keeper, self._epoch, self._checkpoint = metric, keeper, epoch, checkpoint
-        self.moved, self._tell = moved, tell
+        self.moved, self._tell, self._settle = moved, tell, settle
         self.stopped = False
 
     @property
@@ -73,10 +76,17 @@ class RayContext:
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         numbers = checked(metrics, self._metric)
         self._epoch += 1
+        with self._stopping():
+            self._settle()  # before a new state replaces the one before the last
         kept = None if save is None else self._kept(save)
         result = {VALUE: numbers[self._metric], METRICS: numbers, EPOCH: self._epoch, CHECKPOINT: kept}
-        try:
+        with self._stopping():
             self._tell(result)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
         except SystemExit:
             self.stopped = True
             raise
@@ -113,9 +123,11 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
 
         from tuner.group import run_group
 
-        run = run_attempt if task.resources.workers == 1 else run_group
         try:
-            run(task, config, tune.report)
+            if task.resources.workers > 1:
+                run_group(task, config, tune.report)
+            else:
+                run_beside(partial(run_handing_over, task, config), config["asks"], tune.report)
         except GroupError as error:
             tune.report({VALUE: 0.0, CAUSE: error.cause, TRACEBACK: str(error)})
         except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
@@ -123,6 +135,11 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
             tune.report(told)
 
     return objective
+
+
+def run_handing_over(task: Task, config: dict[str, Any], handover: Handover) -> None:
+    """Run one attempt that need not wait for the answer to each report; raises as `run_attempt`."""
+    run_attempt(task, config, handover.tell, settle=handover.settle)
 
 
 @contextmanager
@@ -136,8 +153,9 @@ def _fetched(storage: Storage, name: str) -> Iterator[Path]:
 
 
 def run_attempt(
-    task: Task, config: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True
-) -> None:
+    task: Task, config: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True,
+    settle: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Run one attempt in this process.
 
     Args:
@@ -145,6 +163,7 @@ def run_attempt(
         config: the attempt.
         tell: passes a report on; raises SystemExit where the attempt ends.
         counts: whether its reports and states are the trial's; those of all processes but one are not.
+        settle: returns when the last report is answered, where `tell` does not wait; raises as `tell`.
     Raises:
         Exception: whatever the trial function raises.
     """
@@ -158,7 +177,7 @@ def run_attempt(
             run(config["params"], SilentContext(folder, moved))
             return
         keeper = Keeper(storage, config["number"], name)
-        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell)
+        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell, settle)
         try:
             run(config["params"], context)
         except SystemExit as quit_by_itself:

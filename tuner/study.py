@@ -206,10 +206,11 @@ def _drive(
             raise
         finally:
             conductor.end(state)
+        spent = conductor.spent()  # without what is still delivered, as a later session reads it
     best = winner(record.ordered, study.metric, study.constraints)
     return driven, Outcome(
         record.ordered, best, files, interrupt.signal, conductor.halted, list(rule.findings()),
-        spent=conductor.spent(),
+        spent=spent,
     )  # fmt: skip
 
 

@@ -27,10 +27,11 @@ _START_S = 15.0  # until the processes of trials have started
 
 
 class Tracking:
-    """Writes a search to MLflow from the driver: each event once, one batch a report, never a NaN.
+    """Writes a search to MLflow from the driver: each event once, reports in batches, never a NaN.
 
     The store is `mlflow.db` in the study's folder unless MLFLOW_TRACKING_URI names another. Events are
-    delivered in order by one thread of their own; while the server does not answer they wait. What an earlier
+    delivered in order by one thread of their own, every two seconds; while the server does not answer they
+    wait. What an earlier
     session did not deliver, or a new store lacks, is delivered first.
 
     A store that may be away, or may hold something else, is opened here, so that it is refused before the
@@ -73,11 +74,11 @@ class Tracking:
             self._reported.set()
         self._courier.take(event)
 
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, events: Sequence[Event]) -> None:
         if self._runs is None:
             self._reported.wait(_START_S)
             self._runs = self._open()
-        self._runs.deliver(event)
+        self._runs.deliver(events)
 
     def _open(self) -> Runs:
         from tuner.tracking_client import StoreError, make_store, open_client, refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,6 +16,7 @@ from tuner.definition import Study
 from tuner.event import Event, Kind
 from tuner.record import State
 from tuner.standings import Standings
+from tuner.together import together
 from tuner.tracking_client import pages
 from tuner.tracking_labels import study_params, study_tags, trial_params, trial_tags
 from tuner.tracking_results import Results
@@ -29,6 +30,7 @@ _STATUS = {
 _TEXT = 5000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 100  # parameters that MLflow takes at once
+_POINTS = 1000  # and points of metrics
 
 
 @dataclass
@@ -90,14 +92,24 @@ class Runs:
             found = Run(run.info.run_id, set(run.data.params), None, ended, state == State.INTERRUPTED)
             self._runs[key] = found
 
-    def deliver(self, event: Event) -> None:
-        """Carry out one event, which may have been carried out before, in whole or in part.
+    def deliver(self, events: Sequence[Event]) -> None:
+        """Carry out events, which may have been carried out before, in whole or in part.
+
+        Reports that come together are written together.
 
         Raises:
             MlflowException, OSError: the store does not take it.
             LookupError: of a trial whose run could not be made.
         """
-        self._standings.take(event)
+        for group in together(events):
+            for event in group:
+                self._standings.take(event)
+            if group[0].kind is Kind.TRIAL_REPORTED:
+                self._report(self._run(group[0].trial), group)
+            else:
+                self._carry_out(group[0])
+
+    def _carry_out(self, event: Event) -> None:
         if event.kind is Kind.STUDY_STARTED:
             self._search = event["search"]
             tags = study_tags(self._study, self._search) | self._parent()
@@ -114,9 +126,7 @@ class Runs:
             self._deliver_trial(self._run(event.trial), event)
 
     def _deliver_trial(self, run: Run, event: Event) -> None:
-        if event.kind is Kind.TRIAL_REPORTED:
-            self._report(run, event)
-        elif event.kind is Kind.TRIAL_RETRIED:
+        if event.kind is Kind.TRIAL_RETRIED:
             self._retried(run, event)
         elif event.kind is Kind.TRIAL_RELEASED and event["donor"] is not None:
             moved = f"report {event['epoch']}: {event['reason']}"
@@ -157,13 +167,22 @@ class Runs:
         tags |= {"mlflow.parentRunId": self._run(None).id, "search_id": self._search}
         self._start(number, tags, trial_params(self._study, event["params"]), _ms(event))
 
-    def _report(self, run: Run, event: Event) -> None:
+    def _report(self, run: Run, events: Sequence[Event]) -> None:
         if run.points is None:
             history = self._client.get_metric_history(run.id, self._study.metric.name)
             run.points = {(point.step, point.timestamp) for point in history}
-        if (event["epoch"], _ms(event)) not in run.points:
-            self._log(run, event["metrics"], event["epoch"], _ms(event))
-            run.points.add((event["epoch"], _ms(event)))
+        new = {(each["epoch"], _ms(each)): each["metrics"] for each in events}
+        new = {key: metrics for key, metrics in new.items() if key not in run.points}
+        batch: list[Metric] = []
+        for (step, when), metrics in new.items():
+            points = self._points(metrics, step, when)
+            if len(batch) + len(points) > _POINTS:  # each is written whole: it is looked for by one metric
+                self._client.log_batch(run.id, batch)
+                batch = []
+            batch += points
+        if batch:
+            self._client.log_batch(run.id, batch)
+        run.points |= new.keys()
 
     def _log(self, run: Run, metrics: Mapping[str, float], step: int, when: int) -> None:
         self._client.log_batch(run.id, self._points(metrics, step, when))

@@ -15,6 +15,7 @@ import argparse
 import io
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.side_by_side import Row
 from tuner.trial import Context
 
 EPOCH_S, SLOTS = 0.2, 2
+TRIALS, EPOCHS, ROUNDS = 100, 5, 1
+GOAL, GOAL_OF_STOCK = 0.05, 1 / 3
 
 
 def curve(x: float, epoch: int) -> float:
@@ -145,12 +149,53 @@ def table(rows: list[tuple[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def in_rounds(trials: int, epochs: int, rounds: int) -> list[tuple[str, dict[str, float]]]:
+    """Both searches in turns, each with the machine's load after it."""
+    rows = []
+    for _ in range(rounds):
+        for which in sorted(SEARCHES):
+            row = measure(which, trials, epochs)
+            rows.append((which, row | {"load": os.getloadavg()[0]}))
+            print(which, rows[-1][1], file=sys.stderr, flush=True)
+    return rows
+
+
+def rows() -> list[Row]:
+    """What is added, as medians of all rounds."""
+    measured = in_rounds(TRIALS, EPOCHS, ROUNDS)
+    ideal = TRIALS * EPOCHS * EPOCH_S / SLOTS
+    added = {side: _median(measured, side, "search") - ideal for side in SEARCHES}
+    whole = {side: added[side] + _median(measured, side, "ray") for side in SEARCHES}
+    epochs = {side: _median(measured, side, "epochs") for side in SEARCHES}
+    deviation = "equal" if set(epochs.values()) == {TRIALS * EPOCHS} else f"epochs run {epochs}"
+    loads = ", ".join(f"{row['load']:.1f}" for _, row in measured)
+    what = f"{TRIALS} trials of {EPOCHS} epochs of {EPOCH_S} s, {SLOTS} at a time; load {loads}"
+    return [
+        Row(
+            "driver overhead", added["ours"], ideal, "s", added["ours"] / ideal, GOAL, deviation, True,
+            f"what a search adds to the ideal; {what}",
+        ),
+        Row(
+            "driver overhead against stock", added["ours"], added["stock"], "s",
+            added["ours"] / added["stock"], GOAL_OF_STOCK, deviation, True,
+        ),
+        Row(
+            "driver overhead against stock, Ray's start included", whole["ours"], whole["stock"], "s",
+            whole["ours"] / whole["stock"], None, deviation, True, "our imports come in while Ray starts",
+        ),
+    ]  # fmt: skip
+
+
+def _median(measured: list[tuple[str, dict[str, float]]], side: str, what: str) -> float:
+    return statistics.median(row[what] for which, row in measured if which == side)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--one", choices=sorted(SEARCHES))
     parser.add_argument("--folder", type=Path)
@@ -158,13 +203,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(SEARCHES[given.one](given.trials, given.epochs, given.folder)))
         return
-    rows = []
-    for _ in range(given.rounds):
-        for which in sorted(SEARCHES):
-            row = measure(which, given.trials, given.epochs)
-            rows.append((which, row | {"load": os.getloadavg()[0]}))
-            print(which, rows[-1][1], file=sys.stderr, flush=True)
-    print(table(rows))
+    print(table(in_rounds(given.trials, given.epochs, given.rounds)))
 
 
 if __name__ == "__main__":

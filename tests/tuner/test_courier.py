@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 import pytest
@@ -22,27 +22,32 @@ WORTH = {ConnectionError: inf, OSError: 2.0, ValueError: 1.0}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "_AGAIN_S", (0.001, 0.002))
+    monkeypatch.setattr(courier, "_ROUND_S", 0.0)
+    monkeypatch.setattr(courier, "_MOST", 1)
 
 
 class Place:
     """Takes events, but for the errors that are due; `reached` is set once it was asked."""
 
-    def __init__(self, errors: list[Exception | None] | None = None) -> None:
-        self.errors, self.took, self.asked = errors or [], list[int](), 0
+    def __init__(self, errors: list[Exception | None] | None = None, refused: Sequence[int] = ()) -> None:
+        self.errors, self.took, self.asked, self.refused = errors or [], list[int](), 0, refused
         self.away = threading.Event()
         self.reached = threading.Event()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, events: Sequence[Event]) -> None:
         self.asked += 1
         self.reached.set()
         if self.away.is_set():
             raise AWAY
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
-        self.took.append(event.trial or 0)
+        numbers = [event.trial or 0 for event in events]
+        if set(numbers) & set(self.refused):
+            raise REFUSED
+        self.took += numbers
 
 
-def sent_by(deliver: Callable[[Event], None]) -> Courier:
+def sent_by(deliver: Callable[[Sequence[Event]], None]) -> Courier:
     return Courier(deliver, lambda error: WORTH[type(error)], str, "MLflow")
 
 
@@ -153,14 +158,47 @@ def test_the_end_cuts_a_long_pause_short(monkeypatch: pytest.MonkeyPatch) -> Non
     assert place.took == [0, 1, 2]
 
 
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for the next round, which never comes by itself, travels together."""
+    monkeypatch.setattr(courier, "_ROUND_S", 600.0)
+    monkeypatch.setattr(courier, "_MOST", 100)
+
+
+@pytest.mark.usefixtures("together")
+def test_what_comes_between_two_rounds_travels_together_and_the_end_cuts_the_wait_short() -> None:
+    place = Place()
+    sender = sent_by(place)
+    take(sender, range(1))
+    assert place.reached.wait(5)  # the first does not wait
+    take(sender, range(1, 250))
+    before = time.monotonic()
+    sender.close()
+    assert time.monotonic() - before < 5
+    assert place.took == list(range(250))
+    assert place.asked <= 4
+
+
+@pytest.mark.usefixtures("together")
+def test_of_what_travels_together_only_what_is_refused_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = Place([AWAY], refused=(3, 5))
+    sender = sent_by(place)
+    take(sender, range(8))
+    sender.close()
+    assert place.took == [0, 1, 2, 4, 6, 7]
+    assert "2 events were refused and left out" in capsys.readouterr().err
+
+
 def test_a_slow_place_is_waited_for_as_long_as_it_takes_something(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_LAST_S", "_STUCK_S"):
         monkeypatch.setattr(courier, name, 0.1)
     place = Place()
 
-    def slowly(event: Event) -> None:
+    def slowly(events: Sequence[Event]) -> None:
         time.sleep(0.03)
-        place(event)
+        place(events)
 
     sender = sent_by(slowly)
     take(sender, range(12))
@@ -179,7 +217,7 @@ def test_a_place_that_froze_does_not_hold_the_end_up(
     frozen: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(courier, "_STUCK_S", 0.1)
-    sender = sent_by(lambda event: frozen.wait(30) and None)
+    sender = sent_by(lambda events: frozen.wait(30) and None)
     take(sender, range(3))
     before = time.monotonic()
     sender.close()

@@ -133,7 +133,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> str:
 
 def deliver(runs: Runs, events: list[Event]) -> None:
     for event in events:
-        runs.deliver(event)
+        runs.deliver([event])
 
 
 def test_the_store_has_every_run_once_and_every_epoch_once(told: Told) -> None:
@@ -148,6 +148,35 @@ def test_an_empty_store_is_filled_from_the_journal_as_if_it_had_been_there(told:
     store = Store(uri, told)
     deliver(store.runs(), told.events)
     assert store.content == told.whole
+
+
+@pytest.mark.parametrize("size", [3, 1000])
+def test_events_told_together_leave_the_same_store(told: Told, uri: str, size: int) -> None:
+    store = Store(uri, told)
+    client = Shaky(store.client)
+    runs = store.runs(client)
+    for place in range(0, len(told.events), size):
+        runs.deliver(told.events[place : place + size])
+    assert store.content == told.whole
+
+
+def test_reports_told_together_are_one_batch(told: Told, uri: str) -> None:
+    store = Store(uri, told)
+    client = Shaky(store.client)
+    runs = store.runs(client)
+    deliver(runs, told.events[:2])
+    before = client.calls
+    reports = [
+        Event(
+            Kind.TRIAL_REPORTED, 0, {"epoch": epoch, "metrics": {"dev/loss": 1 / epoch}, "checkpoint": None}
+        )
+        for epoch in range(1, 21)
+    ]
+    runs.deliver(reports)
+    assert client.calls == before + 1
+    runs.deliver(reports)  # told again
+    assert client.calls == before + 1
+    assert points(store.content[1], "dev/loss") == list(range(1, 21))
 
 
 def test_a_run_that_is_over_stays_so_when_all_is_told_again(told: Told, uri: str) -> None:
@@ -173,7 +202,7 @@ def broken_then_again(told: Told, uri: str, at: int, done: bool, same: bool) -> 
     runs = store.runs(Shaky(store.client, at, done))
     for place, event in enumerate(told.events):
         try:
-            runs.deliver(event)
+            runs.deliver([event])
         except ConnectionError:
             again = told.events[place:] if same else told.events
             deliver(runs if same else store.runs(known=True), again)
@@ -231,9 +260,9 @@ def test_a_run_that_a_frozen_server_makes_late_is_removed(told: Told, uri: str, 
     runs = store.runs(Late(store.client, at))
     for event in told.events:
         try:
-            runs.deliver(event)
+            runs.deliver([event])
         except ConnectionError:
-            runs.deliver(event)
+            runs.deliver([event])
     assert store.content == told.whole
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from tuner.definition import Study
 from tuner.rules.cost import cost_of, spared
@@ -89,6 +89,11 @@ class Asha(Free):
         rung.stopped += 1
         return Decision(Action.STOP, f"stopped by asha at {self._unit} {epoch}")
 
+    def decides(self, number: int, epoch: int) -> bool:
+        if self._reduction < 2:  # rungs may share a report, and a trial then enters one of them later
+            return number != self._spared
+        return number != self._spared and any(epoch == math.ceil(rung.milestone) for rung in self._rungs)
+
     def findings(self) -> list[Mapping[str, Any]]:
         """One row a rung below the last report.
 
@@ -138,4 +143,4 @@ def _spearman(pairs: list[tuple[float, float]]) -> float | None:
     here, later = zip(*pairs, strict=True)
     if len(set(here)) < 2 or len(set(later)) < 2:
         return None
-    return float(stats.spearmanr(here, later).statistic)
+    return float(scipy.stats.spearmanr(here, later).statistic)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from tuner.definition import Study
 from tuner.record import State
@@ -52,7 +52,7 @@ def clearly_worse(differences_R: Sequence[float], deviation: float, freedom: int
     if freedom < LEAST_FREEDOM or not differences_R:
         return False
     error = deviation / math.sqrt(len(differences_R))
-    return float(np.mean(differences_R)) > error * float(stats.t.isf(level, freedom))
+    return float(np.mean(differences_R)) > error * float(scipy.stats.t.isf(level, freedom))
 
 
 class Race(Free):
@@ -81,6 +81,9 @@ class Race(Free):
             return GO
         where = f"{self._unit} {epoch}: worse than trial {self._best} by {float(np.mean(own)):.4g} on average"
         return Decision(Action.STOP, f"stopped by race at {where}")
+
+    def decides(self, number: int, epoch: int) -> bool:
+        return number != self._spared and epoch >= self._grace
 
     def end(self, number: int, state: State) -> None:
         if state is not State.COMPLETE or not self._costs.get(number):
