@@ -167,7 +167,11 @@ class Backbone(nn.Module):
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterator[Tensor]:
         """Run the network segment by segment; maps (B, C, F, T) behind the cuts, then the deepest."""
-        map_BCFT = self.stem(features_BFT[:, None])
+        return self.segments(features_BFT[:, None], cuts)
+
+    def segments(self, map_BCFT: Tensor, cuts: Sequence[int]) -> Iterator[Tensor]:
+        """As `maps`, from what the stem takes: (B, 1, F, T)."""
+        map_BCFT = self.stem(map_BCFT)
         for number, block in enumerate(self.blocks, start=1):
             map_BCFT = block(map_BCFT)
             if number in cuts:

@@ -82,8 +82,16 @@ def soft_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tenso
     """
     teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=-1)
     student = functional.log_softmax(student_BK / temperature, dim=-1)
-    divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum((-2, -1))
-    return divergence * (temperature * temperature / student_BK.shape[-2])
+    return divergence(student, teacher) * (temperature * temperature / student_BK.shape[-2])
+
+
+def divergence(log_student_BK: Tensor, log_teacher_BK: Tensor) -> Tensor:
+    """KL(teacher || student) of log-probabilities, summed over the batch, nats; leading axes stay.
+
+    `functional.kl_div` in its own operations: it has no rule for `torch.vmap`, which stacked trials compute
+    their losses with.
+    """
+    return (log_teacher_BK.exp() * (log_teacher_BK - log_student_BK)).sum((-2, -1))
 
 
 def feature_loss(projected_BD: Tensor, deepest_BD: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fsd_model.losses import soft_loss
+from fsd_model.losses import divergence, soft_loss
 
 SoftKind = Literal["kl", "js", "margin_kl", "none"]
 SoftLoss = Callable[[Tensor, Tensor, float], Tensor]
@@ -50,8 +50,8 @@ def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -> Tenso
     student = functional.log_softmax(student_BK / temperature, dim=-1)
     teacher = functional.log_softmax(teacher_BK.detach() / temperature, dim=-1)
     mean = torch.logaddexp(student, teacher) - math.log(2)
-    halves = [functional.kl_div(mean, side, reduction="none", log_target=True) for side in (student, teacher)]
-    return (halves[0] + halves[1]).sum((-2, -1)) * (temperature * temperature / 2 / student.shape[-2])
+    halves = [divergence(mean, side) for side in (student, teacher)]
+    return (halves[0] + halves[1]) * (temperature * temperature / 2 / student.shape[-2])
 
 
 def standardised_margin(logits_BK: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 import torch
 
 from fsd_model import runtime
-from fsd_model.attack_rates import attack_rates
 from fsd_model.backbone import Backbone
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
 from fsd_model.distill import LossTerms
 from fsd_model.distiller import Distiller
+from fsd_model.epoch_metrics import DivergenceError as DivergenceError
+from fsd_model.epoch_metrics import dev_metrics, train_metrics
 from fsd_model.errors import InputError
-from fsd_model.exit_figures import best_eers, deployed_figures
+from fsd_model.exit_figures import deployed_figures
 from fsd_model.machine import MEMORY, TIME, peak_bytes
 from fsd_model.micro_batches import parts
 from fsd_model.networks import build_network
@@ -30,10 +30,6 @@ from fsd_model.training_data import TrainingData, open_training_data, shuffled_b
 from fsd_model.validation import DevResult, validate
 
 State = dict[str, Any]
-
-
-class DivergenceError(ArithmeticError):
-    """The loss or the scores became NaN or infinite."""
 
 
 class Trainer:
@@ -53,6 +49,7 @@ class Trainer:
             None before the first.
         best_weights: weights of the deployed network at that epoch, on the CPU.
         best_classifiers: weights of the other exits' classifiers at that epoch, shallowest first.
+        deployed: figures of the network that would be deployed, measured after the first epoch.
 
     Raises:
         InputError: faulty data or settings.
@@ -81,6 +78,7 @@ class Trainer:
         self.best: DevResult | None = None
         self.best_weights: dict[str, torch.Tensor] = {}
         self.best_classifiers: list[torch.Tensor] = []
+        self.deployed: dict[str, float] = {}
 
     def epochs(self) -> Iterator[dict[str, float]]:
         """Train epoch by epoch and yield the metrics of each.
@@ -101,18 +99,30 @@ class Trainer:
             InputError: processes that do not train the same.
         """
         self.processes.require_same(self._identity(), self.device)
-        deployed: dict[str, float] = {}
+        self.deployed = {}
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
             train = self._train_epoch()
-            self.epoch += 1
-            precision = self.config.runtime.precision
-            result = validate(self.network, self.data.dev, self.epoch, self.device, precision, self.processes)
-            self._keep_best(result)
-            seconds = time.perf_counter() - began
-            deployed = deployed or deployed_figures(self.network, self.config, self.data.dev, self.device)
-            machine = {**deployed, TIME: seconds, MEMORY: peak_bytes(self.device)}
-            yield {**train, **self._dev_metrics(result), **self.processes.largest(machine, self.device)}
+            precision, epoch = self.config.runtime.precision, self.epoch + 1
+            result = validate(self.network, self.data.dev, epoch, self.device, precision, self.processes)
+            yield self.complete_epoch(train, result, began)
+
+    def complete_epoch(self, train: dict[str, float], result: DevResult, began: float) -> dict[str, float]:
+        """Count an epoch whose updates are done; returns its metrics, see `epochs`.
+
+        Args:
+            train: see `epoch_metrics.train_metrics`.
+            result: what the network, now in eval mode, reached on dev.
+            began: the epoch, by `time.perf_counter`.
+        """
+        self.epoch += 1
+        self._keep_best(result)
+        seconds = time.perf_counter() - began
+        if not self.deployed:
+            self.deployed = deployed_figures(self.network, self.config, self.data.dev, self.device)
+        machine = {**self.deployed, TIME: seconds, MEMORY: peak_bytes(self.device)}
+        dev = dev_metrics(result, self.best or result, self.data.dev, self.config.blocks)
+        return {**train, **dev, **self.processes.largest(machine, self.device)}
 
     def train_step(self, rows_B: Any) -> LossTerms:
         """One update on the training rows `rows_B`, in as many parts as configured.
@@ -145,17 +155,8 @@ class Trainer:
             terms = self.train_step(rows_B)
             sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]) * len(rows_B)
             count += len(rows_B)
-        total, hard, soft, feature = (self.processes.total(sums) / count).tolist()
-        if not math.isfinite(total):
-            way_out = "lower the learning rate or the loss weights"
-            raise DivergenceError(f"epoch {self.epoch + 1}: the training loss is {total}; {way_out}")
-        return {
-            "train/loss": total,
-            "train/hard": hard,
-            "train/soft": soft,
-            "train/feature": feature,
-            "train/learning_rate": learning_rate(self.config.optim, self.step),
-        }
+        means = (self.processes.total(sums) / count).tolist()
+        return train_metrics(means, self.epoch + 1, learning_rate(self.config.optim, self.step))
 
     def _identity(self) -> str:
         return (
@@ -169,26 +170,6 @@ class Trainer:
             self.best_weights = {name: value.detach().cpu().clone() for name, value in state.items()}
             shallow = self.network.classifiers[:-1]
             self.best_classifiers = [each.weight.detach().cpu().clone() for each in shallow]
-
-    def _dev_metrics(self, result: DevResult) -> dict[str, float]:
-        if not math.isfinite(result.loss):
-            raise DivergenceError(
-                f"epoch {self.epoch}: the dev loss is {result.loss}; lower the learning rate"
-            )
-        assert self.best is not None
-        blocks = self.config.blocks
-        exits = {f"dev/eer_exit{n}": rate for n, rate in enumerate(result.padded_exits(blocks), 1)}
-        return {
-            "dev/loss": result.loss,
-            "dev/eer": result.eer,
-            "dev/cllr": result.cllr,
-            "dev/eer_best": self.best.eer,
-            "dev/cllr_best": self.best.cllr,
-            "dev/loss_best": self.best.loss,
-            **exits,
-            **attack_rates(self.data.dev, result.scores),
-            **best_eers(self.best, blocks),
-        }
 
     def save(self, folder: Path) -> None:
         """Write all that a resumed run needs to equal the uninterrupted one, bit for bit on the CPU."""

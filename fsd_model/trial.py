@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from fsd_model.relief import relieve
 from fsd_model.report import sections
 from fsd_model.served_detector import served
 from fsd_model.split import SplitNetwork
+from fsd_model.stack_trial import stackable, train_stacked
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
 from fsd_model.trial_artifacts import dataset_name, illustrate, write_artifacts
@@ -37,7 +38,7 @@ from fsd_model.unseen import CLLR, FOLD, LOSS, MEAN, WORST, Folds, eer_of, mean_
 
 __all__ = [
     "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run",
-    "sections", "seeded", "served", "trade_off",
+    "run_stack", "sections", "seeded", "served", "stackable", "trade_off",
 ]  # fmt: skip
 
 
@@ -78,6 +79,26 @@ def run(params: dict[str, Any], context: Context) -> None:
     train = _run_unseen if config.objective.name == "unseen-attacks" else _run
     with joined():
         train(config, context)
+
+
+def run_stack(params_K: Sequence[dict[str, Any]], contexts_K: Sequence[Context]) -> list[Exception | None]:
+    """Train configurations that differ in scalars as one model; each is reported as `run` reports it.
+
+    After every epoch each context gets its own metrics, one after the other. A trial whose report does not
+    return (SystemExit) or fails leaves, as does one that diverges; the others go on. A trial may go on from
+    a checkpoint of `run`, and the other way round; those behind the others catch up first.
+
+    Args:
+        params_K: as for `run`, with one `stackable` key.
+        contexts_K: of each trial.
+
+    Returns:
+        What each trial failed with; None for those that reported all epochs, or whose search stopped them.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings or data, or params that cannot be stacked.
+    """
+    return train_stacked(params_K, contexts_K, save_trial)
 
 
 def _run(config: TrainConfig, context: Context) -> None:

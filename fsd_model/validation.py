@@ -131,6 +131,13 @@ def validate(
         InputError: scores that are NaN or infinite.
     """
     scores_NE, loss = exit_scores(network, data, device, precision, processes)
+    return judge(scores_NE, loss, data, epoch, precision)
+
+
+def judge(
+    scores_NE: NDArray[np.float32], loss: float, data: FeatureSet, epoch: int, precision: Precision
+) -> DevResult:
+    """What scores (N, E) of every exit and a mean cross-entropy come to; raises as `validate`."""
     rates = eer_by_exit(scores_NE, data.labels_N)
     scores = tuple(tuple(scores_N) for scores_N in scores_NE.T.tolist())
     calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))

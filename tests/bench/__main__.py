@@ -21,7 +21,17 @@ from pathlib import Path
 
 from tests.bench.side_by_side import Row, table
 
-BENCHES = ("features", "loader", "step", "whole_trial", "mlflow_calls", "metrics", "efficiency", "overhead")
+BENCHES = (
+    "features",
+    "loader",
+    "step",
+    "whole_trial",
+    "mlflow_calls",
+    "metrics",
+    "efficiency",
+    "overhead",
+    "stack",
+)
 RESULTS = Path(__file__).parent / "results"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled",

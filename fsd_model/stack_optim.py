@@ -1,0 +1,104 @@
+"""Adam with AMSGrad for all members of a stack, each with a learning rate and a weight decay of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fsd_model.stack import of_each
+
+
+class StackedAdam:
+    """One update of K members in a dozen operations, whatever the number of parameters and members.
+
+    All parameters, gradients and moments lie in one flat tensor each. Begins with the state of the members'
+    optimisers, which it copies; `give_back` copies it back. A parameter without a gradient has one of zeros,
+    as it has where exits are computed together (`fused_exits`).
+
+    Args:
+        parameters: of the stack, the members along the first axis; they are moved into the flat tensor.
+        optimisers: the members', in the same order, of as many updates.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], optimisers: Sequence[torch.optim.Adam]) -> None:
+        self._parameters, self._optimisers = list(parameters), list(optimisers)
+        self._shapes = [each.shape for each in optimisers[0].param_groups[0]["params"]]
+        self._flat = self._zeros()
+        for parameter, place in zip(parameters, self._places(self._flat), strict=True):
+            place.copy_(parameter.detach())
+            parameter.data = place
+        self._gradient = self._zeros()
+        self._gradients = self._places(self._gradient)
+        self._moments = {name: self._zeros() for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")}
+        self._updates = self._take_over()
+        self._owner = self._of_members(torch.arange(len(optimisers), device=self._flat.device))
+        decays = [each.param_groups[0]["weight_decay"] for each in optimisers]
+        self._decay = torch.tensor(decays, device=self._flat.device)[self._owner]
+        self._rates: tuple[float, ...] = ()
+
+    @torch.no_grad()
+    def step(self, rates: Sequence[float]) -> None:
+        """Update all parameters from their gradients, which are dropped; `rates` are the members'."""
+        self._gather()
+        self._updates += 1
+        group = self._optimisers[0].param_groups[0]
+        (beta1, beta2), eps = group["betas"], group["eps"]
+        mean, square, largest = self._moments.values()
+        gradient = self._gradient.addcmul_(self._flat, self._decay)
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        torch.maximum(largest, square, out=largest)
+        denominator = largest.sqrt().div_((1 - beta2**self._updates) ** 0.5).add_(eps)
+        if tuple(rates) != self._rates:
+            self._rates = tuple(rates)
+            self._rate = torch.tensor(self._rates, device=self._flat.device)[self._owner]
+        step = torch.div(mean, denominator, out=denominator).mul_(self._rate)
+        self._flat.sub_(step, alpha=1 / (1 - beta1**self._updates))
+
+    def give_back(self) -> None:
+        """Copy the moments to the members' optimisers."""
+        places = {name: self._places(moment) for name, moment in self._moments.items()}
+        count = torch.tensor(float(self._updates))
+        for member, optimiser in enumerate(self._optimisers):
+            state = optimiser.state_dict()
+            for number in range(len(self._shapes)):
+                own = {name: of_each(each[number], self._shapes[number]) for name, each in places.items()}
+                moments = {name: each[member].clone() for name, each in own.items()}
+                state["state"][number] = {"step": count.clone(), **moments}
+            optimiser.load_state_dict(state)
+
+    def _gather(self) -> None:
+        """Bring the gradients together."""
+        given = {n: p.grad for n, p in enumerate(self._parameters) if p.grad is not None}
+        self._gradient.zero_()
+        torch._foreach_copy_([self._gradients[number] for number in given], list(given.values()))
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _take_over(self) -> int:
+        states = [optimiser.state_dict()["state"] for optimiser in self._optimisers]
+        for name, moment in self._moments.items():
+            for number, place in enumerate(self._places(moment)):
+                if number in states[0]:
+                    for own, state in zip(of_each(place, self._shapes[number]), states, strict=True):
+                        own.copy_(state[number][name])
+        first = next(iter(states[0].values()), {"step": 0})
+        return int(first["step"])
+
+    def _zeros(self) -> Tensor:
+        return torch.zeros(sum(each.numel() for each in self._parameters), device=self._parameters[0].device)
+
+    def _places(self, flat: Tensor) -> list[Tensor]:
+        """Views of a flat tensor, shaped and laid out as the parameters are."""
+        pieces = torch.split(flat, [each.numel() for each in self._parameters])
+        return [
+            piece.as_strided(like.shape, like.stride(), piece.storage_offset())
+            for piece, like in zip(pieces, self._parameters, strict=True)
+        ]
+
+    def _of_members(self, number_K: Tensor) -> Tensor:
+        """A value of each member for each element of its part of the flat tensor."""
+        counts = [each.numel() // len(number_K) for each in self._parameters]
+        return torch.cat([number_K.repeat_interleave(count) for count in counts])
