@@ -23,6 +23,7 @@ from tuner.storage import Storage
 
 REPORTS = 2
 PROGRESS_S = 15.0
+_DEATH_S = 10.0
 _WAY_OUT = "mend it, or search without measuring first (--no-forecast)"
 
 
@@ -81,6 +82,7 @@ def measure(
         for each in runs.values():
             ray.kill(each.actor)
         ray.kill(board)  # type: ignore[arg-type]
+        ray.wait(list(runs), num_returns=len(runs), timeout=_DEATH_S)  # one may be writing its state still
         Storage(storage).remove(name)
     return [_measured(*each) for each in zip(points, costs, laps, strict=True)]
 

@@ -108,7 +108,7 @@ def test_a_trial_of_one_report_has_no_second(tmp_path: Path) -> None:
     study = sleepy(epochs=1, settings={"epoch_s": 0.1, "start_s": 0.3})
     (only,) = measure(study, [{"size": 2}], [20.0], str(tmp_path), quiet())
     assert only.start_s == 0
-    assert only.report_s == pytest.approx(0.5, abs=0.15)
+    assert 0.5 <= only.report_s < 2
 
 
 def test_a_sign_of_life_comes_while_nothing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,7 @@ def test_a_correlation_is_computed_once_a_pair_not_once_a_report(monkeypatch: py
         return spearmanr(here, later)
 
     spearmanr = stats.spearmanr
-    monkeypatch.setattr("tuner.rules.asha.stats.spearmanr", counting)
+    monkeypatch.setattr(stats, "spearmanr", counting)
     rule = asha(epochs=27, scheduler={**PLAIN, "agreement": 0.5})
     for number in range(LEAST_PAIRS):
         climb(rule, number, number / 10, number / 10)
