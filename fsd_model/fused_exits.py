@@ -37,7 +37,7 @@ def average_in_format(map_BCx: Tensor) -> Tensor:
     With channels last it would otherwise be added to the gradient of the next segment element by element in
     two orders, and the convolutions before it would go on in the wrong one: a tenth of a step on a CPU.
     """
-    if map_BCx.dim() == 4 and map_BCx.is_contiguous(memory_format=torch.channels_last):
+    if map_BCx.dim() == 4 and map_BCx.stride(1) == 1:
         return map_BCx.float().movedim(1, 3).mean((1, 2))
     return global_average(map_BCx)
 
