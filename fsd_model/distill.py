@@ -84,7 +84,47 @@ class LossTerms:
     feature: Tensor
 
 
-def _hard(config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor, step: int) -> Tensor:
+@dataclass(frozen=True)
+class Scalars:
+    """All numbers that the loss of one update has from the settings: as floats, or as tensors of no axis.
+
+    As tensors they can be changed between two replays of a recorded update, and be batched over several
+    configurations.
+
+    Attributes:
+        hard, soft, feature: weights of the three terms, the last two with the ramp.
+        temperature: T of the soft loss.
+        margin: lambda of the margin, see `losses.margin_lambda`.
+    """
+
+    hard: float | Tensor
+    soft: float | Tensor
+    feature: float | Tensor
+    temperature: float | Tensor
+    margin: float | Tensor
+
+
+def scalars_at(config: DistillConfig, step: int, progress: float = 0.0) -> Scalars:
+    """The scalars of one update, as floats.
+
+    Args:
+        config: weights, temperature and what becomes of them.
+        step: optimiser step, from 1 (drives the annealing of the margin).
+        progress: share of training done, 0 to 1 (drives temperature and ramp).
+    """
+    ramp = ramp_at(config.ramp, progress)
+    return Scalars(
+        config.hard_weight,
+        config.soft_weight * ramp,
+        config.feature_weight * ramp,
+        temperature_at(config.temperature_schedule, config.temperature, config.temperature_end, progress),
+        margin_lambda(step, config.lambda_schedule),
+    )
+
+
+def _hard(
+    config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor, margin: float | Tensor
+) -> Tensor:
     """Sum over the exits, each a mean over the batch."""
     cosine_NK = torch.cat([output.cosine_BK for output in outputs])
     norm_N = torch.cat([output.norm_B for output in outputs])
@@ -92,11 +132,11 @@ def _hard(config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor
     if config.hard_loss == "cross_entropy":
         mean = functional.cross_entropy(norm_N[:, None] * cosine_NK, labels_N)
     else:
-        mean = a_softmax(cosine_NK, norm_N, labels_N, margin_lambda(step, config.lambda_schedule))
+        mean = a_softmax(cosine_NK, norm_N, labels_N, margin)
     return mean * len(outputs)
 
 
-def _soft(config: DistillConfig, teaching: Teaching, temperature: float) -> Tensor | None:
+def _soft(config: DistillConfig, teaching: Teaching, temperature: float | Tensor) -> Tensor | None:
     """Of each learner, (S,)."""
     learners = teaching.soft_learners
     if config.soft == "none" or not learners:
@@ -134,20 +174,18 @@ def distill_loss(
     config: DistillConfig,
     outputs: Sequence[ExitOutput],
     labels_B: Tensor,
-    step: int,
-    progress: float = 0.0,
+    scalars: Scalars,
     teaching: Teaching | None = None,
     factors: Factors = unscaled,
 ) -> LossTerms:
     """Combine the losses of a batch.
 
     Args:
-        config: weights, temperature, kinds.
+        config: kinds of losses and teacher; its numbers are not read but for those of `exit_weights`.
         outputs: exits that see the labels, from the shallowest to the deepest; with one exit, its own
             teacher, soft and feature loss are 0.
         labels_B: int64, 0 spoof, 1 bona fide.
-        step: optimiser step, from 1 (drives the annealing of the margin).
-        progress: share of training done, 0 to 1 (drives temperature and ramp).
+        scalars: of this update, see `scalars_at`.
         teaching: who learns what; None is one view of the batch with a teacher among `outputs`.
         factors: of the soft and the feature sum, given (hard, soft, feature); they scale what enters the
             total.
@@ -156,15 +194,12 @@ def distill_loss(
     """
     teaching = teaching or teach(config.teacher, outputs)
     supervised = outputs if config.hard_on == "all" else outputs[-1:]
-    hard = _hard(config, supervised, labels_B, step)
+    hard = _hard(config, supervised, labels_B, scalars.margin)
     weights = (*exit_weights(config.exit_weights, len(outputs) - 1), 1.0)
-    temperature = temperature_at(
-        config.temperature_schedule, config.temperature, config.temperature_end, progress
-    )
-    soft = _sum(_soft(config, teaching, temperature), weights, hard)
+    soft = _sum(_soft(config, teaching, scalars.temperature), weights, hard)
     feature = _sum(_feature(config, teaching), weights, hard)
-    ramp = ramp_at(config.ramp, progress)
     soft_factor, feature_factor = factors(hard, soft, feature)
-    distilled = (config.soft_weight * ramp * soft_factor, config.feature_weight * ramp * feature_factor)
-    total = config.hard_weight * hard + distilled[0] * soft + distilled[1] * feature
+    total = (
+        scalars.hard * hard + scalars.soft * soft_factor * soft + scalars.feature * feature_factor * feature
+    )
     return LossTerms(total, hard, soft, feature)

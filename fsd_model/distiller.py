@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fsd_model.distill import DistillConfig, LossTerms, distill_loss, unscaled
+from fsd_model.distill import DistillConfig, LossTerms, Scalars, distill_loss, scalars_at, unscaled
 from fsd_model.feature_losses import require_axes
 from fsd_model.micro_batches import require_means
 from fsd_model.parallel import ALONE, Processes
@@ -60,8 +60,12 @@ class Distiller:
         self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
         self.balance = ScaleBalance() if config.scale_balance else None
 
-    def loss(self, batch: Batch, step: int, share: float = 1.0) -> LossTerms:
-        """Loss of update `step` (from 1) on a part of its batch that makes up `share` of it."""
+    def scalars(self, step: int) -> Scalars:
+        """Those of update `step` (from 1)."""
+        return scalars_at(self.config, step, progress_at(step, self.updates))
+
+    def loss(self, batch: Batch, scalars: Scalars, share: float = 1.0) -> LossTerms:
+        """Loss of the update with these scalars on a part of its batch that makes up `share` of it."""
         features_BFT, labels_B, seen_BFT = batch.features_BFT, batch.labels_B, batch.features_BFT
         if batch.clean_BFT is not None:
             seen_BFT = batch.clean_BFT
@@ -72,8 +76,7 @@ class Distiller:
         learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)
         teaching = teach(self.config.teacher, learners, clean, average)
         factors = unscaled if self.balance is None else partial(self._factors, self.balance, share)
-        progress = progress_at(step, self.updates)
-        return distill_loss(self.config, outputs, labels_B, step, progress, teaching, factors)
+        return distill_loss(self.config, outputs, labels_B, scalars, teaching, factors)
 
     def _factors(
         self, balance: ScaleBalance, share: float, hard: Tensor, soft: Tensor, feature: Tensor

@@ -25,12 +25,12 @@ from torch.nn import functional
 from fsd_model.losses import divergence, soft_loss
 
 SoftKind = Literal["kl", "js", "margin_kl", "none"]
-SoftLoss = Callable[[Tensor, Tensor, float], Tensor]
+SoftLoss = Callable[[Tensor, Tensor, float | Tensor], Tensor]
 
 _VARIANCE_FLOOR = 1e-8
 
 
-def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -> Tensor:
+def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor) -> Tensor:
     """Jensen-Shannon divergence of the softened predictions, times T^2, mean over the batch.
 
     Half the KL of each prediction to the mean of both. Bounded by T^2 ln 2, so a confident teacher that is
@@ -64,7 +64,7 @@ def standardised_margin(logits_BK: Tensor) -> Tensor:
     return centred_B / centred_B.square().mean(-1, keepdim=True).clamp_min(_VARIANCE_FLOOR).sqrt()
 
 
-def margin_kl_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) -> Tensor:
+def margin_kl_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor) -> Tensor:
     """KL of two Bernoullis whose logits are the batch-standardised margins, times T^2, mean over the batch.
 
     The student learns how the teacher orders and spaces the utterances of the batch, not how large its logits

@@ -16,9 +16,8 @@ from torch.nn import functional
 from fsd_model.distill import LossTerms
 from fsd_model.exits import ExitOutput
 from fsd_model.optim import learning_rate
-from fsd_model.schedules import progress_at
 from fsd_model.stack import StackedNetwork
-from fsd_model.stack_loss import scalars_of, stacked_loss
+from fsd_model.stack_loss import require_alike, stacked_loss, together
 from fsd_model.stack_optim import StackedAdam
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import Batch, shuffled_batches
@@ -39,7 +38,7 @@ class StackedEpoch:
         self._trainers = trainers
         self._config, self._device, self._dev = first.config, first.device, first.data.dev
         self._half = first.config.runtime.precision == "bfloat16"
-        self._scalars = scalars_of([each.config.distill for each in trainers], first.device)
+        require_alike([each.config.distill for each in trainers])
         self.network = StackedNetwork([each.network for each in trainers])
         named = dict(self.network.named_parameters())
         parameters = [named[name] for name, _ in first.network.named_parameters()]
@@ -102,11 +101,8 @@ class StackedEpoch:
             labels_KB = torch.cat([labels_KB, labels_KB], 1)
         with self._autocast():
             outputs = self.network(features_BKFT)
-        first = self._trainers[0]
-        progress = progress_at(first.step, first.distiller.updates)
-        return stacked_loss(
-            self._config.distill, self._scalars, outputs, labels_KB, first.step, progress, two_view
-        )
+        scalars = together([each.distiller.scalars(each.step) for each in self._trainers], self._device)
+        return stacked_loss(self._config.distill, scalars, outputs, labels_KB, two_view)
 
     def _batches(self) -> Iterator[Rows]:
         orders = [

@@ -5,33 +5,40 @@ Shapes: K members, B utterances.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import astuple, fields
 
 import torch
 from torch import Tensor
 
-from fsd_model.distill import DistillConfig, LossTerms, distill_loss
+from fsd_model.distill import DistillConfig, LossTerms, Scalars, distill_loss
 from fsd_model.errors import InputError
 from fsd_model.exits import ExitOutput
 from fsd_model.teacher import split_views, teach
 
-SCALARS = ("hard_weight", "soft_weight", "feature_weight", "temperature", "temperature_end")
+SCALARS = (
+    "hard_weight", "soft_weight", "feature_weight", "temperature", "temperature_schedule", "temperature_end",
+    "lambda_schedule", "ramp",
+)  # fmt: skip
 """What may differ between the members' `DistillConfig`s."""
 
 
-def scalars_of(configs: Sequence[DistillConfig], device: torch.device) -> dict[str, Tensor]:
-    """Each of `SCALARS` as (K,).
+def require_alike(configs: Sequence[DistillConfig]) -> None:
+    """Refuse configurations that differ in more than `SCALARS`, or that nothing can be stacked with.
 
     Raises:
-        InputError: configurations that differ in something else, or that nothing can be stacked with.
+        InputError: such configurations.
     """
     first = configs[0]
     if any(first != config.model_copy(update={n: getattr(first, n) for n in SCALARS}) for config in configs):
         raise InputError(f"distill: a stack may differ in {', '.join(SCALARS)}, not in the rest; train apart")
     require_memoryless(first)
-    values = {name: [getattr(config, name) for config in configs] for name in SCALARS}
-    return {name: torch.tensor(each, device=device) for name, each in values.items()}
+
+
+def together(scalars_K: Sequence[Scalars], device: torch.device) -> Scalars:
+    """Each scalar as (K,), in one copy to the device."""
+    values_SK = torch.tensor([astuple(each) for each in scalars_K]).T
+    return Scalars(*values_SK.to(device).unbind())
 
 
 def require_memoryless(config: DistillConfig) -> None:
@@ -47,18 +54,16 @@ def require_memoryless(config: DistillConfig) -> None:
 
 def stacked_loss(
     config: DistillConfig,
-    scalars: Mapping[str, Tensor],
+    scalars: Scalars,
     outputs: Sequence[ExitOutput],
     labels_KB: Tensor,
-    step: int,
-    progress: float,
     two_view: bool = False,
 ) -> LossTerms:
     """The loss terms of each member, (K,); arguments as of `distill_loss`, the members in front.
 
     Args:
-        config: the members'; its scalars are not read.
-        scalars: see `scalars_of`.
+        config: of any member; they are alike.
+        scalars: of the members' updates, which may be different ones, (K,) each.
         two_view: the second half of the batch is the first without augmentation, and teaches it.
     """
     parts = [{f.name: each for f in fields(o) if (each := getattr(o, f.name)) is not None} for o in outputs]
@@ -69,8 +74,8 @@ def stacked_loss(
         exits = [ExitOutput(**part) for part in parts]
         learners, clean = split_views(exits) if two_view else (exits, None)
         teaching = teach(config.teacher, learners, clean)
-        mine = config.model_copy(update=own)
-        terms = distill_loss(mine, exits, labels_B, step, progress, teaching)
+        terms = distill_loss(config, exits, labels_B, Scalars(**own), teaching)
         return terms.total, terms.hard, terms.soft, terms.feature
 
-    return LossTerms(*torch.vmap(member)(dict(scalars), parts, labels_KB))
+    own = {f.name: getattr(scalars, f.name) for f in fields(scalars)}
+    return LossTerms(*torch.vmap(member)(own, parts, labels_KB))

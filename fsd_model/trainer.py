@@ -133,11 +133,11 @@ class Trainer:
         self.step += 1
         set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
         self.optimiser.zero_grad(set_to_none=True)
-        sums = torch.zeros(4, device=self.device)
+        scalars, sums = self.distiller.scalars(self.step), torch.zeros(4, device=self.device)
         for own_B, share in parts(rows_B, self.config.runtime.micro_batch, self.processes):
             self.processes.idle = share == 0
             batch = self.data.train_batch(own_B, self.epoch, self.device)
-            terms = self.distiller.loss(batch, self.step, share)
+            terms = self.distiller.loss(batch, scalars, share)
             (terms.total * share).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]).detach() * share
         self.processes.add_gradients(self.network.parameters())

@@ -20,12 +20,13 @@ from torch.func import functional_call, stack_module_state
 
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import Utterance
-from fsd_model.distill import distill_loss
+from fsd_model.distill import distill_loss, scalars_at
 from fsd_model.exits import ExitOutput
 from fsd_model.split import SplitNetwork
 from fsd_model.stack import StackedNetwork
 from fsd_model.stack_epoch import Rows, StackedEpoch
-from fsd_model.stack_loss import scalars_of, stacked_loss
+from fsd_model.stack_loss import stacked_loss
+from fsd_model.stack_loss import together as scalars_together
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import FeatureSet, TrainingData, shuffled_batches
 from tests.bench.side_by_side import Row, in_turns
@@ -149,19 +150,22 @@ def _ways(count: int) -> list[Row]:
     own = [data.train_batch(rows_B, 0, trainers[0].device) for rows_B in next(_batches(trainers))]
     features_KBFT = torch.stack([batch.features_BFT for batch in own])
     labels_KB = torch.stack([batch.labels_B for batch in own])
-    scalars = scalars_of(configs, trainers[0].device)
+    first = [scalars_at(config, 1) for config in configs]
+    scalars = scalars_together(first, trainers[0].device)
     grouped = StackedNetwork(networks).train()
     parameters, buffers = stack_module_state(networks)
 
     def together(outputs: list[ExitOutput]) -> torch.Tensor:
-        total_K = stacked_loss(configs[0], scalars, outputs, labels_KB, 1, 0.0).total
+        total_K = stacked_loss(configs[0], scalars, outputs, labels_KB).total
         total_K.sum().backward()
         return total_K.detach()
 
     def by_loop() -> torch.Tensor:
         totals = []
         for network, config, batch in zip(networks, configs, own, strict=True):
-            totals.append(distill_loss(config, network(batch.features_BFT), batch.labels_B, 1).total)
+            totals.append(
+                distill_loss(config, network(batch.features_BFT), batch.labels_B, scalars_at(config, 1)).total
+            )
             totals[-1].backward()
         return torch.stack(totals).detach()
 

@@ -71,7 +71,7 @@ def trace(updates=4, **settings):
     optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
     totals = []
     for number in range(1, updates + 1):
-        terms = distiller.loss(Batch(X, LABELS), number)
+        terms = distiller.loss(Batch(X, LABELS), distiller.scalars(number))
         optimiser.zero_grad()
         terms.total.backward()
         optimiser.step()
@@ -93,7 +93,7 @@ def test_every_field_reaches_the_training(field):
 @pytest.mark.parametrize("part", ["soft", "feature"])
 def test_none_leaves_a_term_out(part):
     _, distiller = build(**{part: "none"}, hard_weight=0.0)
-    terms = distiller.loss(Batch(X, LABELS), 1)
+    terms = distiller.loss(Batch(X, LABELS), distiller.scalars(1))
     assert float(getattr(terms, part).detach()) == 0
     assert float(terms.total.detach()) > 0
 
@@ -112,7 +112,7 @@ def test_the_soft_loss_reaches_the_learners_alone(settings, reached):
     with torch.no_grad():  # the average stays behind
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
-    distiller.loss(Batch(X, LABELS), 1).total.backward()
+    distiller.loss(Batch(X, LABELS), distiller.scalars(1)).total.backward()
     grads = [each.classifier.weight.grad for each in network.exits]
     assert [g is not None and float(g.abs().sum()) > 1e-6 for g in grads] == reached
 
@@ -120,7 +120,7 @@ def test_the_soft_loss_reaches_the_learners_alone(settings, reached):
 @pytest.mark.parametrize("feature", ["cosine", "attention_transfer", "similarity_preserving"])
 def test_a_feature_loss_moves_the_shallow_segments_and_not_the_deepest(feature):
     network, distiller = build(hard_weight=0.0, soft_weight=0.0, feature=feature)
-    distiller.loss(Batch(X, LABELS), 1).total.backward()
+    distiller.loss(Batch(X, LABELS), distiller.scalars(1)).total.backward()
     norms = [
         sum(0.0 if p.grad is None else float(p.grad.abs().sum()) for p in block.parameters())
         for block in network.backbone.blocks
@@ -149,7 +149,7 @@ def test_schedules_span_the_whole_training():
 def test_exit_weights_count_in_both_sums(term):
     def value(*weights):
         _, distiller = build(exit_weights=weights)
-        return float(getattr(distiller.loss(Batch(X, LABELS), 1), term).detach())
+        return float(getattr(distiller.loss(Batch(X, LABELS), distiller.scalars(1)), term).detach())
 
     parts = [value(1.0, 0.0, 0.0), value(0.0, 1.0, 0.0), value(0.0, 0.0, 1.0)]
     assert value(0.5, 2.0, 3.0) == pytest.approx(0.5 * parts[0] + 2 * parts[1] + 3 * parts[2], rel=1e-5)
@@ -161,13 +161,16 @@ def test_a_moving_average_teaches_a_plain_network_too():
     _, distiller = build(cuts=(), teacher="ema", hard_weight=0.0)
     with torch.no_grad():
         distiller.network.exits[0].classifier.weight += 0.5
-    assert float(distiller.loss(Batch(X, LABELS), 1).total.detach()) > 1e-3
+    assert float(distiller.loss(Batch(X, LABELS), distiller.scalars(1)).total.detach()) > 1e-3
 
 
 def test_the_ramp_and_the_temperature_follow_the_updates():
     _, distiller = build(ramp=0.5, temperature_schedule="linear", temperature=4.0, temperature_end=1.0)
     _, plain = build(temperature=4.0 - 3 * 2 / 7)
-    ramped, expected = distiller.loss(Batch(X, LABELS), 3), plain.loss(Batch(X, LABELS), 3)
+    ramped, expected = (
+        distiller.loss(Batch(X, LABELS), distiller.scalars(3)),
+        plain.loss(Batch(X, LABELS), plain.scalars(3)),
+    )
     torch.testing.assert_close(ramped.soft, expected.soft)
     share = (2 / 7) / 0.5
     total = 0.7 * expected.hard + share * 0.3 * (expected.soft + expected.feature)
@@ -176,14 +179,17 @@ def test_the_ramp_and_the_temperature_follow_the_updates():
 
 def test_balanced_weights_are_shares_of_the_hard_loss():
     _, distiller = build(scale_balance=True, hard_weight=1.0, soft_weight=0.5, feature_weight=0.25)
-    terms = distiller.loss(Batch(X, LABELS), 1)
+    terms = distiller.loss(Batch(X, LABELS), distiller.scalars(1))
     torch.testing.assert_close(terms.total, terms.hard * 1.75)
 
 
 def test_two_equal_views_change_nothing():
     for settings in ({}, {"teacher": "ensemble", "soft": "margin_kl"}, {"feature": "attention_transfer"}):
         _, distiller = build(**settings)
-        one, two = distiller.loss(Batch(X, LABELS), 1), distiller.loss(Batch(X, LABELS, X), 1)
+        one, two = (
+            distiller.loss(Batch(X, LABELS), distiller.scalars(1)),
+            distiller.loss(Batch(X, LABELS, X), distiller.scalars(1)),
+        )
         torch.testing.assert_close(two.hard, one.hard, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(two.soft, one.soft, rtol=1e-3, atol=1e-5)
         torch.testing.assert_close(two.feature, one.feature, rtol=1e-3, atol=1e-5)
@@ -194,7 +200,7 @@ def test_the_clean_view_teaches_and_the_noisy_one_learns(teacher):
     network, distiller = build(teacher=teacher, hard_loss="cross_entropy", temperature=2.0)
     clean_in_training_mode = network(X)[-1].logits_BK.detach()
     network.eval()  # so that the halves of a batch do not meet in the batch statistics
-    terms = distiller.loss(Batch(NOISY, LABELS, X), 1)
+    terms = distiller.loss(Batch(NOISY, LABELS, X), distiller.scalars(1))
     noisy, clean = network(NOISY), network(X)
     both = (functional.cross_entropy(o[-1].logits_BK, LABELS) for o in (noisy, clean))
     torch.testing.assert_close(terms.hard, sum(both) / 2)
@@ -209,7 +215,7 @@ def test_the_teacher_s_view_gets_no_gradient_from_distillation():
     network.eval()
     clean = X.clone().requires_grad_()
     noisy = NOISY.clone().requires_grad_()
-    distiller.loss(Batch(noisy, LABELS, clean), 1).total.backward()
+    distiller.loss(Batch(noisy, LABELS, clean), distiller.scalars(1)).total.backward()
     assert float(clean.grad.abs().sum()) == 0
     assert float(noisy.grad.abs().sum()) > 0
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fsd_model.backbone import Backbone, build_backbone
-from fsd_model.distill import DistillConfig, distill_loss
+from fsd_model.distill import DistillConfig, distill_loss, scalars_at
 from fsd_model.distiller import Distiller
 from fsd_model.exits import MapShape, global_average
 from fsd_model.feature_losses import PROJECTED_LOSSES
@@ -90,7 +90,7 @@ def test_loss_and_every_gradient_are_those_of_the_plain_form(config):
     x = torch.randn(5, 45, 40)
     gradients = []
     for loss in (
-        distill_loss(config, network(x), LABELS, 7).total,
+        distill_loss(config, network(x), LABELS, scalars_at(config, 7)).total,
         plain_loss(config, exit_by_exit(network, x), LABELS, 7),
     ):
         network.zero_grad()
@@ -134,7 +134,7 @@ def test_a_step_starts_at_most_a_quarter_more_operations_than_the_plain_network_
 
         def step(optimiser=optimiser, distiller=distiller, batch=batch):
             optimiser.zero_grad()
-            distiller.loss(batch, 1).total.backward()
+            distiller.loss(batch, distiller.scalars(1)).total.backward()
             optimiser.step()
 
         counts[cuts] = launches(step)
