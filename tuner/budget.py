@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tuner.definition import Study
 from tuner.event import SESSIONS, Event, Kind
+from tuner.held import Held
 from tuner.record import State, TrialRecord
 from tuner.settings import Budget
 
@@ -45,7 +46,7 @@ class Stages:
 
     Attributes:
         spent: what earlier stages took.
-        places: how many trials run at once.
+        places: how many trials, or stacks of them, run at once.
     """
 
     spent: Spent = field(default_factory=Spent)
@@ -55,8 +56,8 @@ class Stages:
 class Spending:
     """Counts against the study's budget; earlier sessions and earlier stages count.
 
-    GPU time is counted while an attempt holds its resources. Of a session that was killed it misses what each
-    trial did after its last report.
+    GPU time is counted while an attempt holds its resources, a share of it in a stack. Of a session that was
+    killed it misses what each trial did after its last report.
 
     Args:
         study: its budget and resources are used.
@@ -71,7 +72,7 @@ class Spending:
         self._budget, self._gpus = study.budget, study.resources.gpu * study.resources.workers
         self._clock, self._start = clock, clock()
         self._before_s, self._gpu_s = 0.0, 0.0
-        self._since: dict[int, float] = {}  # trial -> up to when its time is counted
+        self._held = Held(clock)
 
     def recall(self, events: Iterable[Event]) -> None:
         """Count what earlier sessions spent, each with the resources of then.
@@ -88,30 +89,26 @@ class Spending:
             self._gpu_s += gpus * event.content.get("seconds", 0.0)
             before = event.time
 
-    def began(self, number: int) -> None:
-        """A trial holds its resources from now on."""
-        self._since[number] = self._clock()
+    def began(self, number: int, stack: str | None = None) -> None:
+        """A trial holds its resources from now on; with the others of its stack, where it has one."""
+        self._held.begin(number, stack)
 
     def lap(self, number: int) -> float:
         """Seconds that a trial has held its resources since they were counted last; now they are counted."""
-        if number not in self._since:
-            return 0.0
-        since, self._since[number] = self._since[number], self._clock()
-        seconds = self._since[number] - since
-        self._gpu_s += self._gpus * seconds
-        return seconds
+        return self._counted(self._held.take(number))
 
     def ended(self, number: int) -> float:
         """As `lap`; the trial has given its resources back."""
-        seconds = self.lap(number)
-        self._since.pop(number, None)
+        return self._counted(self._held.end(number))
+
+    def _counted(self, seconds: float) -> float:
+        self._gpu_s += self._gpus * seconds
         return seconds
 
     def spent(self) -> Spent:
         """So far in this stage, with what trials that run have taken; may be asked from any thread."""
         now = self._clock()
-        running = sum(now - since for since in list(self._since.values()))
-        gpu_s = self._gpu_s + self._gpus * running
+        gpu_s = self._gpu_s + self._gpus * self._held.untaken()
         return Spent(gpu_s / HOUR_S, (self._before_s + now - self._start) / HOUR_S)
 
     def over(self, kept_s: float = 0.0) -> str:

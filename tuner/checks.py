@@ -12,7 +12,7 @@ from tuner.definition import Study
 from tuner.devices import set_devices
 from tuner.errors import StudyError, lines, nearest
 from tuner.finalists import refuse_finalists
-from tuner.functions import load_check, load_describe, load_trial, prepare_settings
+from tuner.functions import load_check, load_describe, load_stack, load_trial, prepare_settings
 from tuner.knobs import When
 from tuner.record import shown
 from tuner.space import Point
@@ -24,10 +24,13 @@ def prepared(study: Study) -> Study:
     """The study with its settings as the trial's `prepare` wants them, and checked against its `describe`.
 
     Raises:
-        StudyError: no such trial function, or a metric that it does not report.
+        StudyError: no such trial function, one without what the study needs, or a metric that it does not
+            report.
         ValueError, OSError: what `prepare` or `describe` raises.
     """
     load_trial(study.trial)
+    if study.resources.stack > 1:
+        load_stack(study.trial)
     refuse_finalists(study)
     return described(study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)}))
 

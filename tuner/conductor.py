@@ -23,6 +23,7 @@ from tuner.recovery import Recovery
 from tuner.rules.rule import GO, Action, Decision, Rule
 from tuner.source import Source
 from tuner.space import put_in
+from tuner.stacking import Stacking
 from tuner.storage import Storage
 
 
@@ -38,6 +39,7 @@ class Conductor:
         policy: what a failure costs.
         clock: seconds.
         stages: where the study stands among the stages of a search.
+        stacking: which trials can be trained in one stack; None for none.
 
     Attributes:
         halted: why no more trials run, "" while they do.
@@ -47,8 +49,10 @@ class Conductor:
     def __init__(
         self, study: Study, source: Source, rule: Rule, record: Record, storage: Storage, policy: Policy,
         clock: Callable[[], float] = time.monotonic, stages: Stages | None = None,
+        stacking: Stacking | None = None,
     ) -> None:  # fmt: skip
         self.study, self.record = study, record
+        self._stacking = stacking or Stacking()
         self.halted, self.budget_over = "", False
         self._source, self._rule, self._policy = source, rule, policy
         self._spending = Spending(study, clock, stages)
@@ -74,15 +78,31 @@ class Conductor:
                 break
         if self.halted or not self._places.waiting:
             return None
-        number, count = self._places.begin()
-        trial = self.record.trials[number]
-        params, asks = self._params(trial), self._asks(trial)
-        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks)
+        return self._begin(self._places.waiting[0])
 
-    def began(self, attempt: Attempt) -> None:
-        """An attempt has its resources; until now it may have waited for them."""
+    def stackable(self, attempt: Attempt) -> bool:
+        """Whether an attempt can share a stack with others."""
+        return self._key(attempt.number) is not None
+
+    def joining(self, attempt: Attempt, free: int) -> list[Attempt]:
+        """Up to `free` further attempts, to run in one stack with that one.
+
+        Trials are begun ahead to find them, until as many wait as a stack has places.
+        """
+        self.watch()
+        key, joining = self._key(attempt.number), list[Attempt]()
+        while not self.halted and key is not None and len(joining) < free:
+            number = next((each for each in self._places.waiting if self._key(each) == key), None)
+            if number is not None:
+                joining.append(self._begin(number))
+            elif len(self._places.waiting) >= self._stacking.size or not self._ask():
+                break
+        return joining
+
+    def began(self, attempt: Attempt, stack: str | None = None) -> None:
+        """An attempt has its resources, shared with a stack's; until now it may have waited for them."""
         if self._live(attempt):
-            self._spending.began(attempt.number)
+            self._spending.began(attempt.number, stack)
 
     def reported(
         self, attempt: Attempt, epoch: int, metrics: Mapping[str, float], checkpoint: str | None
@@ -112,6 +132,10 @@ class Conductor:
         if self.halted and not ended:
             self._course.break_off(trial, self.halted)
         return ended or bool(self.halted)
+
+    def live(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        """Those that still run."""
+        return [attempt for attempt in attempts if self._live(attempt)]
 
     def returned(self, attempt: Attempt) -> None:
         """The trial function returned by itself, or its end was wanted."""
@@ -157,6 +181,17 @@ class Conductor:
         self.record.resume_study(self.study.trials, self.study.resources.model_dump())
         for number in list(self._places.waiting):
             self._carry_out(self.record.trials[number], recovery.decisions.get(number, GO))
+
+    def _begin(self, number: int) -> Attempt:
+        number, count = self._places.begin(number)
+        trial = self.record.trials[number]
+        params, asks = self._params(trial), self._asks(trial)
+        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks)
+
+    def _key(self, number: int) -> str | None:
+        """What trials of one stack have in common; None for one that runs alone, as after a loss."""
+        trial = self.record.trials[number]
+        return None if trial.fruitless else self._stacking.key(self._params(trial))
 
     def _asks(self, trial: TrialRecord) -> list[int] | None:
         """The reports of a trial's next attempt after which it may end; None for all."""

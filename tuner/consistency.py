@@ -22,6 +22,7 @@ def check_parts(study: Study) -> None:
     if "epochs" in study.settings:
         raise SettingError(("settings", "epochs"), "is given by the study's own `epochs`; remove it")
     _check_trials(study)
+    _check_stack(study)
     _check_scheduler(study)
     _check_goals(study)
     if study.warm_start is not None and study.sampler.name in _WITHOUT_MODEL:
@@ -41,6 +42,12 @@ def _check_trials(study: Study) -> None:
     if study.finalists is not None and study.finalists.top > study.trials:
         rule = f"needs at most the study's trials, {study.trials}, got {study.finalists.top}"
         raise SettingError(("finalists", "top"), rule)
+
+
+def _check_stack(study: Study) -> None:
+    if study.concurrency is not None and study.concurrency < study.resources.stack:
+        rule = f"needs at least resources.stack, {study.resources.stack}, got {study.concurrency}; raise it"
+        raise SettingError(("concurrency",), rule)
 
 
 def _check_scheduler(study: Study) -> None:

@@ -42,7 +42,7 @@ class Study(Strict):
         objectives: what is optimised beside it.
         constraints: what a winner must keep.
         trials: how many; may stand in `budget` instead.
-        concurrency: trials at once; null as many as the resources allow.
+        concurrency: trials at once, those of stacks added up; null as many as the resources allow.
         storage: where the trials' states and a copy of the journal go, such as `s3://bucket/path`; null the
             search's own folder.
         retries: attempts that a trial may lose to dying machines without a new report between them.
@@ -108,6 +108,11 @@ class Study(Strict):
     def full(self) -> int:
         """Reports of a trial that ran to its end."""
         return self.reports or self.epochs
+
+    @property
+    def reservations(self) -> int | None:
+        """How many trials, or stacks of them, are reserved for at once; None as many as fit."""
+        return None if self.concurrency is None else self.concurrency // self.resources.stack
 
     @property
     def unit(self) -> str:

@@ -45,7 +45,7 @@ def forecast_study(study: Study, console: Console) -> Forecast:
     with cluster(), tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
         fitting = slots(ready.resources)
         return make_forecast(
-            ready, min(fitting, ready.concurrency or fitting), study.storage or folder, console
+            ready, min(fitting, ready.reservations or fitting), study.storage or folder, console
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tuner.errors import StudyError, nearest
 from tuner.policy import Relieve
-from tuner.trial import Params, TrialFunction
+from tuner.trial import Params, RunStack, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 Arms = Callable[[Params], dict[str, dict[str, Any]]]
@@ -24,6 +24,7 @@ Served = Callable[[Path], Mapping[str, Any] | None]
 Exits = Callable[[Params, Mapping[str, float]], list[dict[str, Any]]]
 Export = Callable[[Params, Path, Path, Mapping[str, Any]], None]
 TradeOff = Callable[[Params, Path, Sequence[float]], list[dict[str, Any]]]
+Stackable = Callable[[Params], str]
 Sections = Callable[[dict[str, Any], list[dict[str, Any]]], list[dict[str, Any]]]
 
 
@@ -111,6 +112,17 @@ def load_arms(name: str) -> tuple[Arms, Seeded]:
     arms: Arms = _needed(name, "arms", "an ablation needs")
     seeded: Seeded = _needed(name, "seeded", "an ablation needs")
     return arms, seeded
+
+
+def load_stack(name: str) -> tuple[RunStack, Stackable]:
+    """`run_stack(params, contexts, more)` and `stackable(params)` beside the trial function.
+
+    Raises:
+        StudyError: it lacks one of them.
+    """
+    run: RunStack = _needed(name, "run_stack", "`resources.stack` needs")
+    stackable: Stackable = _needed(name, "stackable", "`resources.stack` needs")
+    return run, stackable
 
 
 def load_seeded(name: str) -> Seeded:

@@ -11,6 +11,12 @@ from tuner.errors import nearest
 VALUE, METRICS = "value", "metrics"  # keys of a report to Ray: the study's metric, and all
 EPOCH, CHECKPOINT = "epoch", "checkpoint_name"  # reports of the trial so far, and the state saved with it
 CAUSE, TRACEBACK = "cause", "traceback"  # of a failed attempt
+MEMBER, OVER, FREE, ASKED = (
+    "member",
+    "over",
+    "free",
+    "asked",
+)  # of a stack: whose, its end, places, a question
 
 
 def checked(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:

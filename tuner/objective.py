@@ -32,12 +32,14 @@ class Task:
         metric: the study metric's name.
         resources: what a trial reserves.
         storage: URI of the storage.
+        desk: where stacks take answers (`tuner.answers.Desk`), None where there are no stacks.
     """
 
     trial: str
     metric: str
     resources: Resources
     storage: str
+    desk: Any = None
 
 
 class GroupError(RuntimeError):
@@ -116,7 +118,10 @@ class SilentContext:
 
 
 def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
-    """What Ray runs for one attempt; its config is `tuner.conductor.Attempt` as a dict."""
+    """What Ray runs for one attempt, or a stack of them.
+
+    Its config is `tuner.attempt.Attempt` as a dict; of a stack the first one's, with all of them as `stack`.
+    """
 
     def objective(config: dict[str, Any]) -> None:
         from ray import tune
@@ -124,7 +129,9 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
         from tuner.group import run_group
 
         try:
-            if task.resources.workers > 1:
+            if "stack" in config:
+                _run_stack(task, config["stack"])
+            elif task.resources.workers > 1:
                 run_group(task, config, tune.report)
             else:
                 run_beside(partial(run_handing_over, task, config), config["asks"], tune.report)
@@ -137,13 +144,28 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
     return objective
 
 
+def _run_stack(task: Task, attempts: list[dict[str, Any]]) -> None:
+    import ray
+    from ray import tune
+
+    from tuner.stack_attempt import run_stacked
+
+    name = tune.get_context().get_trial_id()
+    run_stacked(task, attempts, tune.report, lambda question: ray.get(task.desk.take.remote(name, question)))
+
+
 def run_handing_over(task: Task, config: dict[str, Any], handover: Handover) -> None:
     """Run one attempt that need not wait for the answer to each report; raises as `run_attempt`."""
     run_attempt(task, config, handover.tell, settle=handover.settle)
 
 
 @contextmanager
-def _fetched(storage: Storage, name: str) -> Iterator[Path]:
+def fetched(storage: Storage, name: str) -> Iterator[Path]:
+    """A saved state as a folder.
+
+    Raises:
+        StateLostError: it cannot be read.
+    """
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(storage.fetched(name))
@@ -172,7 +194,7 @@ def run_attempt(
     storage = Storage(task.storage)
     with ExitStack() as stack:
         name, moved = config["checkpoint"], config["moved"]
-        folder = stack.enter_context(_fetched(storage, name)) if name else None
+        folder = stack.enter_context(fetched(storage, name)) if name else None
         if not counts:
             run(config["params"], SilentContext(folder, moved))
             return

@@ -33,9 +33,9 @@ class Places:
         self.drop(number)
         self.held.append(number)
 
-    def begin(self) -> tuple[int, int]:
-        """The next one runs; its number, and which attempt of this session it is, from 1."""
-        number = self.waiting.popleft()
+    def begin(self, number: int) -> tuple[int, int]:
+        """One that waits runs; its number, and which attempt of this session it is, from 1."""
+        self.waiting.remove(number)
         self.running.add(number)
         self._begun[number] += 1
         return number, self._begun[number]

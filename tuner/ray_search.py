@@ -12,6 +12,7 @@ from pathlib import Path
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
+from tuner.answers import Answers
 from tuner.conductor import Conductor
 from tuner.objective import Task, build_objective
 from tuner.relay import Ends, Relay
@@ -31,11 +32,13 @@ def run_on_ray(
         conductor: decides what runs; hears of everything.
         storage: where trials keep their states.
         out: absolute folder; tracebacks go to `errors/`. Ray's own files there are removed at the end.
-        slots: how many trials at once, None for as many as the cluster takes.
+        slots: how many trials, or stacks of them, at once, None for as many as the cluster takes.
         interrupted: ends the search soon after it is set.
     """
     study = conductor.study
-    task = Task(study.trial, study.metric.name, study.resources, storage.uri)
+    answers = Answers() if study.resources.stack > 1 else None
+    desk = None if answers is None else answers.desk
+    task = Task(study.trial, study.metric.name, study.resources, storage.uri, desk)
     searcher, name = StudySearcher(conductor), "ray"
     shutil.rmtree(out / name, ignore_errors=True)  # of a session that was killed
     tuner = tune.Tuner(
@@ -52,8 +55,8 @@ def run_on_ray(
         run_config=tune.RunConfig(
             name=name,
             storage_path=str(out),  # of snapshots, which only the driver writes
-            stop=Ends(conductor, searcher.attempts, interrupted, out / "errors"),
-            callbacks=[Relay(conductor, searcher.attempts, out / "errors")],
+            stop=Ends(conductor, searcher.attempts, interrupted, out / "errors", answers),
+            callbacks=[Relay(conductor, searcher.attempts, out / "errors", answers)],
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
@@ -62,6 +65,8 @@ def run_on_ray(
         with _prompt():
             tuner.fit()
     finally:
+        if answers is not None:
+            answers.close()
         shutil.rmtree(out / name, ignore_errors=True)  # the journal is the record
 
 

@@ -1,4 +1,4 @@
-"""What Ray Tune says of its trials, told to the conductor."""
+"""What Ray Tune says of its trials, told to the conductor; one of Ray's is an attempt or a stack of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 from ray import tune
 
+from tuner.answers import Answers
 from tuner.attempt import Attempt
 from tuner.conductor import Conductor
 from tuner.failures import failure_of, keep_error
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK
 from tuner.policy import Cause, Failure
 from tuner.record import INTERRUPTED
+from tuner.stack_relay import StackRelay
 
 
 class Ends(tune.Stopper):
@@ -24,22 +26,27 @@ class Ends(tune.Stopper):
         attempts: by Ray's trial id.
         interrupted: ends everything soon after it is set.
         errors: folder for the full tracebacks of failed trials.
+        answers: for stacks, or None where there are none.
     """
 
     def __init__(
-        self, conductor: Conductor, attempts: dict[str, Attempt], interrupted: threading.Event, errors: Path
-    ) -> None:
+        self, conductor: Conductor, attempts: dict[str, list[Attempt]], interrupted: threading.Event,
+        errors: Path, answers: Answers | None = None,
+    ) -> None:  # fmt: skip
         self._conductor, self._attempts, self._interrupted = conductor, attempts, interrupted
         self._errors = errors
+        self._stacks = StackRelay(conductor, attempts, errors, answers)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        attempt = self._attempts[trial_id]
+        if self._stacks.takes(result):
+            return self._stacks.take(trial_id, result)
         if TRACEBACK in result:
             cause, traceback = Cause(result[CAUSE]), result[TRACEBACK]
-            self._conductor.failed(attempt, failure_of(cause, traceback, self._errors, attempt.number))
+            _failed(self._conductor, self._attempts[trial_id], cause, traceback, self._errors)
             return True
         if EPOCH not in result:  # the trial function returned before it reported
             return True
+        (attempt,) = self._attempts[trial_id]
         return self._conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
 
     def stop_all(self) -> bool:
@@ -59,26 +66,53 @@ class Relay(tune.Callback):
         conductor: told of it.
         attempts: by Ray's trial id.
         errors: folder for what Ray says of a process that died.
+        answers: for stacks, or None where there are none.
     """
 
-    def __init__(self, conductor: Conductor, attempts: dict[str, Attempt], errors: Path) -> None:
+    def __init__(
+        self, conductor: Conductor, attempts: dict[str, list[Attempt]], errors: Path,
+        answers: Answers | None = None,
+    ) -> None:  # fmt: skip
         self._conductor, self._attempts, self._errors = conductor, attempts, errors
+        self._answers = answers
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._conductor.began(self._attempts[trial.trial_id])
+        attempts = self._attempts[trial.trial_id]
+        for attempt in attempts:
+            self._conductor.began(attempt, trial.trial_id if "stack" in trial.config else None)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._conductor.returned(self._attempts[trial.trial_id])
+        for attempt in self._attempts[trial.trial_id]:
+            self._conductor.returned(attempt)
+        self._forget(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        attempt = self._attempts[trial.trial_id]
-        file = trial.error_file
+        attempts, file = self._attempts[trial.trial_id], trial.error_file
         text = Path(file).read_text(encoding="utf-8") if file else ""
+        self._forget(trial)
         if "OutOfMemoryError" in text:  # Ray ended it before the machine had to
-            self._conductor.failed(attempt, failure_of(Cause.MEMORY, text, self._errors, attempt.number))
+            _failed(self._conductor, attempts, Cause.MEMORY, text, self._errors)
             return
         text = f"the worker process died: out of memory, or killed\n{text}"
-        self._conductor.failed(attempt, Failure(Cause.LOST, keep_error(text, self._errors, attempt.number)))
+        for attempt in self._conductor.live(attempts):
+            reason = keep_error(text, self._errors, attempt.number)
+            self._conductor.failed(attempt, Failure(Cause.LOST, reason))
+
+    def _forget(self, trial: Any) -> None:
+        if self._answers is not None and "stack" in trial.config:
+            self._answers.forget(trial.trial_id)
+
+
+def _failed(
+    conductor: Conductor, attempts: list[Attempt], cause: Cause, traceback: str, errors: Path
+) -> None:
+    """All that still run failed together; which of several is to blame shows when each runs alone."""
+    live = conductor.live(attempts)
+    for attempt in live:
+        failure = failure_of(cause, traceback, errors, attempt.number)
+        if len(live) > 1:
+            failure = Failure(Cause.LOST, f"its stack of {len(live)} trials failed: {failure.reason}")
+        conductor.failed(attempt, failure)

@@ -19,13 +19,13 @@ class StudySearcher(Searcher):
         conductor: asked for attempts.
 
     Attributes:
-        attempts: by Ray's trial id.
+        attempts: by Ray's trial id; several of a stack.
     """
 
     def __init__(self, conductor: Conductor) -> None:
         super().__init__(metric=VALUE, mode=conductor.study.metric.mode)
         self._conductor = conductor
-        self.attempts: dict[str, Attempt] = {}
+        self.attempts: dict[str, list[Attempt]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles it for snapshots, of which nothing is used
@@ -34,8 +34,12 @@ class StudySearcher(Searcher):
         attempt = self._conductor.next()
         if attempt is None:
             return Searcher.FINISHED if self._conductor.over else None  # type: ignore[return-value]
-        self.attempts[trial_id] = attempt
-        return asdict(attempt)
+        self.attempts[trial_id] = [attempt]
+        if not self._conductor.stackable(attempt):
+            return asdict(attempt)
+        free = self._conductor.study.resources.stack - 1
+        self.attempts[trial_id] += self._conductor.joining(attempt, free)
+        return asdict(attempt) | {"stack": [asdict(each) for each in self.attempts[trial_id]]}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -121,11 +121,24 @@ class Finalists(Strict):
 
 
 class Resources(Strict):
-    """What one trial reserves, for each of its `workers` (DDP); `gpu` may be a fraction below 1."""
+    """What one trial reserves, for each of its `workers` (DDP); `gpu` may be a fraction below 1.
+
+    Attributes:
+        stack: up to how many trials share one reservation, trained as one model; the trial's own `stackable`
+            says which can (see docs/stack.md).
+    """
 
     cpu: float = Field(default=1, gt=0)
     gpu: float = Field(default=0, ge=0)
     workers: int = Field(default=1, ge=1)
+    stack: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _stack_of_one_process(self) -> Resources:
+        if self.stack > 1 and self.workers > 1:
+            rule = f"needs one process a trial, got workers: {self.workers}; leave one of the two at 1"
+            raise SettingError(("stack",), rule)
+        return self
 
     @field_validator("cpu", "gpu")
     @classmethod

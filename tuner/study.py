@@ -37,6 +37,7 @@ from tuner.record import INTERRUPTED, Listener, Record, State
 from tuner.rules.build import build_rule
 from tuner.rules.rule import Rule
 from tuner.source import Make, Memory, Source
+from tuner.stacking import stacking_of
 from tuner.storage import Storage
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Runner:
 
     Attributes:
         run: as `run_on_ray`, but for `slots`.
-        places: how many trials run at once.
+        places: how many trials, or stacks of them, run at once.
     """
 
     run: Callable[..., None]
@@ -121,8 +122,8 @@ def _on_cluster(study: Study, out: Path, console: Console) -> Iterator[Runner]:
         fitting = slots(study.resources)
         if not own:
             check_storage(study.storage or str(out))
-        concurrency = study.concurrency or (fitting if own else None)
-        yield Runner(partial(run_on_ray, slots=concurrency), min(concurrency or fitting, fitting))
+        reserved = study.reservations or (fitting if own else None)
+        yield Runner(partial(run_on_ray, slots=reserved), min(reserved or fitting, fitting))
 
 
 def _search(study: Study, out: Path, console: Console, runner: Runner, resume: bool) -> Outcome:
@@ -191,7 +192,8 @@ def _drive(
         rule = build_rule(study)
         policy = Policy(study.retries, load_relieve(study.trial))
         stages = Stages(earlier.spent if earlier else Spent(), runner.places)
-        conductor = Conductor(study, source, rule, record, storage, policy, stages=stages)
+        stacking = stacking_of(study)
+        conductor = Conductor(study, source, rule, record, storage, policy, stages=stages, stacking=stacking)
         listeners.append(Progress(study, console, record, lambda: conductor.spent().of(study.budget)))
         interrupt = stack.enter_context(interruptible(console))
         state, files = State.FAILED, list[Path]()

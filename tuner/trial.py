@@ -36,6 +36,12 @@ with
 * `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
   `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
   are compared with the first;
+* `run_stack(params, contexts, more)`: trains several trials as one, each with a context of its own, which
+  also has `over(error)` (see `StackContext`). `more()`, asked after each round of reports and when nobody is
+  left, gives further trials as (params, context), mostly none; when it gives none and nobody is left,
+  `run_stack` returns. What it raises ends all its trials, which are tried again one by one.
+  `stackable(params)` is a text, equal for params that can be in one stack; ValueError for those that run
+  alone;
 * `exits(params, metrics) -> [rows]`: what of a trial can be deployed, by its last report: `name`, `choice`,
   `metric`, `error` (its value, lower is better), `parameters`, `multiply_adds`, `latency_ms` of each.
   `export(params, state, into, choice)` writes one of them from a folder the trial saved, `into` a new folder;
@@ -54,7 +60,7 @@ All raise ValueError or OSError with one line for the user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,4 +87,14 @@ class Context(Protocol):
         ...
 
 
+class StackContext(Context, Protocol):
+    """What each trial of a stack sees of the search."""
+
+    def over(self, error: Exception | None) -> None:
+        """The trial has ended by itself: failed, or without a report that would have ended it."""
+        ...
+
+
 TrialFunction = Callable[[Params, Context], None]
+More = Callable[[], Sequence[tuple[Params, StackContext]]]
+RunStack = Callable[[Sequence[Params], Sequence[StackContext], More], None]

@@ -15,6 +15,7 @@ from tuner.rules.build import build_rule
 from tuner.sampler import Sampler
 from tuner.source import Source
 from tuner.space import Point
+from tuner.stacking import stacking_of
 from tuner.storage import Storage
 
 
@@ -24,7 +25,9 @@ def run_source(study: Study, source: Source, out: Path, slots: int = 1) -> list[
 
     storage, record = Storage(str(out)), Record(study.metric.name)
     policy = Policy(study.retries, load_relieve(study.trial))
-    conductor = Conductor(study, source, build_rule(study), record, storage, policy)
+    conductor = Conductor(
+        study, source, build_rule(study), record, storage, policy, stacking=stacking_of(study)
+    )
     run_on_ray(conductor, storage, out, slots, threading.Event())
     return record.ordered
 

@@ -1,0 +1,71 @@
+"""What a stack says of its trials, told to the conductor, and the conductor's answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tuner.answers import Answers
+from tuner.attempt import Attempt
+from tuner.conductor import Conductor
+from tuner.failures import failure_of
+from tuner.metrics import ASKED, CAUSE, CHECKPOINT, EPOCH, FREE, MEMBER, METRICS, OVER, TRACEBACK
+from tuner.policy import Cause
+
+
+class StackRelay:
+    """Takes the messages of `tuner.stack_attempt`.
+
+    Args:
+        conductor: told of them.
+        attempts: by Ray's trial id, those that joined a stack included.
+        errors: folder for the full tracebacks of failed trials.
+        answers: where stacks take them; None where there are no stacks.
+    """
+
+    def __init__(
+        self, conductor: Conductor, attempts: dict[str, list[Attempt]], errors: Path, answers: Answers | None
+    ) -> None:
+        self._conductor, self._attempts = conductor, attempts
+        self._errors, self._answers = errors, answers
+
+    def takes(self, result: dict[str, Any]) -> bool:
+        """Whether a result of Ray's is such a message."""
+        return MEMBER in result or FREE in result
+
+    def take(self, stack: str, result: dict[str, Any]) -> bool:
+        """Take one message of a stack; whether the whole stack ends with it, as the search does."""
+        if FREE in result:
+            self._answer(stack, result, self._joining(stack, result[FREE]))
+            return bool(self._conductor.halted)
+        attempt = self._member(stack, *result[MEMBER])
+        if OVER in result:
+            self._over(attempt, result)
+            return bool(self._conductor.halted)
+        ended = self._conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
+        self._answer(stack, result, ended)
+        return bool(self._conductor.halted)
+
+    def _joining(self, stack: str, free: int) -> list[dict[str, Any]]:
+        attempts = self._attempts[stack]
+        joining = self._conductor.joining(attempts[0], free)
+        for attempt in joining:
+            self._conductor.began(attempt, stack)
+        attempts += joining
+        return [asdict(each) for each in joining]
+
+    def _over(self, attempt: Attempt, result: dict[str, Any]) -> None:
+        if TRACEBACK not in result:
+            self._conductor.returned(attempt)
+            return
+        cause = Cause(result[CAUSE])
+        self._conductor.failed(attempt, failure_of(cause, result[TRACEBACK], self._errors, attempt.number))
+
+    def _member(self, stack: str, number: int, count: int) -> Attempt:
+        members = self._attempts[stack]
+        return next(each for each in members if (each.number, each.count) == (number, count))
+
+    def _answer(self, stack: str, result: dict[str, Any], answer: Any) -> None:
+        if self._answers is not None and ASKED in result:
+            self._answers.give(stack, result[ASKED], answer)
