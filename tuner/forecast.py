@@ -71,7 +71,7 @@ class Forecast:
     """What a search will take.
 
     Attributes:
-        trials, slots: how many, and how many at once.
+        trials, slots: how many, and how many of them, or of stacks, at once.
         expected: their reports.
         smallest, largest: what was measured; the same one where all configurations cost the same.
         seconds: of the whole search.

@@ -16,6 +16,11 @@ def forecast_lines(study: Study, made: Forecast) -> list[str]:
     finals = f" and at most {made.expected.finals} of the finals" if made.expected.finals else ""
     reports = f"{at_most} {made.expected.reports:.0f} {study.unit}s ({study.scheduler.name}){finals}"
     rows = [("forecast", f"{made.trials} trials, {reports}, {made.slots} at once")]
+    if (most := study.resources.stack) > 1:
+        text = (
+            f"up to {most} trials in each of the {made.slots}; counted here one after the other, as measured"
+        )
+        rows.append(("stacks", f"{text}; their memory together is not measured"))
     rows += [("smallest", _measured(study, made.smallest)), ("largest", _measured(study, made.largest))]
     rows.append(("time", _range(made.seconds, duration, at_most)))
     if made.gpu_seconds.high > 0:

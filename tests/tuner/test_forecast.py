@@ -216,6 +216,14 @@ def test_the_lines() -> None:
     ]
 
 
+def test_of_stacks_it_says_that_each_trial_was_measured_alone() -> None:
+    study = scheduled("asha", trial="tests.tuner.stack_toy:run", resources={"gpu": 0.5, "stack": 4})
+    assert forecast_lines(study, made_for(study))[1] == (
+        "stacks      up to 4 trials in each of the 2; counted here one after the other, as measured;"
+        " their memory together is not measured"
+    )
+
+
 def test_a_bound_is_called_one() -> None:
     study = scheduled("median")
     assert forecast_lines(study, made_for(study))[0].endswith(
