@@ -2,6 +2,7 @@
 
     python -m tests.bench.growth --simulated 10 100 1000 10000 --whole 10 100 1000
     python -m tests.bench.growth --fleet 1000
+    python -m tests.bench.growth --actors 20 40 --sampler random
 
 Simulated: the conductor, sampler, ASHA, journal (flushed to the disk) and progress of a real search; its
 trials report at once, four at a time, in the same process; then the journal is replayed as by `--resume`.
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tuner.definition import Study
 from tuner.trial import Context
 
 REPORTS, SLOTS = 9, 4
@@ -44,12 +46,11 @@ def loss(params: dict[str, Any], report: int) -> float:
 def run(params: dict[str, Any], context: Context) -> None:
     """The trial function of a whole search."""
     for epoch in range(1, params["epochs"] + 1):
+        time.sleep(params.get("pace_s", 0.0))
         context.report({"loss": loss(params, epoch), "accuracy": params["x"], "seconds": 0.0})
 
 
 def study_of(trials: int, sampler: str, epochs: int) -> Any:
-    from tuner.definition import Study
-
     return Study.model_validate(
         {
             "name": "growth", "trial": "tests.bench.growth:run", "epochs": epochs, "trials": trials,
@@ -132,6 +133,13 @@ def ray(trials: int, sampler: str, folder: Path) -> dict[str, float]:
     return {"trials": trials, "s": taken, "wall_s": wall, "peak_mb": peak_mb()}
 
 
+def actors(slots: int, sampler: str, folder: Path) -> dict[str, float]:
+    """See `tests.bench.actors`."""
+    from tests.bench.actors import searched
+
+    return searched(slots, study_of(3 * slots, sampler, REPORTS).plain(), folder)
+
+
 def fleet(slots: int, sampler: str, folder: Path) -> dict[str, float]:
     """What a report and a new trial cost with so many at once, once three times as many have begun."""
     from tests.bench.simulated import Simulated
@@ -173,7 +181,7 @@ def peak_mb() -> float:
 
 
 KINDS: dict[str, Callable[[int, str, Path], dict[str, float]]] = {
-    "simulated": simulated, "whole": whole, "ray": ray, "fleet": fleet,
+    "simulated": simulated, "whole": whole, "ray": ray, "actors": actors, "fleet": fleet,
 }  # fmt: skip
 
 
