@@ -5,7 +5,7 @@ Shapes: K members, B utterances, F bins, T frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,8 @@ class StackedNetwork(nn.Module):
         self._networks = tuple(networks)
         self._cuts = networks[0].cuts
         backbones = [require_built_in(network) for network in networks]
-        _require_one_form(networks)
+        if len({form(network) for network in networks}) > 1:
+            raise InputError("network, cuts: must be the same in a stack, got unlike ones; train them apart")
         stem = stacked([each.stem for each in backbones])
         blocks = [stacked(each) for each in zip(*(own.blocks for own in backbones), strict=True)]
         self.backbone = Backbone(stem, blocks, list(backbones[0].shapes), list(backbones[0].stage_ends))
@@ -90,7 +91,7 @@ def require_built_in(network: SplitNetwork) -> Backbone:
     return network.backbone
 
 
-def _require_one_form(networks: Sequence[SplitNetwork]) -> None:
-    forms = {tuple((name, each.shape) for name, each in net.state_dict().items()) for net in networks}
-    if len(forms) > 1 or len({network.cuts for network in networks}) > 1:
-        raise InputError("network, cuts: must be the same in a stack, got unlike ones; train them apart")
+def form(network: SplitNetwork) -> Hashable:
+    """What networks of one stack have in common: all but the values of their weights."""
+    shapes = tuple((name, each.shape) for name, each in network.state_dict().items())
+    return network.cuts, shapes

@@ -17,7 +17,7 @@ from fsd_model.distill import LossTerms
 from fsd_model.exits import ExitOutput
 from fsd_model.optim import learning_rate
 from fsd_model.stack import StackedNetwork
-from fsd_model.stack_loss import require_alike, stacked_loss, together
+from fsd_model.stack_loss import stacked_loss, together
 from fsd_model.stack_optim import StackedAdam
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import Batch, shuffled_batches
@@ -27,10 +27,10 @@ Rows = NDArray[np.int64]
 
 
 class StackedEpoch:
-    """The trainers' next epoch: take their state, train, validate, give it back.
+    """The next epoch of each trainer: take their state, train, validate, give it back.
 
     Args:
-        trainers: of one form, at one update; see `stack_trainer.StackedTrainer`.
+        trainers: of one form, each at an epoch of its own; see `stack_trainer.StackedTrainer`.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -38,7 +38,6 @@ class StackedEpoch:
         self._trainers = trainers
         self._config, self._device, self._dev = first.config, first.device, first.data.dev
         self._half = first.config.runtime.precision == "bfloat16"
-        require_alike([each.config.distill for each in trainers])
         self.network = StackedNetwork([each.network for each in trainers])
         named = dict(self.network.named_parameters())
         parameters = [named[name] for name, _ in first.network.named_parameters()]
@@ -118,7 +117,7 @@ class StackedEpoch:
         """Features and clean features (B, K, F, T), or (B, 1, F, T) for all; labels (K, B)."""
         first = self._trainers[0]
         count = len(self._trainers)
-        if any(each.data is not first.data for each in self._trainers):
+        if first.data.augmentation is not None or any(each.data is not first.data for each in self._trainers):
             own = [
                 each.data.train_batch(rows_B, each.epoch, each.device)
                 for each, rows_B in zip(self._trainers, rows_KB, strict=True)
@@ -129,7 +128,7 @@ class StackedEpoch:
                 torch.stack([each.labels_B for each in own]),
                 torch.stack(clean, 1) if clean else None,
             )
-        # data is shared only where nothing depends on the seed: one look-up serves all
+        # nothing here depends on seed or epoch: one look-up serves all
         same = bool((rows_KB == rows_KB[0]).all())
         batch = first.data.train_batch(rows_KB[0] if same else rows_KB.T.ravel(), first.epoch, first.device)
         width = 1 if same else count

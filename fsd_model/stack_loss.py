@@ -23,16 +23,14 @@ SCALARS = (
 """What may differ between the members' `DistillConfig`s."""
 
 
-def require_alike(configs: Sequence[DistillConfig]) -> None:
-    """Refuse configurations that differ in more than `SCALARS`, or that nothing can be stacked with.
+def require_alike(config: DistillConfig, other: DistillConfig) -> None:
+    """Refuse configurations that differ in more than `SCALARS`.
 
     Raises:
         InputError: such configurations.
     """
-    first = configs[0]
-    if any(first != config.model_copy(update={n: getattr(first, n) for n in SCALARS}) for config in configs):
+    if config != other.model_copy(update={name: getattr(config, name) for name in SCALARS}):
         raise InputError(f"distill: a stack may differ in {', '.join(SCALARS)}, not in the rest; train apart")
-    require_memoryless(first)
 
 
 def together(scalars_K: Sequence[Scalars], device: torch.device) -> Scalars:

@@ -28,7 +28,8 @@ Write = Callable[[Trainer, Path], None]
 def stackable(params: dict[str, Any]) -> str:
     """What two configurations must have in common to be trained in one stack: all but the scalars.
 
-    The scalars are the weights and temperatures of the losses, learning rate and weight decay, and the seed.
+    The scalars are the weights of the losses and their ramp, temperature and lambda with their schedules, all
+    in `optim`, the number of epochs, and the seed.
 
     Returns:
         JSON; equal for those that `run_stack` takes together.
@@ -51,7 +52,8 @@ def _key(config: TrainConfig) -> str:
     if config.runtime.micro_batch is not None:
         raise InputError("runtime.micro_batch: cannot be stacked; leave it out, or train alone")
     tree = config.model_dump(
-        mode="json", exclude={"seed": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)}
+        mode="json",
+        exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},
     )
     return json.dumps({**tree, "cuts": list(config.split)}, sort_keys=True)
 
@@ -71,16 +73,20 @@ def train_stacked(
         if context.checkpoint is not None:
             trainer.load(context.checkpoint, context.moved)
     stack = StackedTrainer(trainers)
+    failed: dict[int, Exception] = {}
     for told in stack.epochs():
         for number, metrics in told.items():
+            if isinstance(metrics, Exception):
+                failed[number] = metrics
+                continue
             try:
                 contexts_K[number].report(metrics, partial(write, stack.members[number]))
             except SystemExit:
                 stack.leave(number)
             except Exception as error:  # noqa: BLE001 - what ends one trial leaves the others alone
-                stack.failed[number] = error
+                failed[number] = error
                 stack.leave(number)
-    return [stack.failed.get(number) for number in range(len(configs))]
+    return [failed.get(number) for number in range(len(configs))]
 
 
 def _of_seed(data: TrainingData, seed: int) -> TrainingData:

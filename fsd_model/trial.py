@@ -86,7 +86,7 @@ def run_stack(params_K: Sequence[dict[str, Any]], contexts_K: Sequence[Context])
 
     After every epoch each context gets its own metrics, one after the other. A trial whose report does not
     return (SystemExit) or fails leaves, as does one that diverges; the others go on. A trial may go on from
-    a checkpoint of `run`, and the other way round; those behind the others catch up first.
+    a checkpoint of `run`, and the other way round, whatever epoch the others are at.
 
     Args:
         params_K: as for `run`, with one `stackable` key.

@@ -153,6 +153,11 @@ def test_the_optimiser_is_adam_of_each_member_and_hands_its_state_over():
         for nets in (twins, layers)
     )
     draw = torch.Generator().manual_seed(3)
+    given = torch.randn(2, 3, generator=draw), torch.randn(2, generator=draw), torch.zeros(2)
+    for layer, optimiser in ((twins[0], alone[0]), (layers[0], own[0])):  # one update ahead of the other
+        for parameter, gradient in zip(layer.parameters(), given, strict=True):
+            parameter.grad = gradient.clone()
+        optimiser.step()
     parameters = stacked_layers(layers)
     for _ in range(2):  # the second stack goes on from what the first handed over
         stack = StackedAdam(parameters, own)

@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fsd_model.augment.config import AugmentConfig
 from fsd_model.config import TrainConfig
 from fsd_model.errors import InputError
 from fsd_model.stack_epoch import StackedEpoch
@@ -73,7 +74,7 @@ def histories(stack):
     told = {number: [] for number in stack.members}
     for epoch in stack.epochs():
         for number, metrics in epoch.items():
-            told[number].append(reproducible(metrics))
+            told.setdefault(number, []).append(reproducible(metrics))
     return [told[number] for number in sorted(told)]
 
 
@@ -187,12 +188,91 @@ def test_a_member_that_diverges_leaves_alone(exact):
     with torch.no_grad():
         made[1].network.classifiers[-1].weight[0, 0] = torch.nan
     stack = StackedTrainer(made)
+    first, second = stack.epochs()
+    assert isinstance(first[1], DivergenceError)
+    assert "epoch 1: the training loss is nan" in str(first[1])
+    assert list(second) == [0, 2]
+    told = [[reproducible(epoch[number]) for epoch in (first, second)] for number in (0, 2)]
+    assert_same(told, [expected[0][:2], expected[2][:2]])
+
+
+SCHEDULED = {
+    "distill.temperature_schedule": "cosine", "distill.ramp": 0.6, "optim.schedule": "noam",
+    "optim.warmup_steps": 4,
+}  # fmt: skip
+"""Everything that depends on the update, with a lambda that is annealed."""
+
+
+def scheduled(number, **changes):
+    return trainers(number + 1, epochs=4, **SCHEDULED, **changes)[number]
+
+
+def test_members_at_different_updates_train_together(exact, tmp_path):
+    early = scheduled(1)
+    list(islice(early.epochs(), 3))
+    early.save(tmp_path)
+    resumed = scheduled(1)
+    resumed.load(tmp_path)
+    expected = alone([scheduled(0), early, scheduled(2)])
+    stack = StackedTrainer([scheduled(0), resumed, scheduled(2)])
     told = histories(stack)
-    assert told[1] == []
-    assert list(stack.members) == [0, 2]
-    assert isinstance(stack.failed[1], DivergenceError)
-    assert "epoch 1: the training loss is nan" in str(stack.failed[1])
-    assert_same([told[0], told[2]], [expected[0][:2], expected[2][:2]])
+    assert [len(each) for each in told] == [4, 1, 4]
+    assert_same(told, expected)
+    assert stack.members == {}
+
+
+def differing():
+    return [scheduled(0), scheduled(1), scheduled(2, **{"distill.lambda_schedule": "frozen"})]
+
+
+@pytest.mark.slow
+def test_who_joins_at_any_epoch_is_trained_as_alone(exact):
+    first, second, third = made = differing()
+    twins = differing()
+    stack = StackedTrainer([first])
+    after = {1: second, 4: third}  # by then the first has done all its epochs
+    told = {number: [] for number in range(3)}
+    for count, epoch in enumerate(stack.epochs(), 1):
+        for number, metrics in epoch.items():
+            told[number].append(reproducible(metrics))
+        if count in after:
+            assert after[count] is made[stack.join(after[count])]
+    assert count == 8
+    assert_same(list(told.values()), alone(twins))
+    for ours, theirs in zip(made, twins, strict=True):
+        assert ours.step == theirs.step
+        steps = [each["step"] for each in ours.optimiser.state_dict()["state"].values()]
+        assert set(map(float, steps)) == {float(theirs.step)}
+
+
+def test_augmented_data_that_is_shared_is_drawn_for_each_members_own_epoch():
+    drawn = []
+
+    class Draws:
+        config = AugmentConfig(two_view=True)
+
+        def batch(self, features_BFT, names, epoch):
+            drawn.append(epoch)
+            return features_BFT + epoch
+
+    data = replace(TrainingData(feature_set(32, 1), feature_set(18, 2), "drawn"), augmentation=Draws())
+    ahead, twin = (trainers(1, data=data)[0] for _ in range(2))
+    for each in (ahead, twin):
+        next(each.epochs())
+    drawn.clear()
+    told = next(StackedTrainer([ahead, trainers(2, data=data)[1]]).epochs())
+    assert drawn == [1, 0, 1, 0]
+    for number, single in enumerate((twin, trainers(2, data=data)[1])):
+        expected = next(single.epochs())["train/loss"]
+        assert told[number]["train/loss"] == pytest.approx(expected, rel=1e-2)
+
+
+def test_epochs_may_differ(exact):
+    made, twins = (
+        [trainers(number + 1, epochs=epochs, **SCHEDULED)[number] for number, epochs in enumerate((1, 3, 2))]
+        for _ in range(2)
+    )
+    assert_same(histories(StackedTrainer(made)), alone(twins))
 
 
 class Operators(TorchDispatchMode):
@@ -240,13 +320,21 @@ def test_what_cannot_be_stacked_is_refused_in_one_line(settings, rule):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("unlike", [{"batch_size": 8}, {"epochs": 5}, {"data": training_data()}])
+@pytest.mark.parametrize("unlike", [{"batch_size": 8}, {"data": training_data()}, {"network.depth": 18}])
 def test_members_of_unlike_trainings_are_refused(unlike):
     with pytest.raises(InputError, match="must be the same in a stack"):
         StackedTrainer([*trainers(1), *trainers(1, **unlike)])
 
 
 def test_members_of_unlike_objectives_are_refused():
-    made = [*trainers(1), *trainers(1, **{"distill.hard_on": "all"})]
     with pytest.raises(InputError, match="a stack may differ in hard_weight"):
-        next(StackedTrainer(made).epochs())
+        StackedTrainer([*trainers(1), *trainers(1, **{"distill.hard_on": "all"})])
+
+
+def test_who_joins_must_be_like_those_that_have_left():
+    stack = StackedTrainer(trainers(1))
+    stack.leave(0)
+    with pytest.raises(InputError, match="batch_size: must be the same in a stack"):
+        stack.join(trainers(1, batch_size=8)[0])
+    assert stack.members == {}
+    assert stack.join(trainers(1)[0]) == 1

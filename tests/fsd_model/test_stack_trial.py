@@ -106,12 +106,16 @@ def test_what_stacks_has_one_key(settings):
     key = trial.stackable(settings)
     scalars = {
         "seed": 7,
-        "distill": {"temperature": 9.0, "temperature_end": 2.0, "hard_weight": 0.1, "feature_weight": 0.0},
+        "epochs": 9,
+        "distill": {
+            "temperature": 9.0, "temperature_end": 2.0, "temperature_schedule": "linear", "hard_weight": 0.1,
+            "feature_weight": 0.0, "lambda_schedule": "frozen", "ramp": 0.5,
+        },
         "optim": {"schedule": "noam", "model_size": 32, "warmup_steps": 9, "weight_decay": 0.0},
-    }
+    }  # fmt: skip
     assert trial.stackable({**settings, **scalars}) == key
     for name, value in {
-        "batch_size": 4, "epochs": 3, "cuts": [2], "network": {"depth": 18}, "distill": {"soft": "js"},
+        "batch_size": 4, "cuts": [2], "network": {"depth": 18}, "distill": {"soft": "js"},
         "feature": {"kind": "lfcc"}, "runtime": {**settings["runtime"], "precision": "bfloat16"},
     }.items():  # fmt: skip
         assert trial.stackable({**settings, name: value}) != key, name
