@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsd_model.config import TrainConfig
+from fsd_model.context import More, StackContext
 from fsd_model.errors import InputError
 from fsd_model.networks import NetworkFactory
 from fsd_model.stack_loss import SCALARS, require_memoryless
-from fsd_model.stack_trainer import StackedTrainer
+from fsd_model.stack_trainer import Metrics, StackedTrainer, is_done
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import TrainingData, open_training_data
-
-if TYPE_CHECKING:
-    from fsd_model.trial import Context
 
 OPTIM_SCALARS = ("schedule", "learning_rate", "model_size", "warmup_steps", "weight_decay")
 
@@ -58,35 +56,84 @@ def _key(config: TrainConfig) -> str:
     return json.dumps({**tree, "cuts": list(config.split)}, sort_keys=True)
 
 
-def train_stacked(
-    params_K: Sequence[dict[str, Any]], contexts_K: Sequence[Context], write: Write
-) -> list[Exception | None]:
-    """As `trial.run_stack`; `write` saves a trainer's state for a report."""
-    configs = [TrainConfig.model_validate(params) for params in params_K]
-    if len({_key(config) for config in configs}) > 1:
-        raise InputError(
-            "params: of a stack may differ in scalars alone; group them by their `stackable` key"
-        )
-    data = open_training_data(configs[0])
-    trainers = [Trainer(config, _of_seed(data, config.seed)) for config in configs]
-    for trainer, context in zip(trainers, contexts_K, strict=True):
+class StackedTrials:
+    """Trials in a stack, each behind its context; see `trial.run_stack`.
+
+    Args:
+        places: how many there may be at once.
+        write: saves a trainer's state for a report.
+    """
+
+    def __init__(self, places: int, write: Write) -> None:
+        self._places, self._write = places, write
+        self._stack = StackedTrainer()
+        self._contexts: dict[int, StackContext] = {}
+        self._data: TrainingData | None = None
+        self._key: str | None = None
+
+    def run(self, more: More | None) -> None:
+        """Train until no one is left and no one comes."""
+        self._fill(more)
+        for told in self._stack.epochs():
+            for number, outcome in told.items():
+                if isinstance(outcome, Exception):
+                    self._contexts.pop(number).over(outcome)
+                else:
+                    self._report(number, outcome)
+            self._fill(more)
+
+    def take(self, params: dict[str, Any], context: StackContext) -> None:
+        """Build a trial and let it join; what is wrong with it is told to its context alone."""
+        try:
+            trainer = self._build(params, context)
+            number = None if is_done(trainer) else self._stack.join(trainer)
+        except Exception as error:  # noqa: BLE001 - what ends one trial leaves the others alone
+            context.over(error)
+            return
+        if number is None:
+            context.over(None)
+        else:
+            self._contexts[number] = context
+
+    def _build(self, params: dict[str, Any], context: StackContext) -> Trainer:
+        config = TrainConfig.model_validate(params)
+        key = _key(config)
+        if self._key not in (None, key):
+            raise InputError(
+                "params: of a stack may differ in scalars alone; group them by their `stackable` key"
+            )
+        self._data = self._data or open_training_data(config)
+        self._key = key
+        trainer = Trainer(config, _of_seed(self._data, config.seed))
         if context.checkpoint is not None:
             trainer.load(context.checkpoint, context.moved)
-    stack = StackedTrainer(trainers)
-    failed: dict[int, Exception] = {}
-    for told in stack.epochs():
-        for number, metrics in told.items():
-            if isinstance(metrics, Exception):
-                failed[number] = metrics
-                continue
-            try:
-                contexts_K[number].report(metrics, partial(write, stack.members[number]))
-            except SystemExit:
-                stack.leave(number)
-            except Exception as error:  # noqa: BLE001 - what ends one trial leaves the others alone
-                failed[number] = error
-                stack.leave(number)
-    return [failed.get(number) for number in range(len(configs))]
+        return trainer
+
+    def _fill(self, more: More | None) -> None:
+        """Ask for trials until all places are taken or there are no more."""
+        while more is not None and (free := self._places - len(self._contexts)) > 0:
+            if not (new := more(free)):
+                return
+            for params, context in new:
+                self.take(params, context)
+
+    def _report(self, number: int, metrics: Metrics) -> None:
+        trainer, context = self._stack.members[number], self._contexts[number]
+        error = None
+        try:
+            context.report(metrics, partial(self._write, trainer))
+        except SystemExit:
+            self._drop(number)
+            return
+        except Exception as raised:  # noqa: BLE001 - what ends one trial leaves the others alone
+            error = raised
+        if error is not None or is_done(trainer):
+            self._drop(number)
+            context.over(error)
+
+    def _drop(self, number: int) -> None:
+        self._stack.leave(number)
+        del self._contexts[number]
 
 
 def _of_seed(data: TrainingData, seed: int) -> TrainingData:

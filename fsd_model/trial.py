@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from fsd_model.arms import arms, seeded
 from fsd_model.atomic import write_text
 from fsd_model.config import TrainConfig
+from fsd_model.context import Context, More, StackContext
 from fsd_model.cost import epoch_cost
 from fsd_model.errors import InputError
 from fsd_model.exit_figures import best_eer_of, exit_figures, exit_names
@@ -29,7 +30,7 @@ from fsd_model.relief import relieve
 from fsd_model.report import sections
 from fsd_model.served_detector import served
 from fsd_model.split import SplitNetwork
-from fsd_model.stack_trial import stackable, train_stacked
+from fsd_model.stack_trial import StackedTrials, stackable
 from fsd_model.trainer import Trainer
 from fsd_model.training_data import open_training_data, shuffled_batches
 from fsd_model.trial_artifacts import dataset_name, illustrate, write_artifacts
@@ -40,21 +41,6 @@ __all__ = [
     "arms", "check", "cost", "describe", "exits", "export", "illustrate", "prepare", "relieve", "run",
     "run_stack", "sections", "seeded", "served", "stackable", "trade_off",
 ]  # fmt: skip
-
-
-class Context(Protocol):
-    """What a caller offers: a folder to resume from, and a place to report to."""
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """A folder an earlier attempt saved, or None."""
-
-    @property
-    def moved(self) -> bool:
-        """Whether that folder is another configuration's, which this one goes on from."""
-
-    def report(self, metrics: Mapping[str, float], save: Callable[[Path], None] | None = None) -> None:
-        """Take one epoch's or fold's metrics; may not return."""
 
 
 def run(params: dict[str, Any], context: Context) -> None:
@@ -81,24 +67,35 @@ def run(params: dict[str, Any], context: Context) -> None:
         train(config, context)
 
 
-def run_stack(params_K: Sequence[dict[str, Any]], contexts_K: Sequence[Context]) -> list[Exception | None]:
+def run_stack(
+    params_K: Sequence[dict[str, Any]], contexts_K: Sequence[StackContext], more: More | None = None
+) -> None:
     """Train configurations that differ in scalars as one model; each is reported as `run` reports it.
 
-    After every epoch each context gets its own metrics, one after the other. A trial whose report does not
-    return (SystemExit) or fails leaves, as does one that diverges; the others go on. A trial may go on from
-    a checkpoint of `run`, and the other way round, whatever epoch the others are at.
+    After every epoch each context gets its own metrics, one after the other. Whose report raises SystemExit
+    leaves; whose report raises another Exception leaves, and `over` is given it, as it is of one that
+    diverges, or that cannot be built: faulty settings, data or checkpoint, or settings that do not stack with
+    the first that could be built. One that has reported all its epochs, or has none to go, is `over` with
+    None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round, whatever
+    epoch the others are at.
+
+    A stack has as many places as it begins with trials. Where any are free, even all, `more(free)` is asked
+    before the first epoch and after all reports of each, until it returns nothing or all places are taken.
+    Returns when no trial is left and `more` has none.
 
     Args:
         params_K: as for `run`, with one `stackable` key.
         contexts_K: of each trial.
-
-    Returns:
-        What each trial failed with; None for those that reported all epochs, or whose search stopped them.
+        more: gives params and contexts of at most `free` new trials with that key.
 
     Raises:
-        pydantic.ValidationError, InputError: faulty settings or data, or params that cannot be stacked.
+        Exception: whatever the joint computation raises, such as torch.OutOfMemoryError, and what `more` or
+            `over` raise. It concerns all trials that are not over; their contexts are not told.
     """
-    return train_stacked(params_K, contexts_K, save_trial)
+    trials = StackedTrials(len(params_K), save_trial)
+    for params, context in zip(params_K, contexts_K, strict=True):
+        trials.take(params, context)
+    trials.run(more)
 
 
 def _run(config: TrainConfig, context: Context) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 
 from fsd_model import trial
 from fsd_model.detector import Detector
@@ -25,6 +26,10 @@ class Recorder:
     end: type[BaseException] = SystemExit
     order: list = field(default_factory=list)
     metrics: list = field(default_factory=list)
+    ended: list = field(default_factory=list)
+
+    def over(self, error):
+        self.ended.append(error)
 
     def report(self, metrics, save=None):
         self.metrics.append(reproducible(metrics))
@@ -81,10 +86,11 @@ def test_each_trial_reports_saves_and_ends_by_itself(params, alone, tmp_path):
     stopped = Recorder(tmp_path / "stopped", end_after=1, order=order)
     whole = Recorder(tmp_path / "whole", order=order)
     broken = Recorder(end_after=1, end=OSError, order=order)
-    failures = trial.run_stack(params, [stopped, whole, broken])
+    trial.run_stack(params, [stopped, whole, broken])
     assert order == [id(stopped), id(whole), id(broken), id(whole)]
-    assert failures[:2] == [None, None]
-    assert isinstance(failures[2], OSError)
+    assert stopped.ended == []
+    assert whole.ended == [None]
+    assert [type(error) for error in broken.ended] == [OSError]
     assert_close(stopped.metrics, alone[0][:1])
     assert_close(whole.metrics, alone[1])
     assert Detector.load(tmp_path / "whole/export/detector").card.fingerprint
@@ -138,8 +144,79 @@ def test_what_must_be_trained_alone_says_so_in_one_line(settings, changes, rule)
     assert "\n" not in str(caught.value)
 
 
-def test_unlike_trials_are_refused_before_any_is_trained(settings):
+class Waiting:
+    """Trials that come when places are free; keeps how many were, and how many reports there were then."""
+
+    def __init__(self, seen, *rounds):
+        self.seen, self.rounds, self.asked = seen, list(rounds), []
+
+    def __call__(self, free):
+        self.asked.append((free, len(self.seen.metrics)))
+        return self.rounds.pop(0) if self.rounds else []
+
+
+@pytest.mark.slow
+def test_free_places_are_taken_by_new_trials_and_those_of_an_earlier_attempt(params, alone, tmp_path):
+    first = Recorder(tmp_path / "first", end_after=1)
+    trial.run_stack(params[:1], [first])
+    stays = Recorder()
+    stopped, fresh, resumed = Recorder(end_after=1), Recorder(), Recorder(checkpoint=tmp_path / "first")
+    more = Waiting(stays, [(params[0], resumed)], [(params[1], fresh)])
+    trial.run_stack([params[1], params[2]], [stays, stopped], more)
+    # the second place after an epoch; both once the first and the resumed one are done; one beside the new
+    assert more.asked == [(1, 1), (2, 2), (1, 2), (1, 2), (2, 2)]
+    assert_close(stays.metrics, alone[1])
+    assert_close(resumed.metrics, alone[0][1:])
+    assert_close(fresh.metrics, alone[1])
+    assert [each.ended for each in (stays, stopped, resumed, fresh)] == [[None], [], [None], [None]]
+
+
+def test_a_trial_that_cannot_be_built_costs_itself_alone(settings, tmp_path):
+    one = {**settings, "epochs": 1}
+    unknown, unlike, lost, good, late = (Recorder() for _ in range(5))
+    lost.checkpoint = tmp_path / "nothing"
+    params = [{**one, "sede": 1}, one, {**one, "batch_size": 4}, one]
+    more = Waiting(good, [({**one, "distill": {"teacher": "ema"}}, late)])
+    trial.run_stack(params, [unknown, good, unlike, lost], more)
+    assert more.asked == [(3, 0), (3, 0), (4, 1)]
+    rules = (
+        "did you mean `seed`",
+        "may differ in scalars alone",
+        "nothing",
+        "teacher: ema cannot be stacked",
+    )
+    for recorder, rule in zip((unknown, unlike, lost, late), rules, strict=True):
+        (error,) = recorder.ended
+        assert rule in str(error)
+        assert recorder.metrics == []
+    assert good.ended == [None]
+    assert len(good.metrics) == 1
+
+
+def test_where_the_data_cannot_be_opened_all_are_told(settings, tmp_path):
     recorders = [Recorder(), Recorder()]
-    with pytest.raises(InputError, match="may differ in scalars alone"):
-        trial.run_stack([settings, {**settings, "batch_size": 4}], recorders)
-    assert not any(recorder.metrics for recorder in recorders)
+    nowhere = {**settings, "data": {"root": str(tmp_path)}}
+    trial.run_stack([nowhere, {**nowhere, "seed": 2}], recorders)
+    for recorder in recorders:
+        assert [type(error) for error in recorder.ended] == [InputError]
+
+
+def test_a_trial_without_epochs_to_go_is_over_at_once(settings, tmp_path):
+    one = {**settings, "epochs": 1}
+    done, again = Recorder(tmp_path / "done"), Recorder(checkpoint=tmp_path / "done")
+    trial.run_stack([one], [done])
+    trial.run_stack([one], [again])
+    assert again.metrics == []
+    assert again.ended == [None]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), KeyboardInterrupt()])
+def test_what_ends_the_joint_computation_comes_out(settings, monkeypatch, error):
+    def fails(*given):
+        raise error
+
+    monkeypatch.setattr("fsd_model.stack_epoch.StackedEpoch.step", fails)
+    recorders = [Recorder(), Recorder()]
+    with pytest.raises(type(error)):
+        trial.run_stack([settings, {**settings, "seed": 2}], recorders)
+    assert [recorder.ended for recorder in recorders] == [[], []]
