@@ -163,7 +163,7 @@ def test_free_places_are_taken_by_new_trials_and_those_of_an_earlier_attempt(par
     stopped, fresh, resumed = Recorder(end_after=1), Recorder(), Recorder(checkpoint=tmp_path / "first")
     more = Waiting(stays, [(params[0], resumed)], [(params[1], fresh)])
     trial.run_stack([params[1], params[2]], [stays, stopped], more)
-    # the second place after an epoch; both once the first and the resumed one are done; one beside the new
+    # (places free, reports of `stays`): one stopped; two done; the new one takes one, and is done
     assert more.asked == [(1, 1), (2, 2), (1, 2), (1, 2), (2, 2)]
     assert_close(stays.metrics, alone[1])
     assert_close(resumed.metrics, alone[0][1:])
