@@ -75,9 +75,9 @@ def run_stack(
     After every epoch each context gets its own metrics, one after the other. Whose report raises SystemExit
     leaves; whose report raises another Exception leaves, and `over` is given it, as it is of one that
     diverges, or that cannot be built: faulty settings, data or checkpoint, or settings that do not stack with
-    the first that could be built. One that has reported all its epochs, or has none to go, is `over` with
-    None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round, whatever
-    epoch the others are at.
+    the first whose settings and data were right. One that has reported all its epochs, or has none to go, is
+    `over` with None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round,
+    whatever epoch the others are at.
 
     A stack has as many places as it begins with trials. Where any are free, even all, `more(free)` is asked
     before the first epoch and after all reports of each, until it returns nothing or all places are taken.
