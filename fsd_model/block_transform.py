@@ -1,17 +1,23 @@
 """The lowest bins of the spectrogram, with every sample multiplied once for all the frames that it is in.
 
-Within a hop the windowed cosines and sines of the 45 lowest bins are so slow that 29 numbers hold a hop's
+Within a hop the windowed cosines and sines of the 45 lowest bins are so slow that 27 numbers hold a hop's
 products with all of them, wherever in a frame the hop lies: band-limited functions span few dimensions on a
-short stretch. So a hop is reduced once to its coefficients in an orthonormal basis, two hops to theirs from
-those, four likewise, and a frame (13 hops and 38 samples) is a product with 207 coefficients instead of 1728
-samples. This holds for any window, so the exact one costs no more than another.
+short stretch. So a hop is reduced once to its coefficients in an orthonormal basis, and two hops to theirs
+from those. This holds for any window, so the authors' own needs no more of them than another.
+
+Both windows are symmetric, and the phase of a frame is of no account; so it is counted from the frame's
+middle, where cosines are even and sines odd. Then stretches that mirror each other share one product: their
+sum has the cosine parts and their difference the sine parts, half the work. The bases are even and odd too,
+so the mirror image of a stretch differs from it in signs alone. A frame is three pairs of two hops, a hop in
+its middle and 19 samples at either end. The periodic window has an odd number of samples that are not zero:
+its middle is a sample shorter and what is left of that begins a sample later, on hops of its own.
 
 Nothing is left out but directions below the rounding of float64. No sum runs from one frame into the next as
 prefix sums do, so quiet frames behind loud ones keep their digits and digital silence is exactly zero.
 
 Source: the number of dimensions, Slepian, Bell System Technical Journal 57 (1978), 1371-1430.
 
-Shapes: S samples, N samples of a stretch, K bins, T frames, J hops, C coefficients of a stretch.
+Shapes: S samples, N samples of a stretch, K bins, T frames, J hops, C coefficients of a stretch, evens first.
 """
 
 from __future__ import annotations
@@ -27,21 +33,35 @@ from torch import Tensor
 
 FFT, HOP = 1728, 130
 Window: TypeAlias = Literal["symmetric", "periodic"]
+Floats: TypeAlias = NDArray[np.float64]
 
 _HOPS, _REST = divmod(FFT, HOP)
-_ROUNDING = 4 * torch.finfo(torch.float64).eps  # singular values below this share of the largest are noise
+_END, _PAIRS = _REST // 2, _HOPS // 4
+_MIDDLE = 2 * _PAIRS  # hops before that in the middle
+_ROUNDING = 4 * np.finfo(np.float64).eps  # singular values below this share of the largest are noise
+
+
+class _Basis(NamedTuple):
+    """Orthonormal rows (C, N), of which the first `evens` are symmetric and the others antisymmetric."""
+
+    rows_CN: Floats
+    evens: int
 
 
 class _Plan(NamedTuple):
-    """Bases of a hop and of the rest; what makes coefficients of 2 and 4 hops of those of their halves; and
-    for each part of a frame, the matrix from its coefficients to the cosine parts, then sine parts."""
+    """How many samples later the left of a frame begins (0 or 1); bases; what makes even and odd coefficients
+    of two hops of sums and differences of theirs; and what makes a frame's cosine parts of its sums, and its
+    sine parts of its differences."""
 
-    hop_NC: Tensor
-    rest_NC: Tensor
-    halves: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
-    fours_KC: tuple[Tensor, Tensor, Tensor]
-    last_KC: Tensor
-    rest_KC: Tensor
+    late: int
+    hop: _Basis
+    two_evens: int
+    two_even_CC: Floats
+    two_odd_CC: Floats
+    end_CN: Floats
+    middle: _Basis
+    cosine_KC: Floats
+    sine_KC: Floats
 
 
 def blackman(window: Window) -> Tensor:
@@ -56,7 +76,7 @@ def fourier(window_N: Tensor, size: int, bins: int) -> Tensor:
     return window_N[:, None] * torch.cat([angle_NK.cos(), angle_NK.sin()], dim=1)
 
 
-def magnitudes(padded_S: NDArray[np.float64], bins: int, window: Window) -> NDArray[np.float64]:
+def magnitudes(padded_S: Floats, bins: int, window: Window) -> Floats:
     """Magnitude of the lowest bins in every frame.
 
     Args:
@@ -68,38 +88,113 @@ def magnitudes(padded_S: NDArray[np.float64], bins: int, window: Window) -> NDAr
         (K, T) float64, T = S / 130 - 13: frames that begin a hop apart.
     """
     plan = _plan(bins, window)
-    hops_JN = torch.from_numpy(padded_S).view(-1, HOP)
-    frames = len(hops_JN) - _HOPS
-    parts_KT = plan.rest_KC @ (hops_JN[_HOPS:, :_REST] @ plan.rest_NC).T
-    of_hops_JC = hops_JN @ plan.hop_NC
-    parts_KT.addmm_(plan.last_KC, of_hops_JC[_HOPS - 1 : -1].T)
-    for step, (first_CC, second_CC) in zip((1, 2), plan.halves, strict=True):
-        of_hops_JC = torch.addmm(of_hops_JC[:-step] @ first_CC, of_hops_JC[step:], second_CC)
-    for place, four_KC in enumerate(plan.fours_KC):
-        parts_KT.addmm_(four_KC, of_hops_JC[4 * place : 4 * place + frames].T)
-    power_KT = np.square(parts_KT.numpy())  # NumPy's simple loops are several times as fast as PyTorch's
-    magnitude_KT: NDArray[np.float64] = np.sqrt(power_KT[:bins] + power_KT[bins:])
-    return magnitude_KT
+    sum_CT, difference_CT = _of_frames(plan, padded_S)
+    cosine_KT, sine_KT = plan.cosine_KC @ sum_CT, plan.sine_KC @ difference_CT
+    np.square(cosine_KT, out=cosine_KT)
+    cosine_KT += np.square(sine_KT, out=sine_KT)
+    return np.sqrt(cosine_KT, out=cosine_KT)
+
+
+def _of_frames(plan: _Plan, padded_S: Floats) -> tuple[Floats, Floats]:
+    """Sums and differences of all frames: of their pairs of two hops, their ends and their middle."""
+    frames = len(padded_S) // HOP - _HOPS
+    sum_CT = np.empty((plan.cosine_KC.shape[1], frames))
+    difference_CT = np.empty((plan.sine_KC.shape[1], frames))
+    right_one_CJ, right_two_CJ = _of_stretches(plan, padded_S[_END:])
+    left_two_CJ, middle_CT = right_two_CJ, right_one_CJ[:, _MIDDLE : _MIDDLE + frames]
+    if plan.late:
+        middle_S = padded_S[_END + plan.late + _MIDDLE * HOP :][: frames * HOP]
+        middle_CT = plan.middle.rows_CN @ middle_S.reshape(-1, HOP)[:, : -plan.late].T
+        left_two_CJ = _of_stretches(plan, padded_S[_END + plan.late :])[1]
+    size = len(left_two_CJ)
+    for pair in range(_PAIRS):
+        place, mirrored = 2 * pair, _HOPS - 2 - 2 * pair
+        _fold(
+            left_two_CJ[:, place : place + frames], right_two_CJ[:, mirrored : mirrored + frames],
+            plan.two_evens, sum_CT[pair * size :], difference_CT[pair * size :],
+        )  # fmt: skip
+    padded_JN, done = padded_S.reshape(-1, HOP), _PAIRS * size
+    first_CT = plan.end_CN @ padded_JN[:frames, plan.late : plan.late + _END].T
+    last_CT = plan.end_CN[:, ::-1] @ padded_JN[_HOPS:, _END:_REST].T
+    _fold(first_CT, last_CT, len(first_CT), sum_CT[done:], difference_CT[done:])
+    sum_CT[done + len(first_CT) :] = middle_CT[: plan.middle.evens]
+    difference_CT[done + len(first_CT) :] = middle_CT[plan.middle.evens :]
+    return sum_CT, difference_CT
+
+
+def _of_stretches(plan: _Plan, samples_S: Floats) -> tuple[Floats, Floats]:
+    """Coefficients of every hop, (C, J), and of every two that follow each other, (C, J - 1)."""
+    hops = len(samples_S) // HOP
+    one_CJ = plan.hop.rows_CN @ samples_S[: hops * HOP].reshape(hops, HOP).T
+    sum_CJ, difference_CJ = np.empty((2, len(one_CJ), hops - 1))
+    _fold(one_CJ[:, :-1], one_CJ[:, 1:], plan.hop.evens, sum_CJ, difference_CJ)
+    two_CJ = np.empty((len(plan.two_even_CC) + len(plan.two_odd_CC), hops - 1))
+    np.matmul(plan.two_even_CC, sum_CJ, out=two_CJ[: plan.two_evens])
+    np.matmul(plan.two_odd_CC, difference_CJ, out=two_CJ[plan.two_evens :])
+    return one_CJ, two_CJ
+
+
+def _fold(left_CT: Floats, right_CT: Floats, evens: int, sum_CT: Floats, difference_CT: Floats) -> None:
+    """Writes a stretch plus, and minus, the mirror image of the one opposite into the first rows of both."""
+    end = len(left_CT)
+    np.add(left_CT[:evens], right_CT[:evens], out=sum_CT[:evens])
+    np.subtract(left_CT[evens:], right_CT[evens:], out=sum_CT[evens:end])
+    np.subtract(left_CT[:evens], right_CT[:evens], out=difference_CT[:evens])
+    np.add(left_CT[evens:], right_CT[evens:], out=difference_CT[evens:end])
 
 
 @cache
 def _plan(bins: int, window: Window) -> _Plan:
-    kernel_NK = fourier(blackman(window), FFT, bins)
-    ones, twos, fours = (kernel_NK[: 12 * HOP].view(-1, n * HOP, 2 * bins) for n in (1, 2, 4))
-    last_NK, rest_NK = kernel_NK[12 * HOP : -_REST], kernel_NK[-_REST:]
-    one_NC, rest_NC = _basis(torch.cat([ones, last_NK[None]])), _basis(rest_NK[None])
-    two_NC, four_NC = _basis(twos), _basis(fours)
-    to_two, to_four = (
-        (small_NC.T @ large_NC[: len(small_NC)], small_NC.T @ large_NC[len(small_NC) :])
-        for small_NC, large_NC in ((one_NC, two_NC), (two_NC, four_NC))
-    )
-    first_KC, second_KC, third_KC = (piece_NK.T @ four_NC for piece_NK in fours)
-    fours_KC = first_KC, second_KC, third_KC
-    return _Plan(one_NC, rest_NC, (to_two, to_four), fours_KC, last_NK.T @ one_NC, rest_NK.T @ rest_NC)
+    late = int(window == "periodic")
+    cosine_NK, sine_NK = _kernels(bins, window)
+    both_NK = np.concatenate([cosine_NK, sine_NK], axis=1)
+    start, middle = _END + late, _END + late + _MIDDLE * HOP
+    end_NK, middle_NK = both_NK[late:start], both_NK[middle : middle + HOP - late]
+    ones = both_NK[start:middle].reshape(-1, HOP, 2 * bins)
+    twos = both_NK[start:middle].reshape(-1, 2 * HOP, 2 * bins)
+    hop = _basis(np.concatenate([ones, middle_NK[None]]) if not late else ones)
+    two = _basis(twos)
+    central = _basis(middle_NK[None]) if late else hop
+    (end_CN,) = _directions(end_NK)
+    to_two_CC = two.rows_CN[:, :HOP] @ hop.rows_CN.T
+    pairs_KC = [piece_NK.T @ two.rows_CN.T for piece_NK in twos] + [end_NK.T @ end_CN.T]
+    middle_KC = middle_NK.T @ central.rows_CN.T
+    return _Plan(
+        late, hop, two.evens, to_two_CC[: two.evens], to_two_CC[two.evens :], end_CN, central,
+        np.concatenate([*pairs_KC, middle_KC[:, : central.evens]], axis=1)[:bins],
+        np.concatenate([*pairs_KC, middle_KC[:, central.evens :]], axis=1)[bins:],
+    )  # fmt: skip
 
 
-def _basis(pieces_PNM: Tensor) -> Tensor:
-    """Orthonormal columns that span the functions of all pieces to the rounding of float64."""
-    left_NM: Tensor
-    left_NM, size_M, _ = torch.linalg.svd(pieces_PNM.transpose(0, 1).flatten(1), full_matrices=False)
-    return left_NM[:, size_M > _ROUNDING * size_M[0]].contiguous()
+def _kernels(bins: int, window: Window) -> tuple[Floats, Floats]:
+    """Windowed cosines and sines (N, K) whose phase is 0 in the middle of the window."""
+    middle = FFT - (window == "symmetric")  # in half samples
+    turns_NK = (2 * np.arange(FFT)[:, None] - middle) * np.arange(bins) % (2 * FFT)
+    angle_NK = turns_NK * (math.pi / FFT)
+    window_N1 = blackman(window).numpy()[:, None]
+    return window_N1 * np.cos(angle_NK), window_N1 * np.sin(angle_NK)
+
+
+def _basis(pieces_PNM: Floats) -> _Basis:
+    """Even and odd functions that span those of all pieces (P, N, M), to the rounding of float64."""
+    piece_NM = pieces_PNM.swapaxes(0, 1).reshape(pieces_PNM.shape[1], -1)
+    size, half = len(piece_NM), len(piece_NM) // 2
+    # the first half says it all; a sample in the middle is its own mirror image, and zero in odd functions
+    weight_N1 = np.where(np.arange(size - half) < half, math.sqrt(2), 1)[:, None]
+    even_NM = weight_N1 * (piece_NM + piece_NM[::-1])[: size - half]
+    odd_NM = weight_N1[:half] * (piece_NM - piece_NM[::-1])[:half]
+    even_CN, odd_CN = _directions(even_NM, odd_NM)
+    even_CN, odd_CN = even_CN / weight_N1.T, odd_CN / math.sqrt(2)
+    middle_CN = np.zeros((len(odd_CN), size - 2 * half))
+    rows_CN = np.concatenate([
+        np.concatenate([even_CN, even_CN[:, :half][:, ::-1]], axis=1),
+        np.concatenate([odd_CN, middle_CN, -odd_CN[:, ::-1]], axis=1),
+    ])  # fmt: skip
+    return _Basis(rows_CN, len(even_CN))
+
+
+def _directions(*functions: Floats) -> list[Floats]:
+    """Of each set (N, M), orthonormal rows (C, N) that span it to the rounding of the largest of all sets."""
+    found = [np.linalg.svd(each_NM, full_matrices=False)[:2] for each_NM in functions]
+    smallest = _ROUNDING * max(size_M[0] for _, size_M in found)
+    return [np.ascontiguousarray(left_NM[:, size_M > smallest].T) for left_NM, size_M in found]

@@ -83,7 +83,7 @@ def compare(paths: list[Path]) -> list[Row]:
         row("exact", "librosa", 3.5, "FLAC to features, exact window, against librosa",
             "float64 against librosa's float32, which drowns quiet bins next to loud ones"),
         row("periodic", "librosa", 5, "FLAC to features, periodic window, against librosa",
-            "by the blocks of `block_transform` both windows cost the same"),
+            "an odd window: `block_transform` reduces its left and its right side apart"),
         row("exact", "torch", None, "FLAC to features, exact window, against soundfile + torch.stft float32"),
         Row("decoding with checks, soundfile, against miniaudio without", rate["soundfile"],
             rate["miniaudio"], "files/s a core", rate["soundfile"] / rate["miniaudio"], None,
