@@ -89,7 +89,7 @@ def magnitudes(padded_S: Floats, bins: int, window: Window) -> Floats:
     """
     plan = _plan(bins, window)
     sum_CT, difference_CT = _of_frames(plan, padded_S)
-    cosine_KT, sine_KT = plan.cosine_KC @ sum_CT, plan.sine_KC @ difference_CT
+    cosine_KT, sine_KT = _product(plan.cosine_KC, sum_CT), _product(plan.sine_KC, difference_CT)
     np.square(cosine_KT, out=cosine_KT)
     cosine_KT += np.square(sine_KT, out=sine_KT)
     return np.sqrt(cosine_KT, out=cosine_KT)
@@ -104,7 +104,7 @@ def _of_frames(plan: _Plan, padded_S: Floats) -> tuple[Floats, Floats]:
     left_two_CJ, middle_CT = right_two_CJ, right_one_CJ[:, _MIDDLE : _MIDDLE + frames]
     if plan.late:
         middle_S = padded_S[_END + plan.late + _MIDDLE * HOP :][: frames * HOP]
-        middle_CT = plan.middle.rows_CN @ middle_S.reshape(-1, HOP)[:, : -plan.late].T
+        middle_CT = _product(plan.middle.rows_CN, middle_S.reshape(-1, HOP)[:, : -plan.late].T)
         left_two_CJ = _of_stretches(plan, padded_S[_END + plan.late :])[1]
     size = len(left_two_CJ)
     for pair in range(_PAIRS):
@@ -114,8 +114,8 @@ def _of_frames(plan: _Plan, padded_S: Floats) -> tuple[Floats, Floats]:
             plan.two_evens, sum_CT[pair * size :], difference_CT[pair * size :],
         )  # fmt: skip
     padded_JN, done = padded_S.reshape(-1, HOP), _PAIRS * size
-    first_CT = plan.end_CN @ padded_JN[:frames, plan.late : plan.late + _END].T
-    last_CT = plan.end_CN[:, ::-1] @ padded_JN[_HOPS:, _END:_REST].T
+    first_CT = _product(plan.end_CN, padded_JN[:frames, plan.late : plan.late + _END].T)
+    last_CT = _product(plan.end_CN[:, ::-1].copy(), padded_JN[_HOPS:, _END:_REST].T)
     _fold(first_CT, last_CT, len(first_CT), sum_CT[done:], difference_CT[done:])
     sum_CT[done + len(first_CT) :] = middle_CT[: plan.middle.evens]
     difference_CT[done + len(first_CT) :] = middle_CT[plan.middle.evens :]
@@ -125,13 +125,17 @@ def _of_frames(plan: _Plan, padded_S: Floats) -> tuple[Floats, Floats]:
 def _of_stretches(plan: _Plan, samples_S: Floats) -> tuple[Floats, Floats]:
     """Coefficients of every hop, (C, J), and of every two that follow each other, (C, J - 1)."""
     hops = len(samples_S) // HOP
-    one_CJ = plan.hop.rows_CN @ samples_S[: hops * HOP].reshape(hops, HOP).T
+    one_CJ = _product(plan.hop.rows_CN, samples_S[: hops * HOP].reshape(hops, HOP).T)
     sum_CJ, difference_CJ = np.empty((2, len(one_CJ), hops - 1))
     _fold(one_CJ[:, :-1], one_CJ[:, 1:], plan.hop.evens, sum_CJ, difference_CJ)
-    two_CJ = np.empty((len(plan.two_even_CC) + len(plan.two_odd_CC), hops - 1))
-    np.matmul(plan.two_even_CC, sum_CJ, out=two_CJ[: plan.two_evens])
-    np.matmul(plan.two_odd_CC, difference_CJ, out=two_CJ[plan.two_evens :])
-    return one_CJ, two_CJ
+    halves = _product(plan.two_even_CC, sum_CJ), _product(plan.two_odd_CC, difference_CJ)
+    return one_CJ, np.concatenate(halves)
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """By PyTorch: NumPy would take every core, whatever `torch.set_num_threads` says, and lose time by it."""
+    product: Floats = (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()
+    return product
 
 
 def _fold(left_CT: Floats, right_CT: Floats, evens: int, sum_CT: Floats, difference_CT: Floats) -> None:
