@@ -28,9 +28,9 @@ class StackContext(Context, Protocol):
     def over(self, error: Exception | None) -> None:
         """The trial has ended by itself: with an error, or, None, after all its reports.
 
-        Called once, and not where `report` raised SystemExit; either way its place is free.
+        Called once, and not where `report` raised SystemExit.
         """
 
 
-More = Callable[[int], Sequence[tuple[dict[str, Any], StackContext]]]
-"""Given how many places are free, params and contexts of as many new trials at most."""
+More = Callable[[], Sequence[tuple[dict[str, Any], StackContext]]]
+"""Params and contexts of trials that are to join; empty where there are none now."""

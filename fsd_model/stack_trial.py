@@ -60,12 +60,11 @@ class StackedTrials:
     """Trials in a stack, each behind its context; see `trial.run_stack`.
 
     Args:
-        places: how many there may be at once.
         write: saves a trainer's state for a report.
     """
 
-    def __init__(self, places: int, write: Write) -> None:
-        self._places, self._write = places, write
+    def __init__(self, write: Write) -> None:
+        self._write = write
         self._stack = StackedTrainer()
         self._contexts: dict[int, StackContext] = {}
         self._data: TrainingData | None = None
@@ -110,10 +109,8 @@ class StackedTrials:
         return trainer
 
     def _fill(self, more: More | None) -> None:
-        """Ask for trials until all places are taken or there are no more."""
-        while more is not None and (free := self._places - len(self._contexts)) > 0:
-            if not (new := more(free)):
-                return
+        """Let trials join until there are no more."""
+        while more is not None and (new := more()):
             for params, context in new:
                 self.take(params, context)
 

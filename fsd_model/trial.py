@@ -79,20 +79,19 @@ def run_stack(
     `over` with None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round,
     whatever epoch the others are at.
 
-    A stack has as many places as it begins with trials. Where any are free, even all, `more(free)` is asked
-    before the first epoch and after all reports of each, until it returns nothing or all places are taken.
-    Returns when no trial is left and `more` has none.
+    `more()` is asked before the first epoch and after all reports of each, until it has none; how many there
+    may be at once is the caller's to say. Returns when no trial is left and `more` has none.
 
     Args:
         params_K: as for `run`, with one `stackable` key.
         contexts_K: of each trial.
-        more: gives params and contexts of at most `free` new trials with that key.
+        more: gives params and contexts of new trials with that key.
 
     Raises:
         Exception: whatever the joint computation raises, such as torch.OutOfMemoryError, and what `more` or
             `over` raise. It concerns all trials that are not over; their contexts are not told.
     """
-    trials = StackedTrials(len(params_K), save_trial)
+    trials = StackedTrials(save_trial)
     for params, context in zip(params_K, contexts_K, strict=True):
         trials.take(params, context)
     trials.run(more)
