@@ -13,6 +13,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+_AT_ONCE = 100_000  # stacks that wait; asyncio only, no threads
+
 
 class Desk:
     """The actor: whoever comes first, answer or stack, waits for the other."""
@@ -43,7 +45,8 @@ class Answers:
 
     def __init__(self) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self.desk: Any = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+        options = {"num_cpus": 0, "scheduling_strategy": here, "max_concurrency": _AT_ONCE}
+        self.desk: Any = ray.remote(Desk).options(**options).remote()
 
     def give(self, stack: str, question: int, answer: Any) -> None:
         """Answer a question; does not wait until it is taken."""

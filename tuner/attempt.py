@@ -18,6 +18,7 @@ class Attempt:
         epoch: reports that this state stands for.
         moved: whether another trial saved it, with other settings.
         asks: reports after which it may end, by epoch: their answer is waited for; None for any.
+        key: what those have in common that can be in one stack with it; None where it runs alone.
     """
 
     number: int
@@ -27,3 +28,4 @@ class Attempt:
     epoch: int
     moved: bool
     asks: list[int] | None = None
+    key: str | None = None

@@ -80,18 +80,14 @@ class Conductor:
             return None
         return self._begin(self._places.waiting[0])
 
-    def stackable(self, attempt: Attempt) -> bool:
-        """Whether an attempt can share a stack with others."""
-        return self._key(attempt.number) is not None
-
-    def joining(self, attempt: Attempt, free: int) -> list[Attempt]:
-        """Up to `free` further attempts, to run in one stack with that one.
+    def joining(self, key: str, free: int) -> list[Attempt]:
+        """Up to `free` further attempts, for a stack of this key.
 
         Trials are begun ahead to find them, until as many wait as a stack has places.
         """
         self.watch()
-        key, joining = self._key(attempt.number), list[Attempt]()
-        while not self.halted and key is not None and len(joining) < free:
+        joining = list[Attempt]()
+        while not self.halted and len(joining) < free:
             number = next((each for each in self._places.waiting if self._key(each) == key), None)
             if number is not None:
                 joining.append(self._begin(number))
@@ -186,7 +182,8 @@ class Conductor:
         number, count = self._places.begin(number)
         trial = self.record.trials[number]
         params, asks = self._params(trial), self._asks(trial)
-        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks)
+        key = self._key(number)
+        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks, key)
 
     def _key(self, number: int) -> str | None:
         """What trials of one stack have in common; None for one that runs alone, as after a loss."""

@@ -35,10 +35,10 @@ class StudySearcher(Searcher):
         if attempt is None:
             return Searcher.FINISHED if self._conductor.over else None  # type: ignore[return-value]
         self.attempts[trial_id] = [attempt]
-        if not self._conductor.stackable(attempt):
+        if attempt.key is None:
             return asdict(attempt)
         free = self._conductor.study.resources.stack - 1
-        self.attempts[trial_id] += self._conductor.joining(attempt, free)
+        self.attempts[trial_id] += self._conductor.joining(attempt.key, free)
         return asdict(attempt) | {"stack": [asdict(each) for each in self.attempts[trial_id]]}
 
     def on_trial_complete(

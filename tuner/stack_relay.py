@@ -49,7 +49,8 @@ class StackRelay:
 
     def _joining(self, stack: str, free: int) -> list[dict[str, Any]]:
         attempts = self._attempts[stack]
-        joining = self._conductor.joining(attempts[0], free)
+        key = attempts[0].key  # of then: what has failed since may have changed the trial
+        joining = [] if key is None else self._conductor.joining(key, free)
         for attempt in joining:
             self._conductor.began(attempt, stack)
         attempts += joining

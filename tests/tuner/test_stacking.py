@@ -45,7 +45,8 @@ def numbers(conductor: Conductor, free: int) -> list[int]:
     """The trials of the next stack."""
     first = conductor.next()
     assert first is not None
-    return [first.number, *(each.number for each in conductor.joining(first, free))]
+    assert first.key is not None
+    return [first.number, *(each.number for each in conductor.joining(first.key, free))]
 
 
 def test_a_stack_takes_its_like_in_order_and_leaves_the_others_waiting(tmp_path: Path) -> None:
@@ -66,21 +67,22 @@ def test_a_trial_whose_stack_was_lost_goes_on_alone(tmp_path: Path) -> None:
     conductor = conductor_of(tmp_path, ["round"] * 4)
     first = conductor.next()
     assert first is not None
-    (second,) = conductor.joining(first, 1)
+    assert first.key is not None
+    (second,) = conductor.joining(first.key, 1)
     for attempt in (first, second):
         conductor.failed(attempt, Failure(Cause.LOST, "its process died"))
     third = conductor.next()
     assert third is not None
     assert third.number == first.number
-    assert not conductor.stackable(third)
-    assert conductor.joining(third, 2) == []
+    assert third.key is None
+    assert [each.number for each in conductor.joining(first.key, 2)] == [2, 3]  # not the other that was lost
 
 
 def test_without_stacks_everybody_is_alone(tmp_path: Path) -> None:
     conductor = conductor_of(tmp_path, ["round"] * 3, resources={"cpu": 1})
     first = conductor.next()
     assert first is not None
-    assert not conductor.stackable(first)
+    assert first.key is None
 
 
 def test_what_cannot_be_stacked_is_asked_once_and_alone() -> None:
