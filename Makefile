@@ -6,7 +6,7 @@
 # make test-kills   searches whose drivers and workers, and MLflow servers and databases, are killed again and again
 # make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
 # make bench   every speed with a goal beside its alternative; minutes, on an idle machine
-# make bench-gpu   the training step on a GPU beside the plain loop; says so where there is none
+# make bench-gpu   training steps on a GPU beside a plain loop; says so where there is none, and installs nothing then
 # make lint   ruff and mypy
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -35,8 +35,11 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m tests.bench
 
-bench-gpu: $(VENV)/.bench-installed
-	$(BIN)/python -m tests.bench.gpu
+# Looks for a driver before anything is installed; the benchmark itself asks torch.
+bench-gpu:
+	@if test -e /dev/nvidiactl || test -e /dev/dxg; then \
+	  $(MAKE) --no-print-directory install && $(BIN)/python -m tests.bench.gpu; \
+	else echo "no GPU is visible here: nothing was measured"; fi
 
 demo: install $(DEMO)/searched
 	@$(BIN)/fsd-tuner evaluate $(DEMO)/study/detector --split dev

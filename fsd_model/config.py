@@ -77,6 +77,20 @@ class TrainConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_recorded_update_is_of_the_device_alone(self) -> Self:
+        hindrances = {
+            "runtime.micro_batch": self.runtime.micro_batch is not None,
+            "distill.teacher: ema": self.distill.teacher == "ema",
+            "distill.scale_balance: true": self.distill.scale_balance,
+            "network: a network of your own": not isinstance(self.network, NetworkConfig),
+            "augment: noise, rawboost and codec": self.augment.changes_waveforms,
+        }
+        found = [name for name, there in hindrances.items() if there]
+        if self.runtime.cuda_graph and found:
+            raise InputError(f"runtime.cuda_graph: {found[0]} cannot be recorded; leave one of the two out")
+        return self
+
     @property
     def blocks(self) -> int:
         """Blocks of the network: one more than its legal cuts.

@@ -162,7 +162,10 @@ def _sum(terms_S: Tensor | None, weights: Sequence[float], like: Tensor) -> Tens
     if terms_S is None:
         return torch.zeros_like(like)
     used = weights[: len(terms_S)]
-    return (terms_S if set(used) == {1.0} else terms_S * terms_S.new_tensor(used)).sum()
+    if set(used) == {1.0}:
+        return terms_S.sum()
+    # by numbers: a tensor of the weights would be a copy to the device, which no recorded update may hold
+    return torch.stack([term * weight for term, weight in zip(terms_S.unbind(), used, strict=True)]).sum()
 
 
 def unscaled(hard: Tensor, soft: Tensor, feature: Tensor) -> tuple[float, float]:

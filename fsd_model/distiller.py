@@ -36,6 +36,7 @@ class Distiller:
         updates: of the whole training; schedules end at the last.
         half: run segments in bfloat16.
         processes: who shares each batch.
+        recorded: updates may be recorded, so autocast keeps no converted weights between operations.
 
     Raises:
         InputError: a feature loss that the network's maps do not allow, or a loss that cannot be shared.
@@ -48,6 +49,7 @@ class Distiller:
         updates: int,
         half: bool,
         processes: Processes = ALONE,
+        recorded: bool = False,
     ) -> None:
         require_means(config, processes)
         shapes = network.backbone.shapes
@@ -56,6 +58,7 @@ class Distiller:
         self.network = network
         self.updates = updates
         self.half = half
+        self.recorded = recorded
         self.processes = processes
         self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
         self.balance = ScaleBalance() if config.scale_balance else None
@@ -70,7 +73,8 @@ class Distiller:
         if batch.clean_BFT is not None:
             seen_BFT = batch.clean_BFT
             features_BFT, labels_B = torch.cat([features_BFT, seen_BFT]), torch.cat([labels_B, labels_B])
-        with torch.autocast(features_BFT.device.type, torch.bfloat16, enabled=self.half):
+        kind, cached = features_BFT.device.type, not self.recorded
+        with torch.autocast(kind, torch.bfloat16, enabled=self.half, cache_enabled=cached):
             outputs = self.network(features_BFT)
             average = None if self.average is None else self.average.output(seen_BFT)
         learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)

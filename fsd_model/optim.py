@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from fsd_model.settings import Settings
 
@@ -55,7 +55,7 @@ def build_optimiser(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> 
     )
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every parameter group for the next update."""
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float | Tensor) -> None:
+    """Set the rate of every parameter group for the next update; a tensor where that is to be recorded."""
     for group in optimiser.param_groups:
         group["lr"] = rate

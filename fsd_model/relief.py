@@ -15,8 +15,8 @@ def relieve(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
 
     Args:
         params: as for `run`.
-        cause: "memory": half the micro-batch, the same batch. "not-finite": segments in float32 where they
-            were in less; a repeat in float32 would end the same.
+        cause: "memory": half the micro-batch, the same batch, no recorded updates. "not-finite": segments in
+            float32 where they were in less; a repeat in float32 would end the same.
 
     Returns:
         Dotted keys with values; None where nothing helps: the micro-batch is 1 already or a loss needs the
@@ -29,7 +29,8 @@ def relieve(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     if cause == "memory":
         size = min(config.runtime.micro_batch or config.batch_size, config.batch_size)
         can_halve = size > 1 and needs_whole_batch(config.distill) is None
-        return {"runtime.micro_batch": size // 2} if can_halve else None
+        unrecorded = {"runtime.cuda_graph": False} if config.runtime.cuda_graph else {}
+        return {"runtime.micro_batch": size // 2, **unrecorded} if can_halve else None
     if cause == "not-finite" and config.runtime.precision != "float32":
         return {"runtime.precision": "float32"}
     return None

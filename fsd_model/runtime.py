@@ -12,6 +12,7 @@ from pydantic import Field
 
 from fsd_model.errors import InputError
 from fsd_model.parallel import own_gpu, processes_of_this_training
+from fsd_model.resident import Residence
 from fsd_model.settings import Settings
 
 Precision = Literal["float32", "bfloat16"]
@@ -31,6 +32,11 @@ class RuntimeConfig(Settings):
             training is the same but for rounding, with one exception: batch norm normalises over the
             micro-batch, and its running statistics move once for each. Losses that compare the utterances of
             a batch with each other, and `distill.scale_balance`, need the whole batch.
+        resident: keep the features of train and dev in the device's memory; batches are the same bit for bit.
+            "auto" does so on a GPU where they take at most an eighth of its free memory.
+        cuda_graph: record an update on the GPU once and replay it.
+            Not for `micro_batch`, several processes, networks of one's own, `distill.teacher: ema`,
+            `distill.scale_balance` and augmentation of recordings. Has not been run on a GPU yet.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -38,6 +44,8 @@ class RuntimeConfig(Settings):
     threads: int = Field(1, ge=1)
     store: Annotated[Path | None, Field(strict=False)] = None
     micro_batch: int | None = Field(None, ge=1)
+    resident: Residence = "auto"
+    cuda_graph: bool = False
 
 
 def select_device(choice: str) -> torch.device:
@@ -53,7 +61,9 @@ def select_device(choice: str) -> torch.device:
         )
     if choice == "cpu" or not available:
         return torch.device("cpu")
-    return torch.device("cuda", own_gpu()) if processes_of_this_training().size > 1 else torch.device("cuda")
+    # with its number, as the tensors there have it
+    several = processes_of_this_training().size > 1
+    return torch.device("cuda", own_gpu() if several else torch.cuda.current_device())
 
 
 def start(config: RuntimeConfig, seed: int) -> torch.device:

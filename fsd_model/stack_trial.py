@@ -47,8 +47,11 @@ def _key(config: TrainConfig) -> str:
         raise InputError(
             f"objective.name: {config.objective.name} cannot be stacked; take dev, or train alone"
         )
-    if config.runtime.micro_batch is not None:
-        raise InputError("runtime.micro_batch: cannot be stacked; leave it out, or train alone")
+    for name, there in (
+        ("micro_batch", config.runtime.micro_batch is not None), ("cuda_graph", config.runtime.cuda_graph)
+    ):  # fmt: skip
+        if there:
+            raise InputError(f"runtime.{name}: cannot be stacked; leave it out, or train alone")
     tree = config.model_dump(
         mode="json",
         exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},

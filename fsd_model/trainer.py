@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import torch
 
 from fsd_model import runtime
 from fsd_model.backbone import Backbone
+from fsd_model.captured_update import CapturedUpdate
 from fsd_model.checkpoint import read_state, write_state
 from fsd_model.config import TrainConfig
-from fsd_model.distill import LossTerms
+from fsd_model.distill import LossTerms, Scalars
 from fsd_model.distiller import Distiller
 from fsd_model.epoch_metrics import DivergenceError as DivergenceError
 from fsd_model.epoch_metrics import dev_metrics, train_metrics
@@ -24,6 +26,7 @@ from fsd_model.micro_batches import parts
 from fsd_model.networks import build_network
 from fsd_model.optim import build_optimiser, learning_rate, set_learning_rate
 from fsd_model.parallel import processes_of_this_training
+from fsd_model.resident import keep_resident
 from fsd_model.split import SplitNetwork, deploy
 from fsd_model.sync_norm import synchronise_norms
 from fsd_model.training_data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
@@ -49,6 +52,7 @@ class Trainer:
             None before the first.
         best_weights: weights of the deployed network at that epoch, on the CPU.
         best_classifiers: weights of the other exits' classifiers at that epoch, shallowest first.
+        captured: what replays updates, with `runtime.cuda_graph`.
         deployed: figures of the network that would be deployed, measured after the first epoch.
 
     Raises:
@@ -60,6 +64,7 @@ class Trainer:
         self.data = data or open_training_data(config)
         self.processes = processes_of_this_training()
         self.device = runtime.start(config.runtime, config.seed)
+        keep_resident((self.data.train, self.data.dev), self.device, config.runtime.resident)
         backbone = build_network(config.network, config.feature)
         network = SplitNetwork(backbone, config.split, config.distill.needed_adapter).to(self.device)
         if isinstance(backbone, Backbone):
@@ -70,9 +75,16 @@ class Trainer:
             self.processes.take_from_first(network.state_dict().values())
         self.network = network
         self.optimiser = build_optimiser(config.optim, self.network.parameters())
-        updates = config.epochs * updates_per_epoch(len(self.data.train.labels_N), config.batch_size)
+        count, graph = len(self.data.train.labels_N), config.runtime.cuda_graph
+        updates = config.epochs * updates_per_epoch(count, config.batch_size)
         half = config.runtime.precision == "bfloat16"
-        self.distiller = Distiller(config.distill, self.network, updates, half, self.processes)
+        self.distiller = Distiller(config.distill, self.network, updates, half, self.processes, graph)
+        self.captured: CapturedUpdate | None = None
+        if graph:
+            size = min(config.batch_size, count)
+            self.captured = CapturedUpdate(
+                self.data, self.distiller, self.optimiser, size, self.device, self.processes
+            )
         self.epoch = 0
         self.step = 0
         self.best: DevResult | None = None
@@ -131,9 +143,16 @@ class Trainer:
             The loss terms before the update, detached: what this process's share adds to their means.
         """
         self.step += 1
-        set_learning_rate(self.optimiser, learning_rate(self.config.optim, self.step))
+        rate, scalars = learning_rate(self.config.optim, self.step), self.distiller.scalars(self.step)
+        eagerly = partial(self._update, rows_B, scalars, rate)
+        if self.captured is None:
+            return LossTerms(*eagerly().unbind())
+        return LossTerms(*self.captured.step(rows_B, self.epoch, scalars, rate, eagerly).unbind())
+
+    def _update(self, rows_B: Any, scalars: Scalars, rate: float) -> torch.Tensor:
+        set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
-        scalars, sums = self.distiller.scalars(self.step), torch.zeros(4, device=self.device)
+        sums = torch.zeros(4, device=self.device)
         for own_B, share in parts(rows_B, self.config.runtime.micro_batch, self.processes):
             self.processes.idle = share == 0
             batch = self.data.train_batch(own_B, self.epoch, self.device)
@@ -143,7 +162,7 @@ class Trainer:
         self.processes.add_gradients(self.network.parameters())
         self.optimiser.step()
         self.distiller.after_update()
-        return LossTerms(*sums.unbind())
+        return sums
 
     def _train_epoch(self) -> dict[str, float]:
         self.network.train()

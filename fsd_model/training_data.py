@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fsd_model.augment.masks import mask_batch
 from fsd_model.augment.pipeline import Augmentation, open_augmentation
 from fsd_model.config import TrainConfig
 from fsd_model.dataset import Utterance, read_split
 from fsd_model.feature_store import default_store, open_features
 from fsd_model.left_out import LeftOut
 from fsd_model.packing import from_stored, tensor_from_stored
+from fsd_model.resident import Resident, copy_to, to_device
 
 Progress = Callable[[int, int], None]
 
@@ -34,21 +36,41 @@ class FeatureSet:
         labels_N: int64, 0 spoof, 1 bona fide.
         utterances: in the same order.
         rows_N: where each utterance lies among the M; None where that is its own number.
+        resident: copies on devices, which whoever shares this object shares; see `resident`.
     """
 
     features_MFT: NDArray[Any]
     labels_N: NDArray[np.int64]
     utterances: tuple[Utterance, ...]
     rows_N: NDArray[np.int64] | None = None
+    resident: dict[torch.device, Resident] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def batch(self, rows_B: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
         """Rows on the device: features (B, F, T) float32, labels (B,) int64; the map stays as it is."""
+        if (resident := self.resident.get(device)) is not None:
+            return resident.batch(to_device(rows_B, device))
         stored_BFT = torch.from_numpy(self._stored(rows_B)).to(device)
         return tensor_from_stored(stored_BFT), torch.from_numpy(self.labels_N[rows_B]).to(device)
 
     def features(self, rows_B: NDArray[np.int64]) -> NDArray[np.float32]:
         """A copy of rows, (B, F, T) float32."""
         return from_stored(self._stored(rows_B))
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the features of the N utterances take as they are stored."""
+        return len(self.labels_N) * self.features_MFT[:1].nbytes
+
+    def make_resident(self, device: torch.device) -> None:
+        """Keep a copy on the device, from which batches are gathered from now on; once is enough.
+
+        Args:
+            device: with its number, where it is a GPU.
+        """
+        if device not in self.resident:
+            self.resident[device] = copy_to(device, self._stored, self.labels_N)
 
     def select(self, rows_K: NDArray[np.int64]) -> FeatureSet:
         """The utterances at `rows_K`, over the same memory map."""
@@ -99,12 +121,35 @@ class TrainingData:
         """
         if self.augmentation is None:
             return Batch(*self.train.batch(rows_B, device))
+        if device in self.train.resident and not self.augmentation.config.changes_waveforms:
+            spans_BM2 = to_device(self.mask_spans(rows_B, epoch), device)
+            return self.resident_batch(to_device(rows_B, device), spans_BM2)
         clean_BFT = self.train.features(rows_B)
         names = [self.train.utterances[row].name for row in rows_B]
         features_BFT = torch.from_numpy(self.augmentation.batch(clean_BFT, names, epoch)).to(device)
         labels_B = torch.from_numpy(self.train.labels_N[rows_B]).to(device)
         two_view = self.augmentation.config.two_view
         return Batch(features_BFT, labels_B, torch.from_numpy(clean_BFT).to(device) if two_view else None)
+
+    def mask_spans(self, rows_B: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """The masks that are drawn for training rows, (B, M, 2), see `Augmentation.spans`; M = 0 without."""
+        if self.augmentation is None:
+            return np.zeros((len(rows_B), 0, 2), dtype=np.int64)
+        names = [self.train.utterances[row].name for row in rows_B]
+        return self.augmentation.spans(names, self.train.features_MFT.shape[1:], epoch)
+
+    def resident_batch(self, rows_B: Tensor, spans_BM2: Tensor) -> Batch:
+        """As `train_batch`, of numbers on a device where train is resident and by its operations alone.
+
+        Bit for bit that of `train_batch` elsewhere. For features without augmentation of the recording.
+        """
+        clean_BFT, labels_B = self.train.resident[rows_B.device].batch(rows_B)
+        if self.augmentation is None:
+            return Batch(clean_BFT, labels_B)
+        config = self.augmentation.config
+        return Batch(
+            mask_batch(config.spec, clean_BFT, spans_BM2), labels_B, clean_BFT if config.two_view else None
+        )
 
 
 def open_training_data(config: TrainConfig, progress: Progress | None = None) -> TrainingData:

@@ -102,19 +102,19 @@ def exit_scores(
     network.eval()
     count = len(data.labels_N)
     starts = range(0, count, BATCH)
-    scores_NE = torch.zeros(count, len(network.exits))
-    losses = torch.zeros(len(starts), dtype=torch.float64)
+    scores_NE = torch.zeros(count, len(network.exits), device=device)
+    losses = torch.zeros(len(starts), dtype=torch.float64, device=device)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         for number in range(processes.rank, len(starts), processes.size):
             rows_B = np.arange(starts[number], min(starts[number] + BATCH, count))
             features_BFT, labels_B = data.batch(rows_B, device)
             logits_EBK = [output.logits_BK for output in network(features_BFT)]
             scores_BE = torch.stack([bonafide_score(logits_BK) for logits_BK in logits_EBK], dim=1)
-            scores_NE[rows_B] = scores_BE.float().cpu()
+            scores_NE[starts[number] : starts[number] + BATCH] = scores_BE.float()
             losses[number] = functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum")
     if processes.size > 1:
-        scores_NE, losses = (processes.total(part.to(device)).cpu() for part in (scores_NE, losses))
-    return scores_NE.numpy(), sum(losses.tolist()) / count
+        scores_NE, losses = (processes.total(part) for part in (scores_NE, losses))
+    return scores_NE.cpu().numpy(), sum(losses.tolist()) / count
 
 
 def validate(

@@ -29,10 +29,26 @@ def prepared(study: Study) -> Study:
         ValueError, OSError: what `prepare` or `describe` raises.
     """
     load_trial(study.trial)
-    if study.resources.stack > 1:
-        load_stack(study.trial)
     refuse_finalists(study)
-    return described(study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)}))
+    ready = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    if study.resources.stack > 1:
+        _refuse_unstackable(ready)
+    return described(ready)
+
+
+def _refuse_unstackable(study: Study) -> None:
+    """Single configurations that run alone are fine; where the usual one does, `stack` would do nothing."""
+    _, stackable = load_stack(study.trial)
+    try:
+        stackable(study.params(_usual(study)))
+    except Exception as error:
+        raise StudyError(
+            f"resources.stack: the trial's usual configuration runs alone: {_reason(error)}"
+        ) from error
+
+
+def _usual(study: Study) -> Point:
+    return study.default if study.default is not None else study.space.middle()
 
 
 def described(study: Study) -> Study:
@@ -44,7 +60,7 @@ def described(study: Study) -> Study:
     describe = load_describe(study.trial)
     if describe is None:
         return study
-    told = describe(study.params(study.default if study.default is not None else study.space.middle()))
+    told = describe(study.params(_usual(study)))
     metrics, reports = told["metrics"], told["reports"]
     for key, name in _named(study).items():
         if name not in metrics:
@@ -145,7 +161,7 @@ def _samples(study: Study) -> Iterator[Point]:
 
 
 def _extremes(study: Study) -> Iterator[Point]:
-    centre = study.default if study.default is not None else study.space.middle()
+    centre = _usual(study)
     yield centre
     yield from study.points
     yield from (point for point in study.space.corners(centre) if point not in (centre, *study.points))

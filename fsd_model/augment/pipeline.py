@@ -19,11 +19,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from fsd_model.augment.codec import random_codec
 from fsd_model.augment.config import AugmentConfig
 from fsd_model.augment.level import Signal
-from fsd_model.augment.masks import spec_augment
+from fsd_model.augment.masks import draw_spans, spec_augment
 from fsd_model.augment.noise import add_noise
 from fsd_model.augment.noise_files import NoiseFiles, open_noise
 from fsd_model.augment.rawboost import rawboost
@@ -76,6 +77,26 @@ class Augmentation:
         if rng.random() < self.config.spec.probability:
             return spec_augment(self.config.spec, features_FT, rng)
         return features_FT
+
+    def spans(self, names_B: Sequence[str], shape: tuple[int, ...], epoch: int) -> NDArray[np.int64]:
+        """The masks that `batch` draws, for `masks.mask_batch`.
+
+        Args:
+            names_B: of the utterances.
+            shape: (F, T) of their features.
+            epoch: counted from 0.
+
+        Returns:
+            (B, M, 2): first place of each mask and the place behind its last; 0 and 0 where none is drawn.
+        """
+        spec = self.config.spec
+        spans_BM2 = np.zeros((len(names_B), spec.frequency_masks + spec.time_masks, 2), dtype=np.int64)
+        for own_M2, name in zip(spans_BM2, names_B, strict=True):
+            rng = _generator(self.seed, epoch, name, "spec")
+            if rng.random() < spec.probability:
+                for own_2, span in zip(own_M2, draw_spans(spec, shape, rng), strict=True):
+                    own_2[:] = span.start, span.stop
+        return spans_BM2
 
     def _front_end(self, clean_FT: Features, name: str, generator: Callable[[Part], Generator]) -> Features:
         steps: list[tuple[Part, float, Callable[[Signal, Generator], Signal]]] = [

@@ -16,13 +16,14 @@ from fsd_model.runtime import RuntimeConfig, select_device, start
 
 @pytest.mark.parametrize(
     ("choice", "visible", "device"),
-    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
+    [("auto", True, "cuda:0"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda:0")],
 )
 def test_the_device_follows_the_choice_and_what_is_visible(
     monkeypatch: pytest.MonkeyPatch, choice: str, visible: bool, device: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: visible)
-    assert select_device(choice).type == device
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    assert select_device(choice) == torch.device(device)
 
 
 def test_cuda_without_a_visible_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,7 @@ def test_what_stacks_has_one_key(settings):
     [
         ({"distill": {"teacher": "ema"}}, "distill.teacher: ema cannot be stacked"),
         ({"runtime": {"micro_batch": 2}}, "runtime.micro_batch: cannot be stacked"),
+        ({"runtime": {"cuda_graph": True}}, "runtime.cuda_graph: cannot be stacked"),
         ({"objective": {"name": "unseen-attacks"}}, "objective.name: unseen-attacks cannot be stacked"),
         ({"network": "tests.fsd_model.own_networks:any"}, "network: only built-in networks"),
     ],
