@@ -23,7 +23,7 @@ PACE_S = 2.0
 
 
 def searched(slots: int, plain: dict[str, Any], folder: Path) -> dict[str, float]:
-    """One search whose epochs are pauses of `PACE_S`.
+    """One search whose epochs are pauses of `PACE_S`; no trial is stopped.
 
     `begin_s` is until as many trials as there are GPUs had reported once, `idle` the share of the GPUs' time
     after that in which no epoch ran, `late_ms` how much later than after a pause the median report came.
@@ -32,7 +32,10 @@ def searched(slots: int, plain: dict[str, Any], folder: Path) -> dict[str, float
 
     os.environ |= _ALWAYS | _LOCAL
     ray.init("local", num_gpus=slots, include_dashboard=False, logging_level="critical", log_to_driver=False)
-    changes = {"settings": {"pace_s": PACE_S}, "resources": {"cpu": 0.01, "gpu": 1}, "concurrency": slots}
+    changes: dict[str, Any] = {
+        "settings": {"pace_s": PACE_S}, "resources": {"cpu": 0.01, "gpu": 1}, "concurrency": slots,
+        "scheduler": {"name": "none"},
+    }  # fmt: skip
     began, clock, start = time.process_time(), time.monotonic(), time.time()
     search(Study.model_validate(plain | changes), folder / "out", Console(file=io.StringIO()))
     taken, wall = time.process_time() - began, time.monotonic() - clock
