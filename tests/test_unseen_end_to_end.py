@@ -87,5 +87,5 @@ def test_each_opening_of_eval_is_counted(searched: tuple[Path, Path, str], tiny_
     for _ in range(2):  # the second time shows the earlier numbers and opens nothing
         done = fsd_tuner(tiny_corpus, store, "evaluate", out / "detector")
         assert done.returncode == 0, done.stderr
-        assert "eval opened 1 times for 1 detectors so far" in done.stdout
+        assert "openings of eval so far: 1, detectors: 1" in done.stdout
     assert len(read_openings(out)) == 1

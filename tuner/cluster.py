@@ -57,6 +57,9 @@ def cluster() -> Iterator[bool]:
     quiet = {} if debugging() else _QUIET
     for name, value in (_ALWAYS | quiet | (_LOCAL if own else {})).items():
         os.environ.setdefault(name, value)
+    os.environ["TUNE_RESULT_BUFFER_LENGTH"] = (
+        "1"  # trials wait for the answer to a report before the next one
+    )
     load_ahead()
     import ray
 

@@ -44,6 +44,7 @@ class Conductor:
     Attributes:
         halted: why no more trials run, "" while they do.
         budget_over: whether that is the budget.
+        stacking: which trials can be trained in one stack.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Conductor:
         stacking: Stacking | None = None,
     ) -> None:  # fmt: skip
         self.study, self.record = study, record
-        self._stacking = stacking or Stacking()
+        self.stacking = stacking or Stacking()
         self.halted, self.budget_over = "", False
         self._source, self._rule, self._policy = source, rule, policy
         self._spending = Spending(study, clock, stages)
@@ -63,8 +64,13 @@ class Conductor:
     @property
     def over(self) -> bool:
         """Nothing runs, nothing waits, nothing will be begun."""
-        left = self._places.waiting or self._places.held or self._more
-        return not self._places.running and (bool(self.halted) or not left)
+        return not self._places.running and (bool(self.halted) or not self.left)
+
+    @property
+    def left(self) -> int:
+        """How many trials do not run, but may yet."""
+        unbegun = self.study.trials - len(self.record.trials) if self._more else 0
+        return len(self._places.waiting) + len(self._places.held) + unbegun
 
     @property
     def _more(self) -> bool:
@@ -91,7 +97,7 @@ class Conductor:
             number = next((each for each in self._places.waiting if self._key(each) == key), None)
             if number is not None:
                 joining.append(self._begin(number))
-            elif len(self._places.waiting) >= self._stacking.size or not self._ask():
+            elif len(self._places.waiting) >= self.stacking.size or not (self._ask() or self._release()):
                 break
         return joining
 
@@ -131,7 +137,7 @@ class Conductor:
 
     def live(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """Those that still run."""
-        return [attempt for attempt in attempts if self._live(attempt)]
+        return [each for each in attempts if self._live(each)]
 
     def returned(self, attempt: Attempt) -> None:
         """The trial function returned by itself, or its end was wanted."""
@@ -181,14 +187,13 @@ class Conductor:
     def _begin(self, number: int) -> Attempt:
         number, count = self._places.begin(number)
         trial = self.record.trials[number]
-        params, asks = self._params(trial), self._asks(trial)
-        key = self._key(number)
+        params, asks, key = self._params(trial), self._asks(trial), self._key(number)
         return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks, key)
 
     def _key(self, number: int) -> str | None:
-        """What trials of one stack have in common; None for one that runs alone, as after a loss."""
+        """What trials of one stack have in common; None for one that runs alone."""
         trial = self.record.trials[number]
-        return None if trial.fruitless else self._stacking.key(self._params(trial))
+        return None if trial.alone else self.stacking.key(self._params(trial))
 
     def _asks(self, trial: TrialRecord) -> list[int] | None:
         """The reports of a trial's next attempt after which it may end; None for all."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from tuner.errors import StateLostError, lines
-from tuner.record import LOST, TrialRecord
+from tuner.record import LOST, STACK, TrialRecord
 from tuner.space import put_in
 
 _ALIKE = 3
@@ -22,12 +22,14 @@ class Cause(StrEnum):
     """Why an attempt failed.
 
     MEMORY: out of memory. NOT_FINITE: a loss or metric that is NaN or inf. LOST: its process or machine died,
-    or its state could not be kept. ERROR: any other exception of the trial function.
+    or its state could not be kept. STACK: its stack failed as a whole, whoever's fault that was. ERROR: any
+    other exception of the trial function.
     """
 
     MEMORY = "memory"
     NOT_FINITE = "not-finite"
     LOST = LOST
+    STACK = STACK
     ERROR = "error"
 
 
@@ -76,6 +78,8 @@ class Policy:
             failure: of its last attempt.
             params: what that attempt was given.
         """
+        if failure.cause is Cause.STACK:
+            return {}
         if failure.cause is Cause.LOST:
             return {} if trial.fruitless < self._retries else None
         if failure.cause is Cause.ERROR or self._relieve is None:

@@ -39,7 +39,7 @@ def run_on_ray(
     answers = Answers() if study.resources.stack > 1 else None
     desk = None if answers is None else answers.desk
     task = Task(study.trial, study.metric.name, study.resources, storage.uri, desk)
-    searcher, name = StudySearcher(conductor), "ray"
+    searcher, name = StudySearcher(conductor, slots), "ray"
     shutil.rmtree(out / name, ignore_errors=True)  # of a session that was killed
     tuner = tune.Tuner(
         tune.with_resources(build_objective(task), _request(study.resources)),

@@ -15,6 +15,7 @@ from tuner.space import Point
 
 INTERRUPTED = "the search ended first"
 LOST = "lost"  # the cause of an attempt that died with its process or machine
+STACK = "stack"  # of one that was lost with its whole stack
 
 
 class State(StrEnum):
@@ -46,6 +47,7 @@ class TrialRecord:
         changes: settings that failures made necessary, as dotted keys.
         retries: cause -> attempts lost to it.
         fruitless: attempts that died with their machine since its last report.
+        alone: a stack was lost with it since its last report, so it runs by itself.
         seconds: how long it has held its resources.
     """
 
@@ -64,6 +66,7 @@ class TrialRecord:
     changes: dict[str, Any] = field(default_factory=dict)
     retries: Counter[str] = field(default_factory=Counter)
     fruitless: int = 0
+    alone: bool = False
     seconds: float = 0.0
 
 
@@ -172,6 +175,7 @@ class Record:
         trial.seconds += event.content.get("seconds", 0.0)
         if event.kind is Kind.TRIAL_REPORTED:
             trial.epoch, trial.metrics, trial.fruitless = event["epoch"], event["metrics"], 0
+            trial.alone = False
             trial.value = trial.values[trial.epoch] = float(trial.metrics.get(self._metric, math.nan))
             if event["checkpoint"]:
                 trial.checkpoint, trial.saved, trial.moved = event["checkpoint"], trial.epoch, False
@@ -181,6 +185,7 @@ class Record:
             trial.changes |= event["changes"]
             trial.retries[event["cause"]] += 1
             trial.fruitless += event["cause"] == LOST
+            trial.alone = event["cause"] == STACK
         elif event.kind is Kind.TRIAL_RELEASED and event["donor"] is not None:
             trial.point, trial.epoch = event["params"], event["epoch"]
             trial.checkpoint, trial.saved, trial.moved = event["checkpoint"], event["epoch"], True

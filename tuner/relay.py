@@ -15,7 +15,7 @@ from tuner.failures import failure_of, keep_error
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK
 from tuner.policy import Cause, Failure
 from tuner.record import INTERRUPTED
-from tuner.stack_relay import StackRelay
+from tuner.stack_relay import StackRelay, fail_together
 
 
 class Ends(tune.Stopper):
@@ -97,9 +97,9 @@ class Relay(tune.Callback):
             _failed(self._conductor, attempts, Cause.MEMORY, text, self._errors)
             return
         text = f"the worker process died: out of memory, or killed\n{text}"
-        for attempt in self._conductor.live(attempts):
-            reason = keep_error(text, self._errors, attempt.number)
-            self._conductor.failed(attempt, Failure(Cause.LOST, reason))
+        live = self._conductor.live(attempts)
+        reasons = [keep_error(text, self._errors, attempt.number) for attempt in live]
+        fail_together(self._conductor, live, [Failure(Cause.LOST, reason) for reason in reasons])
 
     def _forget(self, trial: Any) -> None:
         if self._answers is not None and "stack" in trial.config:
@@ -109,10 +109,5 @@ class Relay(tune.Callback):
 def _failed(
     conductor: Conductor, attempts: list[Attempt], cause: Cause, traceback: str, errors: Path
 ) -> None:
-    """All that still run failed together; which of several is to blame shows when each runs alone."""
     live = conductor.live(attempts)
-    for attempt in live:
-        failure = failure_of(cause, traceback, errors, attempt.number)
-        if len(live) > 1:
-            failure = Failure(Cause.LOST, f"its stack of {len(live)} trials failed: {failure.reason}")
-        conductor.failed(attempt, failure)
+    fail_together(conductor, live, [failure_of(cause, traceback, errors, each.number) for each in live])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -17,14 +18,15 @@ class StudySearcher(Searcher):
 
     Args:
         conductor: asked for attempts.
+        slots: how many trials, or stacks of them, run at once; None for as many as fit.
 
     Attributes:
         attempts: by Ray's trial id; several of a stack.
     """
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, slots: int | None = None) -> None:
         super().__init__(metric=VALUE, mode=conductor.study.metric.mode)
-        self._conductor = conductor
+        self._conductor, self._slots = conductor, slots
         self.attempts: dict[str, list[Attempt]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -37,9 +39,16 @@ class StudySearcher(Searcher):
         self.attempts[trial_id] = [attempt]
         if attempt.key is None:
             return asdict(attempt)
-        free = self._conductor.study.resources.stack - 1
-        self.attempts[trial_id] += self._conductor.joining(attempt.key, free)
+        self.attempts[trial_id] += self._conductor.joining(attempt.key, self._width() - 1)
         return asdict(attempt) | {"stack": [asdict(each) for each in self.attempts[trial_id]]}
+
+    def _width(self) -> int:
+        """Trials of a new stack, with a first one that is taken; what is left is shared by all free slots."""
+        most = self._conductor.study.resources.stack
+        if self._slots is None:
+            return most
+        busy = sum(bool(self._conductor.live(attempts)) for attempts in self.attempts.values())
+        return min(most, math.ceil((self._conductor.left + 1) / max(1, self._slots - busy + 1)))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

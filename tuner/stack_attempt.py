@@ -36,10 +36,14 @@ class Link:
         self._questions = 0
         self.broken = False
 
-    def tell(self, message: Message) -> None:
-        """Pass a message on."""
+    def require(self) -> None:
+        """Raise SystemExit where the search has ended the stack."""
         if self.broken:
             raise SystemExit
+
+    def tell(self, message: Message) -> None:
+        """Pass a message on."""
+        self.require()
         try:
             self._report({VALUE: 0.0, **message})
         except SystemExit:
@@ -72,7 +76,7 @@ class MemberContext(RayContext):
         self._folder: Path | None = None
         keeper = Keeper(storage, attempt["number"], attempt["checkpoint"])
         epoch, moved = attempt["epoch"], attempt["moved"]
-        super().__init__(task.metric, keeper, epoch, None, moved, self._pass_on, lambda: None)
+        super().__init__(task.metric, keeper, epoch, None, moved, self._pass_on, link.require)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -111,8 +115,12 @@ class MemberContext(RayContext):
             self._link.tell(message)
 
     def _leave(self) -> None:
-        self._open.close()
+        self.close()
         self.left = True
+
+    def close(self) -> None:
+        """The folder of the earlier attempt is not needed any more."""
+        self._open.close()
 
 
 class Stack:
@@ -132,6 +140,11 @@ class Stack:
         joined = [MemberContext(self._task, self._storage, self._link, each) for each in attempts]
         self._there += joined
         return [(each["params"], context) for each, context in zip(attempts, joined, strict=True)]
+
+    def close(self) -> None:
+        """Nobody is trained any more."""
+        for member in self._there:
+            member.close()
 
     def more(self) -> list[tuple[dict[str, Any], MemberContext]]:
         """What the driver has for the free places."""
@@ -164,5 +177,7 @@ def run_stacked(
     except SystemExit as quit_by_itself:
         if not link.broken:
             raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None
+    finally:
+        stack.close()
     if link.broken:
         raise SystemExit

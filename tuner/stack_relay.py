@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from tuner.attempt import Attempt
 from tuner.conductor import Conductor
 from tuner.failures import failure_of
 from tuner.metrics import ASKED, CAUSE, CHECKPOINT, EPOCH, FREE, MEMBER, METRICS, OVER, TRACEBACK
-from tuner.policy import Cause
+from tuner.policy import Cause, Failure
 
 
 class StackRelay:
@@ -29,13 +31,21 @@ class StackRelay:
     ) -> None:
         self._conductor, self._attempts = conductor, attempts
         self._errors, self._answers = errors, answers
+        self._answered: dict[str, int] = {}
 
     def takes(self, result: dict[str, Any]) -> bool:
         """Whether a result of Ray's is such a message."""
         return MEMBER in result or FREE in result
 
     def take(self, stack: str, result: dict[str, Any]) -> bool:
-        """Take one message of a stack; whether the whole stack ends with it, as the search does."""
+        """Take one message of a stack; whether the whole stack ends with it, as the search does.
+
+        Ray shows the last message of a stack that is over a second time; then nobody waits for an answer.
+        """
+        if ASKED in result:
+            if result[ASKED] <= self._answered.get(stack, 0):
+                return True
+            self._answered[stack] = result[ASKED]
         if FREE in result:
             self._answer(stack, result, self._joining(stack, result[FREE]))
             return bool(self._conductor.halted)
@@ -70,3 +80,24 @@ class StackRelay:
     def _answer(self, stack: str, result: dict[str, Any], answer: Any) -> None:
         if self._answers is not None and ASKED in result:
             self._answers.give(stack, result[ASKED], answer)
+
+
+def fail_together(conductor: Conductor, attempts: Sequence[Attempt], failures: Sequence[Failure]) -> None:
+    """All that ran in one process failed at once; of several it is not known whose fault that was.
+
+    So each of several goes on alone, at no cost to it.
+
+    Args:
+        conductor: told of it.
+        attempts: those that still ran.
+        failures: of each.
+    """
+    if len(attempts) == 1:
+        conductor.failed(attempts[0], failures[0])
+        return
+    for attempt, failure in zip(attempts, failures, strict=True):
+        reason = f"its stack of {len(attempts)} trials failed: {failure.reason}"
+        conductor.failed(attempt, Failure(Cause.STACK, reason, failure.trace))
+    if failures and conductor.stacking.lost(f"{failures[0].cause} {failures[0].trace}"):
+        why = f"three stacks failed alike, the last one's reason: {failures[0].reason}"
+        print(f"warning: {why}; from now on trials run alone; lower resources.stack", file=sys.stderr)

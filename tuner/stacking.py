@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from tuner.definition import Study
 from tuner.functions import Stackable, load_stack
+
+_LOSSES = 3  # of one kind
 
 
 class Stacking:
@@ -20,6 +23,7 @@ class Stacking:
     def __init__(self, size: int = 1, stackable: Stackable | None = None) -> None:
         self.size, self._stackable = size, stackable
         self._known: dict[str, str | None] = {}
+        self._lost: Counter[str] = Counter()
 
     def key(self, params: dict[str, Any]) -> str | None:
         """Equal for params that can be in one stack; None for those that run alone."""
@@ -29,6 +33,13 @@ class Stacking:
         if text not in self._known:
             self._known[text] = self._asked(self._stackable, params)
         return self._known[text]
+
+    def lost(self, why: str) -> bool:
+        """A stack failed as a whole; whether that was once too often: from now on every trial runs alone."""
+        self._lost[why] += 1
+        over = self.size > 1 and self._lost[why] >= _LOSSES
+        self.size = 1 if over else self.size
+        return over
 
     def _asked(self, stackable: Stackable, params: dict[str, Any]) -> str | None:
         try:

@@ -94,7 +94,7 @@ def _show_openings(detector: Path) -> None:
     place = place_of(detector)
     openings = read_openings(place)
     detectors = len({opening.detector for opening in openings})
-    typer.echo(f"eval opened {len(openings)} times for {detectors} detectors so far: {place / FILE}")
+    typer.echo(f"openings of eval so far: {len(openings)}, detectors: {detectors} ({place / FILE})")
 
 
 def _show_figures(result: Evaluation) -> None:

@@ -103,17 +103,17 @@ def test_what_fails_for_a_whole_stack_is_tried_again_one_by_one(tmp_path: Path) 
     trials = fated(["fine", "joint", "fine"], tmp_path)  # the toy has that fate in stacks alone
     for trial in trials:
         assert_fine(trial)
-        assert trial.retries == {"lost": 1}
+        assert trial.retries == {"stack": 1}
     assert rounds(tmp_path / "rounds") == [3, 3]
     assert "boom for all of them" in (tmp_path / "errors" / "0000.txt").read_text()
 
 
 def test_a_process_that_dies_costs_the_others_an_attempt_and_no_report(tmp_path: Path) -> None:
     first, guilty, last = fated(["fine", "die", "fine"], tmp_path)
-    assert (guilty.state, guilty.retries) == (State.FAILED, {"lost": 2})
+    assert (guilty.state, guilty.retries) == (State.FAILED, {"stack": 1, "lost": 2})
     for trial in (first, last):
         assert_fine(trial)
-        assert trial.retries == {"lost": 1}
+        assert trial.retries == {"stack": 1}
 
 
 def test_trials_that_differ_in_more_are_in_other_stacks_or_alone(tmp_path: Path) -> None:

@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tuner.conftest import toy_study
+from tuner.attempt import Attempt
 from tuner.budget import Spending
 from tuner.conductor import Conductor
 from tuner.definition import Study
 from tuner.held import Held
+from tuner.metrics import ASKED, FREE
 from tuner.policy import Cause, Failure, Policy
 from tuner.record import Record
 from tuner.rules.build import build_rule
 from tuner.sampler import Sampler
+from tuner.searcher import StudySearcher
+from tuner.stack_relay import StackRelay, fail_together
 from tuner.stacking import Stacking, stacking_of
 from tuner.storage import Storage
 
@@ -36,7 +40,8 @@ def stack_study(**changes: Any) -> Study:
 
 def conductor_of(out: Path, kinds: list[str], **changes: Any) -> Conductor:
     points = [{"x": 0.1 * place, "kind": kind} for place, kind in enumerate(kinds)]
-    study = stack_study(points=points, trials=len(kinds), **changes)
+    content = {"points": [] if "search" in changes else points, "trials": len(kinds)}
+    study = stack_study(**(content | changes))
     parts = (build_rule(study), Record(study.metric.name), Storage(str(out)), Policy(study.retries, None))
     return Conductor(study, Sampler(study), *parts, stacking=stacking_of(study))
 
@@ -70,7 +75,7 @@ def test_a_trial_whose_stack_was_lost_goes_on_alone(tmp_path: Path) -> None:
     assert first.key is not None
     (second,) = conductor.joining(first.key, 1)
     for attempt in (first, second):
-        conductor.failed(attempt, Failure(Cause.LOST, "its process died"))
+        conductor.failed(attempt, Failure(Cause.STACK, "its process died"))
     third = conductor.next()
     assert third is not None
     assert third.number == first.number
@@ -163,3 +168,84 @@ def test_gpu_hours_of_a_stack_are_those_of_its_gpu() -> None:
     assert spending.spent().gpu_hours == pytest.approx(1.0)
     assert [spending.ended(number) for number in range(3)] == [1200.0] * 3
     assert spending.spent().gpu_hours == pytest.approx(1.0)
+
+
+class Rounds:
+    """Answers of a driver; keeps them."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, int, Any]] = []
+
+    def give(self, stack: str, question: int, answer: Any) -> None:
+        self.given.append((stack, question, answer))
+
+
+def test_what_ray_shows_a_second_time_is_not_answered_again(tmp_path: Path) -> None:
+    conductor, answers = conductor_of(tmp_path, ["round"] * 4), Rounds()
+    first = conductor.next()
+    assert first is not None
+    relay = StackRelay(conductor, {"a": [first]}, tmp_path, answers)  # type: ignore[arg-type]
+    question = {FREE: 2, ASKED: 1}
+    assert not relay.take("a", question)
+    assert [each["number"] for each in answers.given[0][2]] == [1, 2]
+    assert relay.take("a", {**question, "done": True})
+    assert len(answers.given) == 1
+    assert len(conductor.record.trials) == 3  # the fourth is not begun for a stack that is over
+
+
+def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conductor = conductor_of(tmp_path, ["round"] * 8, retries=0)
+    alone: list[int] = []
+
+    def following() -> Attempt | None:
+        while (attempt := conductor.next()) is not None and attempt.key is None:
+            alone.append(attempt.number)
+        return attempt
+
+    for lost in range(3):
+        first = following()
+        assert first is not None
+        assert first.key is not None
+        members = [first, *conductor.joining(first.key, 1)]
+        fail_together(conductor, members, [Failure(Cause.MEMORY, "full", "abc")] * 2)
+        assert ("lower resources.stack" in capsys.readouterr().err) == (lost == 2)
+    assert following() is None
+    assert alone == list(range(8))  # those of the stacks and those that were never in one
+    assert not any(trial.retries["lost"] for trial in conductor.record.ordered)
+
+
+def test_few_trials_are_shared_by_all_free_slots(tmp_path: Path) -> None:
+    conductor = conductor_of(tmp_path, ["round"] * 4)
+    searcher = StudySearcher(conductor, slots=2)
+    widths = []
+    for name in "ab":
+        config = searcher.suggest(name)
+        assert config is not None
+        widths.append(len(config["stack"]))
+    assert widths == [2, 2]
+    assert searcher.suggest("c") is None
+
+
+def test_trials_that_are_held_are_let_go_to_join(tmp_path: Path) -> None:
+    conductor = conductor_of(
+        tmp_path, ["round"] * 8, resources={"stack": 4}, epochs=8,
+        scheduler={"name": "pbt", "interval": 1}, search={"x": {"float": [0, 1]}},
+    )  # fmt: skip
+    first = conductor.next()
+    assert first is not None
+    assert first.key is not None
+    members = [first, *conductor.joining(first.key, 3)]
+    widths = []
+    while members:
+        widths.append(len(members))
+        for member in list(members):
+            if conductor.reported(
+                member, conductor.record.trials[member.number].epoch + 1, {"dev/loss": 1.0}, None
+            ):
+                members.remove(member)
+        members += conductor.joining(first.key, 4 - len(members))
+    assert conductor.over
+    assert sum(widths) == 8 * 8
+    assert widths[:14] == [4] * 14

@@ -76,6 +76,7 @@ _MEND = {
     "memory": "give a trial more memory, or search smaller configurations",
     "not-finite": "narrow what makes a trial diverge, such as the upper end of learning rate and weights",
     "lost": "look at the machines: processes died",
+    "stack": "lower `resources.stack`: whole stacks failed",
 }
 
 
