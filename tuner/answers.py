@@ -1,4 +1,4 @@
-"""Answers of the driver to stacks: Ray Tune answers a report with going on or not, and nothing else.
+"""Answers of the driver to stacks and lanes; Ray Tune answers a report with going on or not, no more.
 
 One actor beside the driver holds each answer until the stack takes it. A question has the stack's name and a
 number, counted by the stack from 1.

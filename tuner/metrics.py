@@ -11,12 +11,9 @@ from tuner.errors import nearest
 VALUE, METRICS = "value", "metrics"  # keys of a report to Ray: the study's metric, and all
 EPOCH, CHECKPOINT = "epoch", "checkpoint_name"  # reports of the trial so far, and the state saved with it
 CAUSE, TRACEBACK = "cause", "traceback"  # of a failed attempt
-MEMBER, OVER, FREE, ASKED = (
-    "member",
-    "over",
-    "free",
-    "asked",
-)  # of a stack: whose, its end, places, a question
+MEMBER, ASKED = "member", "asked"  # one of several attempts, and the number of a question
+OVER, FREE = "over", "free"  # of a stack: the end of a member, free places
+LANE = "lane"  # whose end is answered with the attempt that follows
 
 
 def checked(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:

@@ -6,14 +6,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuner.devices import set_devices
 from tuner.errors import StateLostError, lines
 from tuner.functions import load_trial
-from tuner.handover import Handover, run_beside
+from tuner.handover import Handover
 from tuner.keeper import Keeper
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK, VALUE, checked
 from tuner.place import StorageError
@@ -32,7 +31,7 @@ class Task:
         metric: the study metric's name.
         resources: what a trial reserves.
         storage: URI of the storage.
-        desk: where stacks take answers (`tuner.answers.Desk`), None where there are no stacks.
+        desk: where answers are taken (`tuner.answers.Desk`); None where each trial has several processes.
     """
 
     trial: str
@@ -118,9 +117,9 @@ class SilentContext:
 
 
 def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
-    """What Ray runs for one attempt, or a stack of them.
+    """What Ray runs for attempts one after the other, or for a stack of them.
 
-    Its config is `tuner.attempt.Attempt` as a dict; of a stack the first one's, with all of them as `stack`.
+    Its config is the first `tuner.attempt.Attempt` as a dict; of a stack with all of them as `stack`.
     """
 
     def objective(config: dict[str, Any]) -> None:
@@ -129,12 +128,10 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
         from tuner.group import run_group
 
         try:
-            if "stack" in config:
-                _run_stack(task, config["stack"])
-            elif task.resources.workers > 1:
+            if task.resources.workers > 1:
                 run_group(task, config, tune.report)
             else:
-                run_beside(partial(run_handing_over, task, config), config["asks"], tune.report)
+                _run_several(task, config)
         except GroupError as error:
             tune.report({VALUE: 0.0, CAUSE: error.cause, TRACEBACK: str(error)})
         except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
@@ -144,14 +141,23 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
     return objective
 
 
-def _run_stack(task: Task, attempts: list[dict[str, Any]]) -> None:
+def _run_several(task: Task, config: dict[str, Any]) -> None:
+    """Attempts side by side in a stack, or one after the other in a lane."""
     import ray
     from ray import tune
 
+    from tuner.lane import run_lane
     from tuner.stack_attempt import run_stacked
 
     name = tune.get_context().get_trial_id()
-    run_stacked(task, attempts, tune.report, lambda question: ray.get(task.desk.take.remote(name, question)))
+
+    def answer(question: int) -> Any:
+        return ray.get(task.desk.take.remote(name, question))
+
+    if "stack" in config:
+        run_stacked(task, config["stack"], tune.report, answer)
+    else:
+        run_lane(task, config, tune.report, answer)
 
 
 def run_handing_over(task: Task, config: dict[str, Any], handover: Handover) -> None:

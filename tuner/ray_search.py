@@ -36,7 +36,7 @@ def run_on_ray(
         interrupted: ends the search soon after it is set.
     """
     study = conductor.study
-    answers = Answers() if study.resources.stack > 1 else None
+    answers = Answers() if study.resources.workers == 1 else None
     desk = None if answers is None else answers.desk
     task = Task(study.trial, study.metric.name, study.resources, storage.uri, desk)
     searcher, name = StudySearcher(conductor, slots), "ray"

@@ -26,7 +26,7 @@ class Ends(tune.Stopper):
         attempts: by Ray's trial id.
         interrupted: ends everything soon after it is set.
         errors: folder for the full tracebacks of failed trials.
-        answers: for stacks, or None where there are none.
+        answers: to what attempts ask; None where each has several processes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Relay(tune.Callback):
         conductor: told of it.
         attempts: by Ray's trial id.
         errors: folder for what Ray says of a process that died.
-        answers: for stacks, or None where there are none.
+        answers: to what attempts ask; None where each has several processes.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Relay(tune.Callback):
         fail_together(self._conductor, live, [Failure(Cause.LOST, reason) for reason in reasons])
 
     def _forget(self, trial: Any) -> None:
-        if self._answers is not None and "stack" in trial.config:
+        if self._answers is not None:
             self._answers.forget(trial.trial_id)
 
 

@@ -12,49 +12,11 @@ from typing import Any
 from tuner.devices import set_devices
 from tuner.functions import load_stack
 from tuner.keeper import Keeper
-from tuner.metrics import ASKED, CAUSE, EPOCH, FREE, MEMBER, OVER, TRACEBACK, VALUE
+from tuner.link import Link, Message
+from tuner.metrics import CAUSE, EPOCH, FREE, MEMBER, OVER, TRACEBACK, VALUE
 from tuner.objective import RayContext, Task, fetched
 from tuner.policy import cause_of
 from tuner.storage import Storage
-
-Message = dict[str, Any]
-
-
-class Link:
-    """What the stack tells the driver, and asks it.
-
-    Args:
-        report: passes a message on; raises SystemExit where the search ends the whole stack.
-        answer: waits for the answer to a question, by its number.
-
-    Attributes:
-        broken: the search has ended the stack; every further message raises SystemExit.
-    """
-
-    def __init__(self, report: Callable[[Message], None], answer: Callable[[int], Any]) -> None:
-        self._report, self._answer = report, answer
-        self._questions = 0
-        self.broken = False
-
-    def require(self) -> None:
-        """Raise SystemExit where the search has ended the stack."""
-        if self.broken:
-            raise SystemExit
-
-    def tell(self, message: Message) -> None:
-        """Pass a message on."""
-        self.require()
-        try:
-            self._report({VALUE: 0.0, **message})
-        except SystemExit:
-            self.broken = True
-            raise
-
-    def ask(self, message: Message) -> Any:
-        """Pass a message on and wait for its answer."""
-        self._questions += 1
-        self.tell({**message, ASKED: self._questions})
-        return self._answer(self._questions)
 
 
 class MemberContext(RayContext):
