@@ -17,7 +17,6 @@ class Attempt:
         checkpoint: name of the state to go on from, or None.
         epoch: reports that this state stands for.
         moved: whether another trial saved it, with other settings.
-        asks: reports after which it may end, by epoch: their answer is waited for; None for any.
         key: what those have in common that can be in one stack with it; None where it runs alone.
     """
 
@@ -27,5 +26,4 @@ class Attempt:
     checkpoint: str | None
     epoch: int
     moved: bool
-    asks: list[int] | None = None
     key: str | None = None

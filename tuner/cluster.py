@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tuner.ahead import load_ahead
 from tuner.errors import StudyError
 from tuner.settings import Resources
 
@@ -60,7 +59,6 @@ def cluster() -> Iterator[bool]:
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = (
         "1"  # trials wait for the answer to a report before the next one
     )
-    load_ahead()
     import ray
 
     if not debugging():

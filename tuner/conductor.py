@@ -187,19 +187,13 @@ class Conductor:
     def _begin(self, number: int) -> Attempt:
         number, count = self._places.begin(number)
         trial = self.record.trials[number]
-        params, asks, key = self._params(trial), self._asks(trial), self._key(number)
-        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, asks, key)
+        params, key = self._params(trial), self._key(number)
+        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, key)
 
     def _key(self, number: int) -> str | None:
         """What trials of one stack have in common; None for one that runs alone."""
         trial = self.record.trials[number]
         return None if trial.alone else self.stacking.key(self._params(trial))
-
-    def _asks(self, trial: TrialRecord) -> list[int] | None:
-        """The reports of a trial's next attempt after which it may end; None for all."""
-        ahead, full = range(trial.saved + 1, self.study.full + 1), self.study.full
-        asks = [epoch for epoch in ahead if epoch == full or self._rule.decides(trial.number, epoch)]
-        return None if len(asks) == len(ahead) else asks
 
     def _live(self, attempt: Attempt) -> bool:
         return self._places.runs(attempt.number, attempt.count)

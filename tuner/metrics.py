@@ -13,7 +13,6 @@ EPOCH, CHECKPOINT = "epoch", "checkpoint_name"  # reports of the trial so far, a
 CAUSE, TRACEBACK = "cause", "traceback"  # of a failed attempt
 MEMBER, ASKED = "member", "asked"  # one of several attempts, and the number of a question
 OVER, FREE = "over", "free"  # of a stack: the end of a member, free places
-LANE = "lane"  # whose end is answered with the attempt that follows
 
 
 def checked(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:

@@ -12,7 +12,6 @@ from typing import Any
 from tuner.devices import set_devices
 from tuner.errors import StateLostError, lines
 from tuner.functions import load_trial
-from tuner.handover import Handover
 from tuner.keeper import Keeper
 from tuner.metrics import CAUSE, CHECKPOINT, EPOCH, METRICS, TRACEBACK, VALUE, checked
 from tuner.place import StorageError
@@ -59,15 +58,14 @@ class RayContext:
         checkpoint: folder of an earlier attempt, or None.
         moved: whether it is another trial's.
         tell: passes a report on; raises SystemExit where the attempt ends.
-        settle: returns when the last report is answered; raises as `tell`.
     """
 
     def __init__(
         self, metric: str, keeper: Keeper, epoch: int, checkpoint: Path | None, moved: bool,
-        tell: Callable[[dict[str, Any]], None], settle: Callable[[], None],
+        tell: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self._metric, self._keeper, self._epoch, self._checkpoint = metric, keeper, epoch, checkpoint
-        self.moved, self._tell, self._settle = moved, tell, settle
+        self.moved, self._tell = moved, tell
         self.stopped = False
 
     @property
@@ -77,8 +75,6 @@ class RayContext:
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         numbers = checked(metrics, self._metric)
         self._epoch += 1
-        with self._stopping():
-            self._settle()  # before a new state replaces the one before the last
         kept = None if save is None else self._kept(save)
         result = {VALUE: numbers[self._metric], METRICS: numbers, EPOCH: self._epoch, CHECKPOINT: kept}
         with self._stopping():
@@ -142,11 +138,10 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
 
 
 def _run_several(task: Task, config: dict[str, Any]) -> None:
-    """Attempts side by side in a stack, or one after the other in a lane."""
+    """One attempt, or several side by side in a stack."""
     import ray
     from ray import tune
 
-    from tuner.lane import run_lane
     from tuner.stack_attempt import run_stacked
 
     name = tune.get_context().get_trial_id()
@@ -157,12 +152,7 @@ def _run_several(task: Task, config: dict[str, Any]) -> None:
     if "stack" in config:
         run_stacked(task, config["stack"], tune.report, answer)
     else:
-        run_lane(task, config, tune.report, answer)
-
-
-def run_handing_over(task: Task, config: dict[str, Any], handover: Handover) -> None:
-    """Run one attempt that need not wait for the answer to each report; raises as `run_attempt`."""
-    run_attempt(task, config, handover.tell, settle=handover.settle)
+        run_attempt(task, config, tune.report)
 
 
 @contextmanager
@@ -182,7 +172,6 @@ def fetched(storage: Storage, name: str) -> Iterator[Path]:
 
 def run_attempt(
     task: Task, config: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True,
-    settle: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
     """Run one attempt in this process.
 
@@ -191,7 +180,6 @@ def run_attempt(
         config: the attempt.
         tell: passes a report on; raises SystemExit where the attempt ends.
         counts: whether its reports and states are the trial's; those of all processes but one are not.
-        settle: returns when the last report is answered, where `tell` does not wait; raises as `tell`.
     Raises:
         Exception: whatever the trial function raises.
     """
@@ -205,7 +193,7 @@ def run_attempt(
             run(config["params"], SilentContext(folder, moved))
             return
         keeper = Keeper(storage, config["number"], name)
-        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell, settle)
+        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell)
         try:
             run(config["params"], context)
         except SystemExit as quit_by_itself:

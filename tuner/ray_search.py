@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler
 
 from tuner.answers import Answers
 from tuner.conductor import Conductor
 from tuner.objective import Task, build_objective
-from tuner.relay import Ends, Relay
+from tuner.relay import BudgetStopper, Relay, StudyScheduler
 from tuner.searcher import StudySearcher
 from tuner.settings import Resources
 from tuner.storage import Storage
@@ -45,7 +44,7 @@ def run_on_ray(
         tune.with_resources(build_objective(task), _request(study.resources)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=FIFOScheduler(),  # type: ignore[no-untyped-call]
+            scheduler=StudyScheduler(conductor, searcher.attempts, out / "errors", answers),
             num_samples=-1,
             max_concurrent_trials=slots,
             reuse_actors=True,
@@ -55,7 +54,7 @@ def run_on_ray(
         run_config=tune.RunConfig(
             name=name,
             storage_path=str(out),  # of snapshots, which only the driver writes
-            stop=Ends(conductor, searcher.attempts, interrupted, out / "errors", answers),
+            stop=BudgetStopper(conductor, interrupted),
             callbacks=[Relay(conductor, searcher.attempts, out / "errors", answers)],
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,

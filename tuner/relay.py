@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 
 from tuner.answers import Answers
 from tuner.attempt import Attempt
@@ -18,26 +19,31 @@ from tuner.record import INTERRUPTED
 from tuner.stack_relay import StackRelay, fail_together
 
 
-class Ends(tune.Stopper):
-    """Takes every report before anybody else, and ends the attempts that the conductor wants ended.
+class StudyScheduler(FIFOScheduler):
+    """Ray Tune's scheduler of a study: the conductor says after each report whether the attempt goes on.
 
     Args:
         conductor: told of reports and failures.
         attempts: by Ray's trial id.
-        interrupted: ends everything soon after it is set.
         errors: folder for the full tracebacks of failed trials.
         answers: to what attempts ask; None where each has several processes.
     """
 
     def __init__(
-        self, conductor: Conductor, attempts: dict[str, list[Attempt]], interrupted: threading.Event,
-        errors: Path, answers: Answers | None = None,
+        self, conductor: Conductor, attempts: dict[str, list[Attempt]], errors: Path,
+        answers: Answers | None = None,
     ) -> None:  # fmt: skip
-        self._conductor, self._attempts, self._interrupted = conductor, attempts, interrupted
-        self._errors = errors
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._conductor, self._attempts, self._errors = conductor, attempts, errors
         self._stacks = StackRelay(conductor, attempts, errors, answers)
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return FIFOScheduler, ()  # Ray pickles it for snapshots, of which nothing is used
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return self.STOP if self._ends(trial.trial_id, unflattened(result)) else self.CONTINUE
+
+    def _ends(self, trial_id: str, result: dict[str, Any]) -> bool:
         if self._stacks.takes(result):
             return self._stacks.take(trial_id, result)
         if TRACEBACK in result:
@@ -48,6 +54,17 @@ class Ends(tune.Stopper):
             return True
         (attempt,) = self._attempts[trial_id]
         return self._conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
+
+
+
+class BudgetStopper(tune.Stopper):
+    """Ends the whole experiment when the budget is spent or somebody interrupts it."""
+
+    def __init__(self, conductor: Conductor, interrupted: threading.Event) -> None:
+        self._conductor, self._interrupted = conductor, interrupted
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
 
     def stop_all(self) -> bool:
         if self._interrupted.is_set():
@@ -111,3 +128,10 @@ def _failed(
 ) -> None:
     live = conductor.live(attempts)
     fail_together(conductor, live, [failure_of(cause, traceback, errors, each.number) for each in live])
+
+
+def unflattened(result: dict[str, Any]) -> dict[str, Any]:
+    """Ray Tune flattens a result for its scheduler; a metric's own name may hold a slash, so by prefix."""
+    prefix = f"{METRICS}/"
+    metrics = {key.removeprefix(prefix): value for key, value in result.items() if key.startswith(prefix)}
+    return {key: value for key, value in result.items() if not key.startswith(prefix)} | {METRICS: metrics}

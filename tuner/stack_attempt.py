@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from tuner.devices import set_devices
 from tuner.functions import load_stack
 from tuner.keeper import Keeper
 from tuner.link import Link, Message
-from tuner.metrics import CAUSE, EPOCH, FREE, MEMBER, OVER, TRACEBACK, VALUE
+from tuner.metrics import CAUSE, FREE, MEMBER, OVER, TRACEBACK
 from tuner.objective import RayContext, Task, fetched
 from tuner.policy import cause_of
 from tuner.storage import Storage
@@ -38,7 +37,7 @@ class MemberContext(RayContext):
         self._folder: Path | None = None
         keeper = Keeper(storage, attempt["number"], attempt["checkpoint"])
         epoch, moved = attempt["epoch"], attempt["moved"]
-        super().__init__(task.metric, keeper, epoch, None, moved, self._pass_on, link.require)
+        super().__init__(task.metric, keeper, epoch, None, moved, self._pass_on)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -68,13 +67,9 @@ class MemberContext(RayContext):
         return [self._attempt["number"], self._attempt["count"]]
 
     def _pass_on(self, result: dict[str, Any]) -> None:
-        message, asks = {MEMBER: self._member, **result}, self._attempt["asks"]
-        if asks is None or result[EPOCH] in asks or not math.isfinite(result[VALUE]):
-            if self._link.ask(message):
-                self._leave()
-                raise SystemExit
-        else:
-            self._link.tell(message)
+        if self._link.ask({MEMBER: self._member, **result}):
+            self._leave()
+            raise SystemExit
 
     def _leave(self) -> None:
         self.close()

@@ -12,7 +12,7 @@ from tuner.answers import Answers
 from tuner.attempt import Attempt
 from tuner.conductor import Conductor
 from tuner.failures import failure_of
-from tuner.metrics import ASKED, CAUSE, CHECKPOINT, EPOCH, FREE, LANE, MEMBER, METRICS, OVER, TRACEBACK
+from tuner.metrics import ASKED, CAUSE, CHECKPOINT, EPOCH, FREE, MEMBER, METRICS, OVER, TRACEBACK
 from tuner.policy import Cause, Failure
 
 
@@ -54,21 +54,8 @@ class StackRelay:
             self._over(attempt, result)
             return bool(self._conductor.halted)
         ended = self._conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
-        if LANE in result:
-            self._answer(stack, result, [ended, self._following(stack) if ended else None])
-        else:
-            self._answer(stack, result, ended)
+        self._answer(stack, result, ended)
         return bool(self._conductor.halted)
-
-    def _following(self, lane: str) -> dict[str, Any] | None:
-        """What runs next where an attempt has ended; where there are stacks, a reservation of its own."""
-        alone = self._conductor.study.resources.stack == 1
-        attempt = self._conductor.next() if alone else None
-        if attempt is None:
-            return None
-        self._conductor.began(attempt)
-        self._attempts[lane] = [attempt]
-        return asdict(attempt)
 
     def _joining(self, stack: str, free: int) -> list[dict[str, Any]]:
         attempts = self._attempts[stack]

@@ -89,11 +89,6 @@ class Asha(Free):
         rung.stopped += 1
         return Decision(Action.STOP, f"stopped by asha at {self._unit} {epoch}")
 
-    def decides(self, number: int, epoch: int) -> bool:
-        if self._reduction < 2:  # rungs may share a report, and a trial then enters one of them later
-            return number != self._spared
-        return number != self._spared and any(epoch == math.ceil(rung.milestone) for rung in self._rungs)
-
     def findings(self) -> list[Mapping[str, Any]]:
         """One row a rung below the last report.
 

@@ -19,9 +19,6 @@ class Free:
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
         return GO
 
-    def decides(self, number: int, epoch: int) -> bool:
-        return type(self).report is not Free.report  # a rule that does not say when it judges: always
-
     def end(self, number: int, state: State) -> None:
         return None
 

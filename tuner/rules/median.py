@@ -68,6 +68,3 @@ class Median(Free):
         median = self._cost.shown(float(np.median(averages)))
         where = f"{self._unit} {epoch}: best {self._cost.shown(own.best)}, median of the others {median}"
         return Decision(Action.STOP, f"stopped by median at {where}")
-
-    def decides(self, number: int, epoch: int) -> bool:
-        return number != self._spared and epoch >= self._grace

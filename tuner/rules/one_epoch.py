@@ -43,9 +43,6 @@ class OneEpoch(Free):
         self._costs[number] = cost
         return HOLD
 
-    def decides(self, number: int, epoch: int) -> bool:
-        return epoch >= self._grace and number not in self._costs
-
     def end(self, number: int, state: State) -> None:
         if state is State.STOPPED:
             self._decided.add(number)

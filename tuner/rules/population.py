@@ -58,9 +58,6 @@ class Population(Free):
         self._milestones[number] = epoch
         return HOLD
 
-    def decides(self, number: int, epoch: int) -> bool:
-        return epoch >= self._grace and epoch % self._interval == 0
-
     def end(self, number: int, state: State) -> None:
         self._over.add(number)
 

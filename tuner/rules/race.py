@@ -82,9 +82,6 @@ class Race(Free):
         where = f"{self._unit} {epoch}: worse than trial {self._best} by {float(np.mean(own)):.4g} on average"
         return Decision(Action.STOP, f"stopped by race at {where}")
 
-    def decides(self, number: int, epoch: int) -> bool:
-        return number != self._spared and epoch >= self._grace
-
     def end(self, number: int, state: State) -> None:
         if state is not State.COMPLETE or not self._costs.get(number):
             return

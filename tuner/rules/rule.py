@@ -65,14 +65,6 @@ class Rule(Protocol):
         """
         ...
 
-    def decides(self, number: int, epoch: int) -> bool:
-        """Whether a later report of a trial may be answered by anything but GO; if in doubt, True.
-
-        Asked before an attempt begins, for each report that it may come to. After one that decides nothing
-        the trial computes on without waiting for the answer.
-        """
-        ...
-
     def end(self, number: int, state: State) -> None:
         """A trial is over, for whatever reason."""
         ...
