@@ -11,11 +11,11 @@ import pytest
 from filelock import FileLock
 
 import fsd_model
-from fsd_model.corpus import make_corpus
-from fsd_model.replay_corpus import make_replay_corpus
+from fsd_model.corpus.logical_access import make_corpus
+from fsd_model.corpus.replay.physical_access import make_replay_corpus
 
 BUILD = Path(__file__).parents[1] / "build"
-_SOURCES = ("corpus*.py", "attacks/*.py", "recordings/*/*.tsv", "recordings/*/*.ogg")
+_SOURCES = ("corpus/*.py", "corpus/attacks/*.py", "corpus/recordings/*/*.tsv", "corpus/recordings/*/*.ogg")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,7 +47,7 @@ def tiny_replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_replay() -> Path:
     """Folder that holds `PA/` with the 2,900 files of the default replay corpus."""
-    return _kept(BUILD / "test-replay", _maker_digest(*_SOURCES, "replay_*.py"), make_replay_corpus)
+    return _kept(BUILD / "test-replay", _maker_digest(*_SOURCES, "corpus/replay/*.py"), make_replay_corpus)
 
 
 def _kept(cache: Path, name: str, make: Callable[[Path], object]) -> Path:

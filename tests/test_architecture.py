@@ -13,6 +13,20 @@ FILES = sorted([*ROOT.glob("fsd_model/**/*.py"), *ROOT.glob("tuner/**/*.py")])
 ALL = sorted([*FILES, *ROOT.glob("tests/**/*.py")])
 MAX_FILE, MAX_FUNCTION = 250, 45
 
+# A package of fsd_model imports itself and packages of earlier rows, nothing else.
+LAYERS = (
+    ("errors", "settings", "labels"),
+    ("atomic_write", "progress"),
+    ("metrics", "data", "distributed", "corpus"),
+    ("scores", "features"),
+    ("augmentation", "networks"),
+    ("distillation", "detector"),
+    ("training", "evaluation", "deployment", "serving"),
+    ("stacked", "data_check"),
+    ("trial", "commands"),
+    ("cli",),
+)
+
 
 def imports(file: Path) -> set[str]:
     """The top-level packages that a file imports, anywhere in it."""
@@ -77,6 +91,25 @@ def test_files_and_functions_are_small(file: Path) -> None:
     assert lines <= limit, f"{file} has {lines} lines"
     long = [f"{name} has {length} lines" for name, length in functions(file) if length > MAX_FUNCTION]
     assert file not in FILES or long == []
+
+
+def packages_of(file: Path) -> set[str]:
+    """The packages of fsd_model that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fsd_model"):
+            parts = (node.module or "").split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("fsd_model/**/*.py")), ids=lambda file: file.stem)
+def test_packages_import_only_what_lies_below_them(file: Path) -> None:
+    own = file.relative_to(ROOT / "fsd_model").parts[0].removesuffix(".py")
+    row_of = {name: row for row, names in enumerate(LAYERS) for name in names}
+    if own != "__init__":
+        above = {name for name in packages_of(file) - {own} if row_of[name] >= row_of[own]}
+        assert not above, f"{own} must not import {above}"
 
 
 def _name(node: ast.expr) -> str:

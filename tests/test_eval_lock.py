@@ -1,19 +1,33 @@
-"""Nothing that a search or a training imports can reach the evaluation split."""
+"""Nothing that a search or a training imports can reach the evaluation split.
+
+Two checks. One follows the imports in the source, those inside functions too, and with a module the
+`__init__` of every package above it, which importing the module runs. The other imports the trial in a fresh
+process and asks what was loaded.
+"""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fsd_model"
-LOCKED = {"fsd_model.evaluation_data", "fsd_model.evaluation"}
+LOCKED = {"fsd_model.evaluation.eval_split", "fsd_model.evaluation.final_evaluation"}
+PROBE = "import sys, fsd_model.trial; print(*(name for name in sys.modules if name.startswith('fsd_model')))"
 
 
-def imports_of(module: str) -> set[str]:
-    path = PACKAGE / (module.removeprefix("fsd_model.").replace(".", "/") + ".py")
-    return imports_in(path) if path.is_file() else set()
+def file_of(module: str) -> Path | None:
+    path = PACKAGE.parent / module.replace(".", "/")
+    found = [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+    return found[0] if found else None
+
+
+def with_parents(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
 
 def imports_in(path: Path) -> set[str]:
@@ -28,22 +42,46 @@ def imports_in(path: Path) -> set[str]:
 
 def reachable(module: str) -> set[str]:
     seen: set[str] = set()
-    todo = {module}
+    todo = with_parents(module)
     while todo:
         current = todo.pop()
-        seen.add(current)
-        todo |= imports_of(current) - seen
+        file = file_of(current)
+        if file is not None:
+            seen.add(current)
+            todo |= {each for name in imports_in(file) for each in with_parents(name)} - seen
     return seen
 
 
 def test_the_trial_reaches_training_but_not_evaluation():
     modules = reachable("fsd_model.trial")
-    assert {"fsd_model.trainer", "fsd_model.dataset", "fsd_model.export"} <= modules
+    assert {
+        "fsd_model.training.trainer",
+        "fsd_model.data.training_splits",
+        "fsd_model.training.export",
+    } <= modules
     assert not modules & LOCKED
 
 
+def test_importing_the_trial_loads_nothing_of_the_evaluation():
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    loaded = set(run.stdout.split())
+    assert "fsd_model.training.trainer" in loaded
+    assert not {name for name in loaded if name.startswith("fsd_model.evaluation")}
+
+
 def test_the_lock_would_notice():
-    assert reachable("fsd_model.evaluation") >= LOCKED
+    assert reachable("fsd_model.evaluation.final_evaluation") >= LOCKED
+
+
+def test_the_lock_follows_the_init_of_a_package(tmp_path, monkeypatch):
+    (tmp_path / "fsd_model" / "deep").mkdir(parents=True)
+    (tmp_path / "fsd_model" / "__init__.py").write_text("from fsd_model.locked import secret\n")
+    for name in ("locked.py", "deep/__init__.py", "deep/leaf.py"):
+        (tmp_path / "fsd_model" / name).write_text("")
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "fsd_model")
+    assert "fsd_model.locked" in reachable("fsd_model.deep.leaf")
 
 
 EVALUATION_FILES = (
@@ -59,15 +97,15 @@ EVALUATION_FILES = (
 @pytest.mark.parametrize("name", EVALUATION_FILES)
 def test_no_other_module_names_the_evaluation_protocol(name):
     naming = [p.name for p in PACKAGE.rglob("*.py") if name in p.read_text()]
-    assert naming == ["evaluation_data.py"]
+    assert naming == ["eval_split.py"]
 
 
 def test_comparing_scores_opens_no_split():
-    modules = reachable("fsd_model.compare_files")
-    assert {"fsd_model.trials", "fsd_model.bootstrap"} <= modules
+    modules = reachable("fsd_model.evaluation.comparison")
+    assert {"fsd_model.scores.utterance_table", "fsd_model.metrics.bootstrap"} <= modules
     assert not modules & LOCKED
 
 
 def test_only_evaluation_and_the_check_of_data_open_it():
-    importing = {p.stem for p in PACKAGE.rglob("*.py") if "fsd_model.evaluation_data" in imports_in(p)}
-    assert importing == {"evaluation", "data_check"}
+    importing = {p.stem for p in PACKAGE.rglob("*.py") if "fsd_model.evaluation.eval_split" in imports_in(p)}
+    assert importing == {"final_evaluation", "check"}

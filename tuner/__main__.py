@@ -1,5 +1,5 @@
 """`python -m tuner`: the same as the command `fsd-tuner`."""
 
-from tuner.cli import main
+from tuner.commands.app import main
 
 main()

@@ -98,3 +98,6 @@ class StackContext(Context, Protocol):
 TrialFunction = Callable[[Params, Context], None]
 More = Callable[[], Sequence[tuple[Params, StackContext]]]
 RunStack = Callable[[Sequence[Params], Sequence[StackContext], More], None]
+
+
+Relieve = Callable[[dict[str, Any], str], dict[str, Any] | None]

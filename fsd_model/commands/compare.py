@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.compare import Difference
+    from fsd_model.evaluation.comparison import Difference
 
 
 def compare(
@@ -28,7 +28,7 @@ def compare(
 
     Both are judged on the same resampled speakers or, where none are known, utterances.
     """
-    from fsd_model.compare_files import compare_files
+    from fsd_model.evaluation.comparison import compare_files
 
     result = compare_files(a, b, asv, resamples, seed)
     if as_json:
@@ -45,7 +45,7 @@ def _show(differences: list[Difference]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fsd_model.figures import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, shown
 
     table = Table("")
     for column in ("A", "B", "B - A", "95 % interval", "p"):
@@ -69,7 +69,7 @@ def _show(differences: list[Difference]) -> None:
 
 def sentence(row: Difference) -> str:
     """What a difference says, in words."""
-    from fsd_model.figures import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, shown
 
     title = TITLES[row.figure].removesuffix(" %")
     if not row.shown:

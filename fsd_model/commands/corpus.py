@@ -22,10 +22,10 @@ def make(
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes every core.")] = 0,
 ) -> None:
     """Make the demo corpus: real recordings of people, spoofed by different methods. Skips what is done."""
-    from fsd_model.corpus import make_corpus
+    from fsd_model.corpus.logical_access import make_corpus
+    from fsd_model.corpus.replay.physical_access import make_replay_corpus
     from fsd_model.errors import InputError
     from fsd_model.progress import progress_bar
-    from fsd_model.replay_corpus import make_replay_corpus
 
     if track not in ("LA", "PA"):
         raise InputError(f"--track: must be LA or PA, got `{track}`")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.backbone import NetworkConfig
-    from fsd_model.cut_table import CutRow
-    from fsd_model.networks import NetworkFactory
+    from fsd_model.networks.attention_resnet import NetworkConfig
+    from fsd_model.networks.build import NetworkFactory
+    from fsd_model.networks.cut_table import CutRow
 
 
 def cuts(
@@ -23,8 +23,8 @@ def cuts(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """The legal cuts of a network: number, module, shape, and the share of parameters and cost before it."""
-    from fsd_model.cut_table import cut_table
-    from fsd_model.features import FeatureConfig
+    from fsd_model.features.front_end import FeatureConfig
+    from fsd_model.networks.cut_table import cut_table
 
     front_end = FeatureConfig.model_validate({"kind": feature})
     rows = cut_table(_network(network, dict(_option(text) for text in option)), front_end)
@@ -35,9 +35,9 @@ def cuts(
 
 
 def _network(name: str, options: dict[str, Any]) -> NetworkConfig | NetworkFactory:
-    from fsd_model.backbone import NetworkConfig
     from fsd_model.errors import InputError
-    from fsd_model.networks import NetworkFactory
+    from fsd_model.networks.attention_resnet import NetworkConfig
+    from fsd_model.networks.build import NetworkFactory
 
     if ":" in name:
         return NetworkFactory(factory=name, options=options)

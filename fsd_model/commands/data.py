@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.data_check import Report
-    from fsd_model.dataset import DataConfig
+    from fsd_model.data.training_splits import DataConfig
+    from fsd_model.data_check.check import Report
 
 app = typer.Typer(no_args_is_help=True, help="Corpora: what is in them, and what is wrong with them.")
 
@@ -41,7 +41,7 @@ def check(
 
     Exit code 1 where there is an error, 2 where there is no corpus.
     """
-    from fsd_model.data_check import check_data, splits_to_check
+    from fsd_model.data_check.check import check_data, splits_to_check
     from fsd_model.progress import progress_bar
 
     values = {"root": root, "format": layout, "track": track, "subset": subset, "skip_bad": skip_bad}
@@ -62,7 +62,7 @@ def data_config(values: dict[str, Any]) -> DataConfig:
     """
     from pydantic import ValidationError
 
-    from fsd_model.dataset import DataConfig
+    from fsd_model.data.training_splits import DataConfig
     from fsd_model.errors import InputError
 
     try:
@@ -85,8 +85,8 @@ def _known(split: str) -> Any:
 def _show(report: Report, json_to: Path | None, all_names: bool) -> None:
     from rich.console import Console
 
-    from fsd_model.atomic import write_text
-    from fsd_model.data_check_text import print_report
+    from fsd_model.atomic_write import write_text
+    from fsd_model.data_check.text import print_report
 
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n"
     if json_to == Path("-"):

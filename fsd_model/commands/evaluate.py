@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.dataset import DataConfig
-    from fsd_model.evaluation_result import Evaluation
+    from fsd_model.data.training_splits import DataConfig
+    from fsd_model.evaluation.results import Evaluation
 
 
 def evaluate(
@@ -35,10 +35,10 @@ def evaluate(
 
     A split that this detector has scored before is not scored again: the earlier numbers are shown.
     """
-    from fsd_model.detector import Detector
+    from fsd_model.detector.detector import Detector
     from fsd_model.errors import InputError
-    from fsd_model.evaluation import earlier_evaluation
-    from fsd_model.evaluation import evaluate as run
+    from fsd_model.evaluation.final_evaluation import earlier_evaluation
+    from fsd_model.evaluation.final_evaluation import evaluate as run
     from fsd_model.progress import progress_bar
 
     if split not in ("dev", "eval"):
@@ -89,7 +89,7 @@ def _show(result: Evaluation, folder: Path) -> None:
 
 
 def _show_openings(detector: Path) -> None:
-    from fsd_model.openings import FILE, place_of, read_openings
+    from fsd_model.evaluation.access_log import FILE, place_of, read_openings
 
     place = place_of(detector)
     openings = read_openings(place)
@@ -101,7 +101,7 @@ def _show_figures(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fsd_model.figures import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, shown
 
     table = Table("all utterances")
     table.add_column("value", justify="right")

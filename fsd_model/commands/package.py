@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.dataset import DataConfig
+    from fsd_model.data.training_splits import DataConfig
 
 
 def package(
@@ -31,9 +31,9 @@ def package(
 
     Without a choice: --onnx and --torch-export.
     """
-    from fsd_model.detector import Detector
+    from fsd_model.deployment.packaging import package as run
+    from fsd_model.detector.detector import Detector
     from fsd_model.errors import InputError
-    from fsd_model.package import package as run
 
     loaded, folder = Detector.load(detector, allow_code), out or detector
     if int8 or not (onnx or torch_export or torchscript):
@@ -62,7 +62,7 @@ def _show(found: dict[str, Any], folder: Path) -> None:
 
 
 def _int8(folder: Path, corpus: DataConfig) -> None:
-    from fsd_model.int8 import INT8_FILE, add_int8
+    from fsd_model.deployment.int8 import INT8_FILE, add_int8
     from fsd_model.progress import progress_bar
 
     with progress_bar("int8 on dev") as progress:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from fsd_model.detector import Detector
-    from fsd_model.operating_point import Verdict
+    from fsd_model.detector.detector import Detector
+    from fsd_model.detector.operating_point import Verdict
 
 _COLUMNS = ("file", "score", "llr", "spoof_probability", "decision")
 
@@ -42,7 +42,7 @@ def score(
 
     Higher score and ratio = more bona fide. The probability is at the stated prior.
     """
-    from fsd_model.detector import Detector
+    from fsd_model.detector.detector import Detector
     from fsd_model.errors import InputError
 
     loaded = Detector.load(detector, allow_code)
@@ -64,8 +64,8 @@ def score(
 def _scored(
     detector: Detector, files: list[str], jobs: int, batch: int, skip_bad: bool
 ) -> Iterator[tuple[Path, float]]:
+    from fsd_model.detector.batch_scoring import audio_files, score_files
     from fsd_model.errors import InputError
-    from fsd_model.score_files import audio_files, score_files
 
     for path, value in score_files(
         detector, audio_files(files, sys.stdin), jobs or os.cpu_count() or 1, batch

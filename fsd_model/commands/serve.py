@@ -28,7 +28,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve a page that scores a dropped file, and `POST /score`; Ctrl-C ends it."""
-    from fsd_model.detector import Detector
+    from fsd_model.detector.detector import Detector
     from fsd_model.serving.limits import Limits
     from fsd_model.serving.server import serve as run_server
 

@@ -20,8 +20,8 @@ def windows(
     ] = False,
 ) -> None:
     """Score a recording by windows, a line each: start, end, score, LLR, decision; then mean and worst."""
-    from fsd_model.detector import Detector
-    from fsd_model.windows import score_file_windows
+    from fsd_model.detector.detector import Detector
+    from fsd_model.detector.windows import score_file_windows
 
     loaded = Detector.load(detector, allow_code)
     found = score_file_windows(loaded, file, window, hop)

@@ -9,14 +9,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from fsd_model.audio import Waveform
-from fsd_model.audio_stream import AudioStream, open_audio
-from fsd_model.detector import Detector
+from fsd_model.data.audio import Waveform
+from fsd_model.data.audio_stream import AudioStream, open_audio
+from fsd_model.detector.detector import Detector
+from fsd_model.detector.windows import WindowScores, plan_windows, score_blocks
 from fsd_model.errors import InputError
 from fsd_model.serving.limits import Limits
 from fsd_model.serving.refusal import RefusalError
-from fsd_model.spectrogram import RANGE_DB, Spectrogram
-from fsd_model.windows import WindowScores, plan_windows, score_blocks
+from fsd_model.serving.spectrogram import RANGE_DB, Spectrogram
 
 _NAME = "upload"  # what a client calls its file is its own affair
 POLARITY = "higher = more bona fide; a score from the threshold on is called bona fide, any other spoof"

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from fsd_model.detector import Detector
+from fsd_model.detector.detector import Detector
 from fsd_model.serving.answer import answer
 from fsd_model.serving.gate import Gate
 from fsd_model.serving.limits import Limits
@@ -70,7 +70,7 @@ def build_app(detector: Detector, limits: Limits, pool: Executor) -> FastAPI:
 
 
 def _file(name: str, kind: str) -> Callable[[], Any]:
-    content = (files("fsd_model") / "pages" / name).read_bytes()
+    content = (files("fsd_model.serving") / "pages" / name).read_bytes()
 
     async def page() -> Response:
         return Response(content, media_type=kind)

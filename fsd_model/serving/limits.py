@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 
-from fsd_model.audio_stream import AudioStream
+from fsd_model.data.audio_stream import AudioStream
 from fsd_model.serving.refusal import RefusalError
 
 SHORTEST_S = 0.1

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 import uvicorn
 
-from fsd_model.detector import Detector
+from fsd_model.detector.detector import Detector
 from fsd_model.errors import InputError
 from fsd_model.serving.app import build_app
 from fsd_model.serving.guard import Guard

@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.console import Console
 
-from tuner.cluster import _ALWAYS, _LOCAL
-from tuner.definition import Study
-from tuner.event import Kind
-from tuner.journal import read_events
-from tuner.study import search
+from tuner.cluster.connection import _ALWAYS, _LOCAL
+from tuner.journal.event import Kind
+from tuner.journal.journal import read_events
+from tuner.search.search import search
+from tuner.study.study import Study
 
 PACE_S = 2.0
 

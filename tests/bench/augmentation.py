@@ -17,15 +17,14 @@ import numpy as np
 import soundfile
 import torch
 
-from fsd_model.augment.codec import through_codec
-from fsd_model.augment.config import CODECS, AugmentConfig, NoiseConfig, RawBoostConfig, SpecConfig
-from fsd_model.augment.masks import spec_augment
-from fsd_model.augment.noise import add_noise
-from fsd_model.augment.noise_files import open_noise
-from fsd_model.augment.pipeline import Augmentation
-from fsd_model.augment.rawboost import rawboost
-from fsd_model.augment.recordings import Recordings
-from fsd_model.features import FeatureConfig, extract
+from fsd_model.augmentation.codec import through_codec
+from fsd_model.augmentation.config import CODECS, AugmentConfig, NoiseConfig, RawBoostConfig, SpecConfig
+from fsd_model.augmentation.noise import add_noise, open_noise
+from fsd_model.augmentation.pipeline import Augmentation
+from fsd_model.augmentation.rawboost import rawboost
+from fsd_model.augmentation.spec_augment import spec_augment
+from fsd_model.augmentation.stored_recordings import Recordings
+from fsd_model.features.front_end import FeatureConfig, extract
 
 WAVE = 0.1 * np.random.default_rng(0).standard_normal(56_000)
 ALWAYS = {"probability": 1.0}

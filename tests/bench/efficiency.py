@@ -23,7 +23,7 @@ import numpy as np
 from tests.bench.side_by_side import Row, table
 from tests.bench.simulated import Simulated
 from tests.bench.tabular import FULL, REGIMES, SETS, Curves, Table, load
-from tuner.definition import Study
+from tuner.study.study import Study
 
 TRIALS, SEEDS, PROCESSES = 100, 8, 2
 BUDGET = TRIALS * FULL
@@ -108,7 +108,7 @@ def _ours(settings: dict[str, Any], table: Table, curves: Curves, seed: int) -> 
 def _alone(table: Table, curves: Curves, seed: int) -> Complete:
     import optuna
 
-    from tuner.sampler_kinds import distribution
+    from tuner.searchers.optuna_samplers import distribution
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     knobs = _study(table, METHODS[DEFAULT], seed).space

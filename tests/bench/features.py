@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 import torch
 
-from fsd_model.audio import read_audio
-from fsd_model.features import FeatureConfig, extract
+from fsd_model.data.audio import read_audio
+from fsd_model.features.front_end import FeatureConfig, extract
 from tests.bench.recipes import apart, corpus, librosa_recipe, torch_recipe
 from tests.bench.side_by_side import Row, in_turns
 

@@ -12,12 +12,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from fsd_model.config import TrainConfig
-from fsd_model.dataset import DataConfig
-from fsd_model.detector import Detector
-from fsd_model.evaluation import evaluate
-from fsd_model.export import export_detector
-from fsd_model.trainer import Trainer
+from fsd_model.data.training_splits import DataConfig
+from fsd_model.detector.detector import Detector
+from fsd_model.evaluation.final_evaluation import evaluate
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.export import export_detector
+from fsd_model.training.trainer import Trainer
 
 KINDS = ("f0_subband", "lfcc", "log_power_spectrum")
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fsd_model.stack_epoch import StackedEpoch
-from fsd_model.trainer import Trainer
-from fsd_model.training_data import TrainingData
+from fsd_model.stacked.epoch import StackedEpoch
+from fsd_model.training.data import TrainingData
+from fsd_model.training.trainer import Trainer
 from tests.bench.side_by_side import Row, in_turns, table
 from tests.bench.step import CUTS, PRECISIONS, Step, data, eager_step
-from tests.fsd_model.synthetic import config
+from tests.fsd_model.support.synthetic import config
 
 BATCH, TRIALS, REPEATS, STEPS = 64, 8, 9, 20
 COMPARED = 6  # updates whose losses are held against the CPU's: three of a graph's run eagerly

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuner.definition import Study
+from tuner.study.study import Study
 from tuner.trial import Context
 
 REPORTS, SLOTS = 9, 4
@@ -65,11 +65,11 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     from rich.console import Console
 
     from tests.bench.simulated import Simulated
-    from tuner.journal import Journal, read_events
-    from tuner.progress import Progress
-    from tuner.record import State
+    from tuner.journal.journal import Journal, read_events
+    from tuner.journal.record import State
     from tuner.report.make import write_report
-    from tuner.standings import Standings
+    from tuner.search.progress import Progress
+    from tuner.tracking.best_reports import Standings
 
     study = study_of(trials, sampler, REPORTS)
     path = folder / "journal.jsonl"
@@ -105,7 +105,7 @@ def whole(trials: int, sampler: str, folder: Path) -> dict[str, float]:
     """One search as `search_local` runs it, MLflow included."""
     from rich.console import Console
 
-    from tuner.study import search_local
+    from tuner.search.search import search_local
 
     out, clock = folder / "out", time.monotonic()
     began = time.process_time()
@@ -122,8 +122,8 @@ def ray(trials: int, sampler: str, folder: Path) -> dict[str, float]:
     """One search on Ray with two slots; Ray's start is not counted."""
     from rich.console import Console
 
-    from tuner.cluster import cluster
-    from tuner.study import search
+    from tuner.cluster.connection import cluster
+    from tuner.search.search import search
 
     with cluster():
         began, clock = time.process_time(), time.monotonic()
@@ -143,7 +143,7 @@ def actors(slots: int, sampler: str, folder: Path) -> dict[str, float]:
 def fleet(slots: int, sampler: str, folder: Path) -> dict[str, float]:
     """What a report and a new trial cost with so many at once, once three times as many have begun."""
     from tests.bench.simulated import Simulated
-    from tuner.journal import Journal
+    from tuner.journal.journal import Journal
 
     study = study_of(3 * slots, sampler, 27)
     search = Simulated(study, loss, [Journal(folder / "journal.jsonl")], slots)

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from fsd_model.dataset import Utterance
-from fsd_model.feature_store import open_features
-from fsd_model.features import FeatureConfig
-from fsd_model.training_data import FeatureSet, shuffled_batches
+from fsd_model.data.utterance import Utterance
+from fsd_model.features.feature_set import FeatureSet
+from fsd_model.features.front_end import FeatureConfig
+from fsd_model.features.store import open_features
+from fsd_model.training.data import shuffled_batches
 from tests.bench.recipes import apart, corpus, librosa_recipe, torch_recipe
 from tests.bench.side_by_side import Row, in_turns
 

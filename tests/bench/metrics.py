@@ -12,9 +12,9 @@ import os
 import numpy as np
 
 from fsd_model import metrics
-from fsd_model.equal_error import equal_error_of
-from fsd_model.ranking import Floats, rank_classes
-from fsd_model.tandem import AsvErrorRates, min_tdcf_of
+from fsd_model.metrics.eer import equal_error_of
+from fsd_model.metrics.sorted_scores import Floats, rank_classes
+from fsd_model.metrics.t_dcf import AsvErrorRates, min_tdcf_of
 from tests.bench.side_by_side import Row, in_turns
 
 BONAFIDE, SPOOF = 7_355, 63_882

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.side_by_side import Row, in_turns
-from tuner.courier import Courier
-from tuner.definition import Study
-from tuner.event import FORMAT, Event, Kind
-from tuner.standings import Standings
-from tuner.tracking_client import make_store, open_client
-from tuner.tracking_results import Results
-from tuner.tracking_runs import Runs
-from tuner.trial_files import TrialFiles
+from tuner.journal.event import FORMAT, Event, Kind
+from tuner.study.study import Study
+from tuner.tracking.artifacts import Results
+from tuner.tracking.best_reports import Standings
+from tuner.tracking.client import make_store, open_client
+from tuner.tracking.delivery import Courier
+from tuner.tracking.runs import Runs
+from tuner.tracking.trial_artifacts import TrialFiles
 
 EPOCHS, REPEATS, GOAL = 20, 7, 8.0
 NAMES = ("loss", "accuracy", "eer")

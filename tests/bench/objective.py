@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from scipy import stats
 
-from fsd_model.config import TrainConfig
-from fsd_model.dataset import DataConfig
-from fsd_model.detector import empty_network
-from fsd_model.evaluation_data import read_eval
-from fsd_model.feature_store import open_features
-from fsd_model.metrics import equal_error_rate
-from fsd_model.trainer import Trainer
-from fsd_model.training_data import open_training_data
-from fsd_model.unseen import MEAN, WORST, Folds, run_folds
+from fsd_model.data.training_splits import DataConfig
+from fsd_model.detector.detector import empty_network
+from fsd_model.evaluation.eval_split import read_eval
+from fsd_model.features.store import open_features
+from fsd_model.metrics.eer import equal_error_rate
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.data import open_training_data
+from fsd_model.training.trainer import Trainer
+from fsd_model.trial.leave_attack_out import MEAN, WORST, Folds, run_folds
 
 Row = dict[str, float]
 

@@ -52,9 +52,9 @@ def search_ours(trials: int, epochs: int, folder: Path) -> dict[str, float]:
     """Seconds of a search as `fsd-tuner search` runs it."""
     from rich.console import Console
 
-    from tuner.cluster import cluster
-    from tuner.definition import Study
-    from tuner.study import search
+    from tuner.cluster.connection import cluster
+    from tuner.search.search import search
+    from tuner.study.study import Study
 
     content = {
         "name": "overhead", "trial": "tests.bench.overhead:run", "epochs": epochs, "trials": trials,

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fsd_model.distill import DistillConfig
-from fsd_model.exits import ExitOutput
-from fsd_model.feature_losses import MAP_LOSSES, PROJECTED_LOSSES
-from fsd_model.losses import a_softmax, margin_lambda
-from fsd_model.schedules import exit_weights
-from fsd_model.soft_losses import SOFT_LOSSES
-from fsd_model.split import SplitNetwork
+from fsd_model.distillation.feature_losses import MAP_LOSSES, PROJECTED_LOSSES
+from fsd_model.distillation.hard_loss import a_softmax, margin_lambda
+from fsd_model.distillation.schedules import exit_weights
+from fsd_model.distillation.soft_losses import SOFT_LOSSES
+from fsd_model.distillation.total_loss import DistillConfig
+from fsd_model.networks.exits import ExitOutput
+from fsd_model.networks.multi_exit import SplitNetwork
 
 
 def exit_by_exit(network: SplitNetwork, features_BFT: Tensor) -> list[ExitOutput]:

@@ -13,9 +13,10 @@ import scipy.signal
 import soundfile
 import torch
 
-from fsd_model.corpus import make_corpus
-from fsd_model.dataset import DataConfig, Utterance, read_split
-from fsd_model.features import FRAMES, LOG_FLOOR, MAX_SAMPLES, tile
+from fsd_model.corpus.logical_access import make_corpus
+from fsd_model.data.training_splits import DataConfig, read_split
+from fsd_model.data.utterance import Utterance
+from fsd_model.features.front_end import FRAMES, LOG_FLOOR, MAX_SAMPLES, tile
 
 DEMO = Path(__file__).parents[2] / "build" / "demo" / "corpus"
 _WINDOW = torch.blackman_window(1728, periodic=False)

@@ -2,7 +2,7 @@
 
     python -m tests.bench.rules --seeds 40 > tests/bench/results/rules.md
 
-Curves are those of `tests.tuner.rules.curves`; four trials run at a time, all reports take equally long.
+Curves are those of `tests.tuner.support.curves`; four trials run at a time, all reports take equally long.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.tuner.rules.curves import FAMILIES, FULL, SUPPLY, trained, winner_of
+from tests.tuner.support.curves import FAMILIES, FULL, SUPPLY, trained, winner_of
 
 Row = tuple[list[float], float, float]  # qualities by seed, trials begun, reports spent
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.attempt import Attempt
-from tuner.conductor import Conductor
-from tuner.definition import Study
-from tuner.policy import Policy
-from tuner.record import Listener, Record
-from tuner.rules.build import build_rule
-from tuner.sampler import Sampler
-from tuner.space import Point
-from tuner.storage import Storage
+from tuner.controller.attempt import Attempt
+from tuner.controller.controller import Conductor
+from tuner.controller.retry import Policy
+from tuner.journal.record import Listener, Record
+from tuner.schedulers.factory import build_rule
+from tuner.searchers.optuna_searcher import Sampler
+from tuner.space.space import Point
+from tuner.storage.storage import Storage
+from tuner.study.study import Study
 
 Curve = Callable[[Point, int], float]  # point, report -> value of the study's metric
 

@@ -18,17 +18,18 @@ import numpy as np
 import torch
 from torch.func import functional_call, stack_module_state
 
-from fsd_model.config import TrainConfig
-from fsd_model.dataset import Utterance
-from fsd_model.distill import distill_loss, scalars_at
-from fsd_model.exits import ExitOutput
-from fsd_model.split import SplitNetwork
-from fsd_model.stack import StackedNetwork
-from fsd_model.stack_epoch import Rows, StackedEpoch
-from fsd_model.stack_loss import stacked_loss
-from fsd_model.stack_loss import together as scalars_together
-from fsd_model.trainer import Trainer
-from fsd_model.training_data import FeatureSet, TrainingData, shuffled_batches
+from fsd_model.data.utterance import Utterance
+from fsd_model.distillation.total_loss import distill_loss, scalars_at
+from fsd_model.features.feature_set import FeatureSet
+from fsd_model.networks.exits import ExitOutput
+from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.stacked.epoch import Rows, StackedEpoch
+from fsd_model.stacked.loss import stacked_loss
+from fsd_model.stacked.loss import together as scalars_together
+from fsd_model.stacked.network import StackedNetwork
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.data import TrainingData, shuffled_batches
+from fsd_model.training.trainer import Trainer
 from tests.bench.side_by_side import Row, in_turns
 
 REPEATS = 5

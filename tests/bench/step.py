@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from fsd_model.backbone import build_backbone
-from fsd_model.distill import DistillConfig
-from fsd_model.split import SplitNetwork
-from fsd_model.trainer import Trainer
-from fsd_model.training_data import FeatureSet, TrainingData
+from fsd_model.distillation.total_loss import DistillConfig
+from fsd_model.features.feature_set import FeatureSet
+from fsd_model.networks.attention_resnet import build_backbone
+from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.training.data import TrainingData
+from fsd_model.training.trainer import Trainer
 from tests.bench.launches import launches
 from tests.bench.per_exit import exit_by_exit, plain_loss
 from tests.bench.side_by_side import Row, in_turns
-from tests.fsd_model.synthetic import config, feature_set
+from tests.fsd_model.support.synthetic import config, feature_set
 
 BATCH, UPDATES, REPEATS = 32, 8, 9
 CUTS = (2, 4, 6)

@@ -22,15 +22,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from fsd_model.backbone import build_backbone
-from fsd_model.config import TrainConfig
-from fsd_model.corpus import make_corpus
-from fsd_model.dataset import Utterance, read_split
-from fsd_model.exits import bonafide_score
-from fsd_model.metrics import equal_error_rate
-from fsd_model.optim import learning_rate, set_learning_rate
-from fsd_model.split import SplitNetwork
-from fsd_model.trainer import Trainer
+from fsd_model.corpus.logical_access import make_corpus
+from fsd_model.data.training_splits import read_split
+from fsd_model.data.utterance import Utterance
+from fsd_model.metrics.eer import equal_error_rate
+from fsd_model.networks.attention_resnet import build_backbone
+from fsd_model.networks.exits import bonafide_score
+from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.optim import learning_rate, set_learning_rate
+from fsd_model.training.trainer import Trainer
 from tests.bench.per_exit import exit_by_exit, plain_loss
 from tests.bench.side_by_side import Row, in_turns
 

@@ -15,8 +15,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.cluster.hosts import ROOT, Hosts, missing, two_hosts
-from tuner.document import dump, parse
-from tuner.tracking import store_uri
+from tuner.study.yaml_file import dump, parse
+from tuner.tracking.address import store_uri
 
 pytestmark = pytest.mark.cluster
 TRIALS, EPOCHS = 4, 3

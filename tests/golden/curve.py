@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fsd_model.trainer import Trainer
-from tests.fsd_model.synthetic import config, training_data
+from fsd_model.training.trainer import Trainer
+from tests.fsd_model.support.synthetic import config, training_data
 
 FILE = Path(__file__).with_name("curve.json")
 KEYS = ("train/loss", "train/hard", "train/soft", "train/feature", "dev/loss")

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.tuner.postgresql import Postgresql, missing
-from tests.tuner.postgresql import postgresql as running
-from tests.tuner.s3 import KEYS, Server
-from tuner.definition import Study
-from tuner.study import Outcome, search
+from tests.tuner.support.postgresql import Postgresql, missing
+from tests.tuner.support.postgresql import postgresql as running
+from tests.tuner.support.s3 import KEYS, Server
+from tuner.search.search import Outcome, search
+from tuner.study.study import Study
 
 os.environ.pop("RAY_ADDRESS", None)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -38,7 +38,7 @@ def toy_study(**changes: Any) -> Study:
     """A study over the toy trial function with some keys changed."""
     content = {
         "name": "toy",
-        "trial": "tests.tuner.toy:run",
+        "trial": "tests.tuner.support.toy:run",
         "epochs": 4,
         "search": SPACE,
         "metric": {"name": "dev/loss", "mode": "min"},
@@ -77,7 +77,7 @@ def bucket(s3: Server) -> str:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """An S3 client without its own attempts and their pauses."""
-    monkeypatch.setattr("tuner.storage_s3._ATTEMPTS", 1)
+    monkeypatch.setattr("tuner.storage.s3._ATTEMPTS", 1)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,7 @@ def postgresql() -> Iterator[Postgresql]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    from tuner.cluster import cluster
+    from tuner.cluster.connection import cluster
 
     with cluster():
         yield

@@ -8,28 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner import finalists
-from tuner.atomic import write_text
 from tuner.errors import StudyError
-from tuner.journal import NAME
-from tuner.report import (
-    advice,
-    companion,
-    controls,
-    cost,
-    cut_places,
-    failures,
-    finals,
-    front,
-    headline,
-    matters,
-    progress,
-    rungs,
-    scope,
-)
+from tuner.files import write_text
+from tuner.finalists import finalists
+from tuner.journal.journal import NAME
+from tuner.report.elements import Section, plain
 from tuner.report.page import Drawn, drawn, page
-from tuner.report.parts import Section, plain
-from tuner.report.searched import Searched, read_search
+from tuner.report.search_data import Searched, read_search
+from tuner.report.sections import ablation as controls
+from tuner.report.sections import advice, cost, failures, progress, rungs
+from tuner.report.sections import cuts as cut_places
+from tuner.report.sections import finalists as finals
+from tuner.report.sections import importance as matters
+from tuner.report.sections import pareto as front
+from tuner.report.sections import result as headline
+from tuner.report.sections import space as scope
+from tuner.report.sections import trial_sections as companion
 
 NAMES = ("report.html", "report.json")
 FORMAT = 1

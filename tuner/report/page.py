@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from tuner.report.parts import Figure, Section, Table
+from tuner.report.elements import Figure, Section, Table
 from tuner.report.svg import render
 
 _CODE = re.compile(r"`([^`]+)`")

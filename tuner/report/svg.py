@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogFormatter
 
-from tuner.report.parts import Figure
+from tuner.report.elements import Figure
 
 WIDTH, NARROW = 8.6, 4.2  # inches at 100 to the inch: the page's text column, half of it
 COLOURS = {"ink": "#010203", "line": "#040506", "paper": "#070809"} | {

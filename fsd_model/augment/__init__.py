@@ -1,1 +1,0 @@
-"""Augmentation of training utterances: pure functions of a recording or its features and a generator."""

@@ -1,0 +1,1 @@
+"""The replay half of the demo corpus."""

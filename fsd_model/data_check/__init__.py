@@ -1,0 +1,1 @@
+"""`fsd-tuner data check`: what is wrong with a corpus."""

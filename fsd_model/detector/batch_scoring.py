@@ -1,0 +1,77 @@
+"""Scores of files, folders and streams of paths, in batches and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsd_model.data.audio import read_audio
+from fsd_model.detector.detector import Detector
+from fsd_model.errors import InputError
+
+BATCH = 32
+STREAM = "-"
+SUFFIXES = (".flac", ".wav", ".ogg")
+
+
+def audio_files(given: Iterable[str], stream: Iterable[str]) -> Iterator[Path]:
+    """The files that arguments name, one by one.
+
+    Args:
+        given: files; folders, whose FLAC, WAV and OGG files are taken at any depth, sorted by path; `-` for
+            the lines of `stream`, each a file or a folder, empty lines left out.
+        stream: as standard input; read as far as is asked for.
+
+    Raises:
+        InputError: a folder without audio.
+    """
+    for name in given:
+        if name == STREAM:
+            yield from audio_files((line.rstrip("\r\n") for line in stream if line.strip()), ())
+        elif Path(name).is_dir():
+            yield from _in_folder(Path(name))
+        else:
+            yield Path(name)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise InputError(f"{folder}: must hold FLAC, WAV or OGG files, found none; check the folder")
+    return found
+
+
+def score_files(
+    detector: Detector, paths: Iterable[Path], jobs: int = 1, batch: int = BATCH
+) -> Iterator[tuple[Path, float | InputError]]:
+    """Score files in the order given.
+
+    Args:
+        detector: front end and network.
+        paths: may be a stream without end; `batch` of them are taken at a time.
+        jobs: threads that read audio and compute features.
+        batch: files that the network sees at once; results come after each batch.
+
+    Yields:
+        Each path with its score (higher = more bona fide), or with what is wrong with the file.
+    """
+
+    def features(path: Path) -> NDArray[np.float32] | InputError:
+        try:
+            return detector.features(read_audio(path))
+        except InputError as error:
+            return error
+
+    rest = iter(paths)
+    with ThreadPoolExecutor(jobs) as pool:
+        while taken := list(islice(rest, batch)):
+            found = list(pool.map(features, taken))
+            good = [each for each in found if not isinstance(each, InputError)]
+            scores = iter(detector.score_features(np.stack(good)).tolist() if good else ())
+            for path, each in zip(taken, found, strict=True):
+                yield path, each if isinstance(each, InputError) else next(scores)

@@ -1,0 +1,102 @@
+"""What a detector reached on dev, for its card; optimistic, as dev chose the epoch and the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from fsd_model.detector.calibration import Calibration
+from fsd_model.detector.operating_point import OperatingPoint
+from fsd_model.labels import BONAFIDE, SPOOF
+from fsd_model.metrics.bootstrap import Unit, bootstrap_intervals, resampling
+from fsd_model.metrics.eer import equal_error_of
+from fsd_model.metrics.llr_cost import cllr
+from fsd_model.metrics.sorted_scores import rank
+from fsd_model.scores.eer_by_group import per_attack_eer
+from fsd_model.scores.score_file import Scores
+from fsd_model.settings import Settings
+
+RESAMPLES = 200
+"""A fifth of what an evaluation draws, for this is computed at each epoch that is saved."""
+SEED = 0
+
+
+class EerInterval(Settings):
+    """Bootstrap interval of the EER: the middle `level` over `resamples` draws of `units` (`unit`)."""
+
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    level: float = Field(gt=0, lt=1)
+    resamples: int = Field(ge=1)
+    unit: Unit
+    units: int = Field(ge=1)
+
+
+class DevFigures(Settings):
+    """Figures on dev; rates are fractions.
+
+    Attributes:
+        utterances: of both classes.
+        eer: pooled EER at the chosen epoch.
+        eer_interval: 95 %.
+        eer_threshold: the score where both error rates meet; for information, decisions go by cost.
+        eer_by_attack: each attack's spoofs against all bona fide speech.
+        cllr, cllr_calibrated: of the scores as they are, and of their log-likelihood ratios, bits.
+        miss, false_alarm: bona fide refused and spoofs accepted at the operating point.
+    """
+
+    utterances: int = Field(ge=2)
+    eer: float = Field(ge=0, le=1)
+    eer_interval: EerInterval
+    eer_threshold: float
+    eer_by_attack: dict[str, float]
+    cllr: float = Field(ge=0)
+    cllr_calibrated: float = Field(ge=0)
+    miss: float = Field(ge=0, le=1)
+    false_alarm: float = Field(ge=0, le=1)
+
+
+def dev_figures(
+    scores: Scores, speakers: Sequence[str], calibration: Calibration, point: OperatingPoint
+) -> DevFigures:
+    """Reduce the scores of dev.
+
+    Args:
+        scores: of both classes.
+        speakers: of the same utterances, `-` where unknown.
+        calibration: fitted on them.
+        point: where decisions are counted.
+    """
+    bonafide_N = scores.labels == BONAFIDE
+    ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
+    equal = equal_error_of(ranking)
+    bonafide, spoof = scores.of_class(BONAFIDE), scores.of_class(SPOOF)
+    llr = [calibration.slope * part + calibration.offset for part in (bonafide, spoof)]
+    return DevFigures(
+        utterances=len(scores.labels),
+        eer=equal.rate,
+        eer_interval=_interval(scores, speakers),
+        eer_threshold=equal.threshold,
+        eer_by_attack={attack: found.rate for attack, found in per_attack_eer(scores).items()},
+        cllr=cllr(bonafide, spoof),
+        cllr_calibrated=cllr(*llr),
+        miss=float(np.mean(llr[0] < point.threshold)),
+        false_alarm=float(np.mean(llr[1] >= point.threshold)),
+    )
+
+
+def _interval(scores: Scores, speakers: Sequence[str]) -> EerInterval:
+    drawn = resampling(scores.labels, scores.attacks, speakers)
+    statistics = {"eer": lambda ranking: equal_error_of(ranking).rate}
+    rng, bonafide_N = np.random.default_rng(SEED), scores.labels == BONAFIDE
+    found = bootstrap_intervals(scores.values, bonafide_N, statistics, drawn, rng, RESAMPLES)["eer"]
+    return EerInterval(
+        low=found.low,
+        high=found.high,
+        level=found.level,
+        resamples=found.resamples,
+        unit=found.unit,
+        units=found.units,
+    )

@@ -1,0 +1,118 @@
+"""The files of a detector folder, `detector.json` and `weights.safetensors`, and what proves them whole.
+
+The card's file holds two digests beside the card: of the weights file, and of all the rest of itself. They
+find damage and mixed-up files. They are no signature: who can write the folder can write them too. Nothing
+here unpickles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from fsd_model.atomic_write import write_text
+from fsd_model.errors import InputError
+
+CARD_FILE = "detector.json"
+WEIGHTS_FILE = "weights.safetensors"
+FORMAT = 3
+
+_WEIGHTS, _CARD = "weights_sha256", "card_sha256"
+_AGAIN = "export it again (`fsd-tuner train best.yaml`) or copy the whole folder again"
+
+
+def write_weights(folder: Path, state: dict[str, Tensor]) -> str:
+    """Write `weights.safetensors`, whole or not at all.
+
+    Returns:
+        SHA-256 of the file.
+
+    Raises:
+        InputError: full disk or no permission.
+    """
+    data = save(state)
+    part = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(folder / WEIGHTS_FILE)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{folder}: cannot write the detector ({error}); free some space") from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_card(folder: Path, card: dict[str, Any], weights_sha256: str) -> None:
+    """Write `detector.json`: the card and both digests; raises as `write_text`."""
+    content = {**card, _WEIGHTS: weights_sha256}
+    sealed = {**content, _CARD: _digest(content)}
+    write_text(folder / CARD_FILE, json.dumps(sealed, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_card(folder: Path) -> tuple[dict[str, Any], str]:
+    """Read `detector.json`.
+
+    Returns:
+        The card's own entries, unchecked but for the digest; and the SHA-256 that the weights must have.
+
+    Raises:
+        InputError: missing, no such file, of another format, or not as it was written.
+    """
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: not a detector folder; give the folder that a search or training exported")
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a detector card ({error}); {_AGAIN}") from None
+    if not isinstance(content, dict) or "format" not in content:
+        raise InputError(f"{path}: not a detector card (no `format`); {_AGAIN}")
+    if content["format"] != FORMAT:
+        raise InputError(
+            f"{path}: must have format {FORMAT}, got {content['format']!r} of another version; train the"
+            " detector again (`fsd-tuner train best.yaml`) or use that version"
+        )
+    seal, weights = content.pop(_CARD, None), content.get(_WEIGHTS)
+    if seal != _digest(content) or not isinstance(weights, str):
+        raise InputError(
+            f"{path}: was changed after the export (its {_CARD} differs); {_AGAIN}; prior and costs are"
+            " given when deciding (--prior-spoof), another corpus with --data"
+        )
+    del content[_WEIGHTS]
+    return content, weights
+
+
+def read_weights(folder: Path, weights_sha256: str) -> dict[str, Tensor]:
+    """Read `weights.safetensors`, if it is the one that the card was written with.
+
+    Raises:
+        InputError: missing, another file, or no safetensors.
+    """
+    path = folder / WEIGHTS_FILE
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: weights must be readable, got: {error.strerror}; {_AGAIN}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != weights_sha256:
+        raise InputError(
+            f"{path}: not this detector's weights (SHA-256 {found[:12]}..., the card says"
+            f" {weights_sha256[:12]}...); {_AGAIN}"
+        )
+    try:
+        return load(data)
+    except (SafetensorError, ValueError) as error:
+        first = " ".join(str(error).split())
+        raise InputError(f"{path}: weights must be safetensors, got others ({first}); {_AGAIN}") from None
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """SHA-256 of a card's entries, whatever their order and layout."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,11 @@
+"""The method: hard, soft and feature loss between the exits of one network (arXiv 2303.01211).
+
+total_loss.py        DistillConfig; L = a L_hard + r (g sum L_soft + b sum L_feature)
+hard_loss.py         A-softmax and its annealing
+soft_losses.py       KL, Jensen-Shannon, standardised margin
+feature_losses.py    MSE, cosine, attention transfer, similarity preserving
+teacher.py           who teaches whom: deepest exit, ensemble, moving average
+schedules.py         temperature, ramp, exit weights over training
+distiller.py         the loss of one batch, with what outlives an update
+loss_balance.py      experimental: soft and feature loss scaled to the hard loss
+"""

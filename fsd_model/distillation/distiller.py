@@ -1,0 +1,126 @@
+"""One update's loss with all that outlives an update: the moving-average teacher and the running sizes.
+
+Shapes: B utterances, F bins, T frames.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fsd_model.distillation.feature_losses import require_axes
+from fsd_model.distillation.loss_balance import ScaleBalance
+from fsd_model.distillation.schedules import progress_at
+from fsd_model.distillation.teacher import EmaTeacher, split_views, teach
+from fsd_model.distillation.total_loss import (
+    DistillConfig,
+    LossTerms,
+    Scalars,
+    compares_utterances,
+    distill_loss,
+    scalars_at,
+    unscaled,
+)
+from fsd_model.distributed.processes import ALONE, Processes
+from fsd_model.errors import InputError
+from fsd_model.features.feature_set import Batch
+from fsd_model.networks.multi_exit import SplitNetwork
+
+
+def require_means(config: DistillConfig, processes: Processes) -> None:
+    """Refuse a loss that several processes cannot compute from their shares.
+
+    Raises:
+        InputError: such a loss, with more than one process.
+    """
+    setting = compares_utterances(config)
+    if processes.size > 1 and setting is not None:
+        raise InputError(
+            f"{setting} compares the utterances of a batch with each other, got {processes.size} processes"
+            " that each see a share of it; take another loss, or one process"
+        )
+
+
+class Distiller:
+    """Computes the loss of a batch; keeps what the configuration asks for, and nothing else.
+
+    Two views: where the batch has a clean view, network and batch norm see both halves in one forward pass
+    of 2B. The labels are asked of both halves (mean over 2B), the teacher speaks on the clean half, and
+    every exit, the deepest included, learns from it on the augmented half. A moving-average teacher sees the
+    clean view alone.
+
+    Args:
+        config: the objective.
+        network: the trained network, on its device.
+        updates: of the whole training; schedules end at the last.
+        half: run segments in bfloat16.
+        processes: who shares each batch.
+        recorded: updates may be recorded, so autocast keeps no converted weights between operations.
+
+    Raises:
+        InputError: a feature loss that the network's maps do not allow, or a loss that cannot be shared.
+    """
+
+    def __init__(
+        self,
+        config: DistillConfig,
+        network: SplitNetwork,
+        updates: int,
+        half: bool,
+        processes: Processes = ALONE,
+        recorded: bool = False,
+    ) -> None:
+        require_means(config, processes)
+        shapes = network.backbone.shapes
+        require_axes(config.feature, [shapes[end - 1].axes for end in (*network.cuts, len(shapes))])
+        self.config = config
+        self.network = network
+        self.updates = updates
+        self.half = half
+        self.recorded = recorded
+        self.processes = processes
+        self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
+        self.balance = ScaleBalance() if config.scale_balance else None
+
+    def scalars(self, step: int) -> Scalars:
+        """Those of update `step` (from 1)."""
+        return scalars_at(self.config, step, progress_at(step, self.updates))
+
+    def loss(self, batch: Batch, scalars: Scalars, share: float = 1.0) -> LossTerms:
+        """Loss of the update with these scalars on a part of its batch that makes up `share` of it."""
+        features_BFT, labels_B, seen_BFT = batch.features_BFT, batch.labels_B, batch.features_BFT
+        if batch.clean_BFT is not None:
+            seen_BFT = batch.clean_BFT
+            features_BFT, labels_B = torch.cat([features_BFT, seen_BFT]), torch.cat([labels_B, labels_B])
+        kind, cached = features_BFT.device.type, not self.recorded
+        with torch.autocast(kind, torch.bfloat16, enabled=self.half, cache_enabled=cached):
+            outputs = self.network(features_BFT)
+            average = None if self.average is None else self.average.output(seen_BFT)
+        learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)
+        teaching = teach(self.config.teacher, learners, clean, average)
+        factors = unscaled if self.balance is None else partial(self._factors, self.balance, share)
+        return distill_loss(self.config, outputs, labels_B, scalars, teaching, factors)
+
+    def _factors(
+        self, balance: ScaleBalance, share: float, hard: Tensor, soft: Tensor, feature: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        terms = self.processes.total(torch.stack([hard, soft, feature]).detach() * share)
+        return balance.factors(*terms.unbind())
+
+    def after_update(self) -> None:
+        """Take in the weights that the optimiser has just written."""
+        if self.average is not None:
+            self.average.update(self.network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs; empty where nothing outlives an update."""
+        parts = {"average": self.average, "balance": self.balance}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in (("average", self.average), ("balance", self.balance)):
+            if part is not None:
+                part.load_state_dict(state[name])

@@ -1,0 +1,181 @@
+"""The final evaluation of a detector on a whole split: its scores, and the figures they reduce to.
+
+The only module that opens the evaluation split; nothing that a search imports leads here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsd_model.data.audio import read_audio
+from fsd_model.data.bad_files import WAY_OUT, LeftOut, check_remaining, reason_of
+from fsd_model.data.formats.asvspoof2019 import track_folder
+from fsd_model.data.training_splits import DataConfig, read_split
+from fsd_model.data.utterance import Utterance
+from fsd_model.detector.detector import Detector
+from fsd_model.errors import InputError
+from fsd_model.evaluation.access_log import Opening, record_opening
+from fsd_model.evaluation.eval_split import evaluation_format, read_eval
+from fsd_model.evaluation.results import (
+    Evaluation,
+    EvaluationSplit,
+    Scored,
+    read_evaluation,
+    summarise,
+    write_evaluation,
+)
+from fsd_model.metrics.t_dcf import AsvErrorRates
+from fsd_model.scores.asv_scores import read_asv_scores
+from fsd_model.scores.score_file import Scores, write_scores
+from fsd_model.scores.utterance_table import SCORES_SUFFIX, TRIALS_SUFFIX, Trial, write_trials
+
+Progress = Callable[[int, int], None]
+
+BATCH = 32
+
+
+def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
+    """The utterances of "dev" or "eval"."""
+    return read_eval(data) if split == "eval" else read_split(data, "dev")
+
+
+def _features(
+    detector: Detector, utterances: Sequence[Utterance], jobs: int, left_out: list[LeftOut] | None
+) -> Iterator[tuple[Utterance, NDArray[np.float32]]]:
+    """Front-end output (F, T) in order, bad files put into `left_out`; a bounded number is in flight."""
+
+    def one(utterance: Utterance) -> NDArray[np.float32] | LeftOut:
+        try:
+            return detector.features(read_audio(utterance.path))
+        except InputError as error:
+            if left_out is None:
+                raise InputError(f"{error}; {WAY_OUT}") from error
+            return LeftOut(name=utterance.name, reason=reason_of(utterance, error))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for start in range(0, len(utterances), 4 * BATCH):
+            part = utterances[start : start + 4 * BATCH]
+            for utterance, result in zip(part, pool.map(one, part), strict=True):
+                if not isinstance(result, LeftOut):
+                    yield utterance, result
+                elif left_out is not None:
+                    left_out.append(result)
+
+
+def score_utterances(
+    detector: Detector,
+    utterances: Sequence[Utterance],
+    jobs: int = 1,
+    progress: Progress | None = None,
+    left_out: list[LeftOut] | None = None,
+) -> Scores:
+    """Score utterances with the deployed network.
+
+    Args:
+        detector: front end and network.
+        utterances: of either class.
+        jobs: threads that read audio and compute features.
+        progress: called with (done, total).
+        left_out: gets the bad files, which have no score; None: the first one stops.
+
+    Raises:
+        InputError: a faulty audio file, named; or a class of which every file is bad.
+    """
+    values: list[float] = []
+    scored: list[Utterance] = []
+    features = _features(detector, utterances, jobs, left_out)
+    while batch := list(islice(features, BATCH)):
+        values += detector.score_features(np.stack([features_FT for _, features_FT in batch])).tolist()
+        scored += [utterance for utterance, _ in batch]
+        if progress is not None:
+            progress(len(scored) + len(left_out or ()), len(utterances))
+    check_remaining(utterances, scored, left_out or ())
+    labels_N = np.array([u.label for u in scored], dtype=np.int64)
+    return Scores([u.name for u in scored], [u.attack for u in scored], labels_N, np.array(values))
+
+
+def _reading(data: DataConfig, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    """How the corpus was read, and a digest of its files' names, sizes and times of change."""
+    files = hashlib.sha256()
+    for utterance in utterances:
+        there = utterance.path.stat() if utterance.path.is_file() else None
+        state = (there.st_size, there.st_mtime_ns) if there else None
+        files.update(f"{utterance.name} {utterance.label} {state}\n".encode())
+    return {**_settings(data), "files": files.hexdigest()}
+
+
+def _settings(data: DataConfig) -> dict[str, Any]:
+    return data.model_dump(mode="json", exclude={"root"})
+
+
+def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | None:
+    """The ASV operating point from the official score file, or None where the corpus has none."""
+    if evaluation_format(data) != "asvspoof2019":
+        return None
+    folder = track_folder(data.root, data.track) / f"ASVspoof2019_{data.track}_asv_scores"
+    path = folder / f"ASVspoof2019.{data.track}.asv.{split}.gi.trl.scores.txt"
+    return read_asv_scores(path) if path.is_file() else None
+
+
+def _opening(detector: Detector, data: DataConfig, utterances: int) -> Opening:
+    when, folder = datetime.now(UTC).isoformat(timespec="seconds"), str(detector.folder or "")
+    return Opening(when, detector.digest(), folder, str(data.root), data.track, utterances)
+
+
+def evaluate(
+    detector: Detector,
+    data: DataConfig,
+    split: EvaluationSplit,
+    out: Path,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a split; write `<split>.scores.txt`, `<split>.trials.tsv` and `<split>.json` into `out`.
+
+    The evaluation split is entered into the record of openings before its first recording is read.
+
+    Raises:
+        InputError: faulty data, or `out` cannot be written.
+    """
+    utterances = utterances_of(data, split)
+    if split == "eval":
+        record_opening(_opening(detector, data, len(utterances)), detector.folder or out)
+    left_out: list[LeftOut] | None = [] if data.skip_bad else None
+    scores = score_utterances(detector, utterances, jobs, progress, left_out)
+    bad = {each.name: each.reason for each in left_out or ()}
+    trials = [Trial.of(utterance) for utterance in utterances if utterance.name not in bad]
+    records = [{"name": name, "reason": reason} for name, reason in bad.items()]
+    threshold = detector.threshold
+    scored = Scored(split, detector.digest(), str(data.root), threshold, _reading(data, utterances), records)
+    result = summarise(scored, scores, trials, organisers_asv(data, split))
+    write_scores(out / f"{split}{SCORES_SUFFIX}", scores)
+    write_trials(out / f"{split}{TRIALS_SUFFIX}", trials)
+    write_evaluation(out / f"{split}.json", result)
+    return result
+
+
+def earlier_evaluation(
+    detector: Detector, data: DataConfig, split: EvaluationSplit, out: Path
+) -> Evaluation | None:
+    """What `evaluate` wrote into `out` for this very detector and corpus, or None.
+
+    Results of an earlier version, without today's figures, count as none: the split is scored again.
+    """
+    found = read_evaluation(out / f"{split}.json")
+    if found is None or found.detector != detector.digest() or found.data != str(data.root):
+        return None
+    if not _settings(data).items() <= found.reading.items():  # said first: it needs no look at the corpus
+        return None
+    if found.reading != _reading(data, utterances_of(data, split)):
+        return None
+    there = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
+    return found if there else None

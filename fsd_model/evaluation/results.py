@@ -1,0 +1,159 @@
+"""What an evaluation found, and the file that keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fsd_model.atomic_write import write_text
+from fsd_model.labels import BONAFIDE, SPOOF
+from fsd_model.metrics.bootstrap import Interval, bootstrap_intervals, resampling
+from fsd_model.metrics.sorted_scores import rank
+from fsd_model.metrics.summary import EER, figures
+from fsd_model.metrics.t_dcf import AsvErrorRates
+from fsd_model.scores.checks import oddities
+from fsd_model.scores.eer_by_group import eer_by_condition, per_attack_eer
+from fsd_model.scores.score_file import Scores
+from fsd_model.scores.utterance_table import SCORES_SUFFIX, Trial
+
+EvaluationSplit = Literal["dev", "eval"]
+
+SEED = 0
+"""Of the draws behind intervals: the same scores have the same intervals."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results on one split; rates are fractions.
+
+    Attributes:
+        split: "dev" or "eval".
+        when: UTC time of scoring.
+        detector: digest of the detector that was scored.
+        data: folder of the corpus.
+        utterances: how many were scored.
+        eer: pooled EER.
+        false_alarm, miss: error rates at the detector's operating point (spoof accepted, bona fide refused).
+        figures: pooled, by name (`fsd_model.metrics.summary`); min t-DCF where the organisers' ASV scores
+        are there.
+        intervals: 95 %, of each figure.
+        eer_by_attack: each attack's spoofs against all bona fide.
+        eer_by_environment, eer_by_codec: within each that has both classes; empty where there is but one.
+        asv: the speaker verification system behind min t-DCF.
+        notes: what is odd about the scores.
+        reading: how the corpus was read: format, track, subset, skip_bad.
+        left_out: name and reason of each bad file that was not scored.
+    """
+
+    split: EvaluationSplit
+    when: str
+    detector: str
+    data: str
+    utterances: int
+    eer: float
+    false_alarm: float
+    miss: float
+    figures: dict[str, float]
+    intervals: dict[str, Interval]
+    eer_by_attack: dict[str, float]
+    eer_by_environment: dict[str, float]
+    eer_by_codec: dict[str, float]
+    asv: AsvErrorRates | None
+    notes: list[str]
+    reading: dict[str, Any] = field(default_factory=dict)
+    left_out: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def min_tdcf(self) -> dict[str, float]:
+        """By form, legacy and revised; empty without the organisers' ASV scores."""
+        prefix = "min_tdcf_"
+        return {n.removeprefix(prefix): value for n, value in self.figures.items() if n.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was scored: fields as in `Evaluation`, and the detector's own `threshold` (accepted above it)."""
+
+    split: EvaluationSplit
+    detector: str
+    data: str
+    threshold: float
+    reading: dict[str, Any] = field(default_factory=dict)
+    left_out: list[dict[str, str]] = field(default_factory=list)
+
+
+def summarise(
+    scored: Scored, scores: Scores, trials: Sequence[Trial], asv: AsvErrorRates | None
+) -> Evaluation:
+    """Reduce scores to the official figures.
+
+    Args:
+        scored: what was scored.
+        scores: of both classes.
+        trials: the same utterances in the same order.
+        asv: the organisers' speaker verification system, where it is known.
+    """
+    statistics, bonafide_N = figures(asv), scores.labels == BONAFIDE
+    ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
+    pooled = {name: statistic(ranking) for name, statistic in statistics.items()}
+    drawn = resampling(scores.labels, scores.attacks, [trial.speaker for trial in trials])
+    rng = np.random.default_rng(SEED)
+    return Evaluation(
+        split=scored.split,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        detector=scored.detector,
+        data=scored.data,
+        utterances=len(scores.labels),
+        eer=pooled[EER],
+        false_alarm=float(np.mean(scores.of_class(SPOOF) > scored.threshold)),
+        miss=float(np.mean(scores.of_class(BONAFIDE) <= scored.threshold)),
+        figures=pooled,
+        intervals=bootstrap_intervals(scores.values, bonafide_N, statistics, drawn, rng),
+        eer_by_attack={attack: eer.rate for attack, eer in per_attack_eer(scores).items()},
+        eer_by_environment=_rates(scores, [trial.environment for trial in trials]),
+        eer_by_codec=_rates(scores, [trial.codec for trial in trials]),
+        asv=asv,
+        notes=oddities(scores),
+        reading=scored.reading,
+        left_out=scored.left_out,
+    )
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write the results file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    write_text(path, json.dumps(asdict(evaluation), indent=2) + "\n")
+
+
+def read_evaluation(path: Path) -> Evaluation | None:
+    """Read a results file; None where there is none of today's form."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        intervals = {name: Interval(**interval) for name, interval in found["intervals"].items()}
+        asv = AsvErrorRates(**found["asv"]) if found["asv"] else None
+        return Evaluation(**(found | {"intervals": intervals, "asv": asv}))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def asv_beside(scores: Path) -> AsvErrorRates | None:
+    """The speaker verification system that the results beside a score file recorded, or None."""
+    if not scores.name.endswith(SCORES_SUFFIX):
+        return None
+    found = read_evaluation(scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + ".json"))
+    return None if found is None else found.asv
+
+
+def _rates(scores: Scores, condition_N: Sequence[str]) -> dict[str, float]:
+    if len(set(condition_N)) < 2:
+        return {}
+    return {name: eer.rate for name, eer in eer_by_condition(scores, condition_N).items()}

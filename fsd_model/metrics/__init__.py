@@ -1,0 +1,44 @@
+"""Metrics of a countermeasure, one name each; the definitions are in `docs/metrics.md`.
+
+Higher score = more bona fide. All rates are fractions. A score is accepted when it is above the threshold.
+"""
+
+from __future__ import annotations
+
+from fsd_model.metrics.agnostic_dcf import ASVSPOOF5_COSTS, AgnosticCosts, a_dcf
+from fsd_model.metrics.dcf import actual_dcf, min_dcf
+from fsd_model.metrics.eer import EqualErrorRate, equal_error_rate
+from fsd_model.metrics.llr_cost import cllr
+from fsd_model.metrics.t_dcf import (
+    COST_FALSE_ALARM_ASV,
+    COST_FALSE_ALARM_CM,
+    COST_MISS_ASV,
+    COST_MISS_CM,
+    PRIOR_NONTARGET,
+    PRIOR_SPOOF,
+    PRIOR_TARGET,
+    AsvErrorRates,
+    Form,
+    min_tdcf,
+)
+
+__all__ = [
+    "ASVSPOOF5_COSTS",
+    "COST_FALSE_ALARM_ASV",
+    "COST_FALSE_ALARM_CM",
+    "COST_MISS_ASV",
+    "COST_MISS_CM",
+    "PRIOR_NONTARGET",
+    "PRIOR_SPOOF",
+    "PRIOR_TARGET",
+    "AgnosticCosts",
+    "AsvErrorRates",
+    "EqualErrorRate",
+    "Form",
+    "a_dcf",
+    "actual_dcf",
+    "cllr",
+    "equal_error_rate",
+    "min_dcf",
+    "min_tdcf",
+]

@@ -1,0 +1,41 @@
+"""The figures that describe a set of scores, in the order in which they are told."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fsd_model.metrics.bootstrap import Statistic
+from fsd_model.metrics.dcf import actual_dcf_of, min_dcf_of
+from fsd_model.metrics.eer import equal_error_of
+from fsd_model.metrics.llr_cost import cllr_of
+from fsd_model.metrics.sorted_scores import Ranking
+from fsd_model.metrics.t_dcf import AsvErrorRates, min_tdcf_of
+
+EER = "eer"
+
+TITLES = {
+    EER: "EER %",
+    "min_tdcf_legacy": "min t-DCF (legacy)",
+    "min_tdcf_revised": "min t-DCF (revised)",
+    "min_dcf": "minDCF",
+    "actual_dcf": "actDCF",
+    "cllr": "Cllr (bits)",
+}
+
+
+def figures(asv: AsvErrorRates | None) -> dict[str, Statistic]:
+    """Figures by name, lower is better; min t-DCF where the speaker verification system is known."""
+    found: dict[str, Statistic] = {EER: _rate}
+    if asv is not None:
+        found["min_tdcf_legacy"] = partial(min_tdcf_of, asv=asv, form="legacy")
+        found["min_tdcf_revised"] = partial(min_tdcf_of, asv=asv, form="revised")
+    return found | {"min_dcf": min_dcf_of, "actual_dcf": actual_dcf_of, "cllr": cllr_of}
+
+
+def shown(name: str, value: float, sign: str = "") -> str:
+    """A figure as people read it: the equal error rate in percent, costs with four digits."""
+    return f"{100 * value:{sign}.2f}" if name == EER else f"{value:{sign}.4f}"
+
+
+def _rate(ranking: Ranking) -> float:
+    return equal_error_of(ranking).rate

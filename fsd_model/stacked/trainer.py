@@ -1,0 +1,135 @@
+"""Trains several configurations at once that differ in scalars, each as if it were alone.
+
+Shapes: K members, N utterances, E exits, B utterances of a batch, F bins, T frames.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Iterator, Sequence
+
+from fsd_model.distillation.total_loss import DistillConfig
+from fsd_model.errors import InputError
+from fsd_model.stacked.epoch import StackedEpoch
+from fsd_model.stacked.loss import require_alike, require_memoryless
+from fsd_model.stacked.network import form, require_built_in
+from fsd_model.training.epoch_metrics import train_metrics
+from fsd_model.training.optim import learning_rate
+from fsd_model.training.trainer import Trainer
+from fsd_model.training.validation import judge
+
+Metrics = dict[str, float]
+
+
+class StackedTrainer:
+    """Trains several trainers' networks as one; what the trainers keep, save and report is their own.
+
+    Between two epochs every trainer is whole: it can be saved, leave the stack, and be trained on alone; and
+    others can join. An epoch stacks whoever is there, each at its own epoch of its own training.
+
+    Args:
+        trainers: the first members, numbered from 0; each joins.
+
+    Attributes:
+        members: the trainers by number, without those that left.
+
+    Raises:
+        InputError: trainers that cannot be stacked.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer] = ()) -> None:
+        self.members: dict[int, Trainer] = {}
+        self._joined = 0
+        self._common: tuple[DistillConfig, dict[str, Hashable]] | None = None
+        self._deployed: dict[str, float] = {}
+        for trainer in trainers:
+            self.join(trainer)
+
+    def join(self, trainer: Trainer) -> int:
+        """Take a trainer in, from the next epoch on.
+
+        Args:
+            trainer: of the network, objective and data of all before, also of those that left. It may differ
+                in the scalars of `stacked.loss.SCALARS`, in `optim`, `epochs` and seed, and stand at any
+                epoch.
+
+        Returns:
+            Its number: how many joined before.
+
+        Raises:
+            InputError: one that cannot be stacked, or not with those.
+        """
+        require_built_in(trainer.network)
+        require_memoryless(trainer.config.distill)
+        if trainer.processes.size > 1 or trainer.config.runtime.micro_batch is not None:
+            raise InputError("runtime: a stack trains in one process, without micro_batch; train alone")
+        own = trainer.config.distill, _common(trainer)
+        self._common = self._common or own
+        require_alike(self._common[0], own[0])
+        if unlike := [name for name, value in self._common[1].items() if value != own[1][name]]:
+            raise InputError(f"{', '.join(unlike)}: must be the same in a stack; train unlike ones apart")
+        self._joined += 1
+        self.members[self._joined - 1] = trainer
+        return self._joined - 1
+
+    def epochs(self) -> Iterator[dict[int, Metrics | Exception]]:
+        """Train epoch by epoch; members may leave or join in between. Ends when no one is left.
+
+        A member whose epochs are done leaves by itself when the next epoch begins.
+
+        Yields:
+            What `Trainer.epochs` yields of each member, by its number, or what it failed with; then it has
+            left. `time/epoch_s` is the time of the stack.
+        """
+        while True:
+            self.members = {number: each for number, each in self.members.items() if not is_done(each)}
+            if not self.members:
+                return
+            yield self._epoch()
+
+    def leave(self, number: int) -> Trainer:
+        """Take a member out; the others go on as they are. Returns its trainer, which can go on alone."""
+        return self.members.pop(number)
+
+    def _epoch(self) -> dict[int, Metrics | Exception]:
+        began = time.perf_counter()
+        members = dict(self.members)
+        epoch = StackedEpoch(list(members.values()))
+        means_K4 = epoch.train()
+        scores_KNE, losses_K = epoch.validate()
+        epoch.give_back()
+        told: dict[int, Metrics | Exception] = {}
+        for (number, trainer), means_4, scores_NE, loss in zip(
+            members.items(), means_K4.tolist(), scores_KNE, losses_K, strict=True
+        ):
+            trainer.deployed = trainer.deployed or self._deployed
+            precision = trainer.config.runtime.precision
+            try:
+                rate = learning_rate(trainer.config.optim, trainer.step)
+                train = train_metrics(means_4, trainer.epoch + 1, rate)
+                result = judge(scores_NE, loss, trainer.data.dev, trainer.epoch + 1, precision)
+                told[number] = trainer.complete_epoch(train, result, began)
+            except (ArithmeticError, InputError) as error:
+                told[number] = error
+                self.leave(number)
+            self._deployed = trainer.deployed
+        return told
+
+
+def is_done(trainer: Trainer) -> bool:
+    """Whether a trainer has no epochs to go."""
+    return trainer.epoch >= trainer.config.epochs
+
+
+def _common(trainer: Trainer) -> dict[str, Hashable]:
+    """What members of one stack have in common, by setting, but for that of `distill`."""
+    config = trainer.config
+    return {
+        "network, cuts": form(trainer.network),
+        "batch_size": config.batch_size,
+        "feature": config.feature,
+        "augment.two_view": config.augment.two_view,
+        "runtime.precision": config.runtime.precision,
+        "runtime.device": trainer.device,
+        "data": trainer.data.digest,
+    }

@@ -1,0 +1,128 @@
+"""The whole configuration of a training run, composed of the configs that live beside their code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from fsd_model.augmentation.config import AugmentConfig
+from fsd_model.data.training_splits import DataConfig
+from fsd_model.distillation.total_loss import DistillConfig, needs_whole_batch
+from fsd_model.errors import InputError
+from fsd_model.features.front_end import FeatureConfig
+from fsd_model.networks.attention_resnet import NetworkConfig
+from fsd_model.networks.build import Network, count_blocks, usual_cuts
+from fsd_model.networks.multi_exit import Cuts, check_cuts
+from fsd_model.settings import Settings
+from fsd_model.training.objective import ObjectiveConfig
+from fsd_model.training.optim import OptimConfig
+from fsd_model.training.runtime import RuntimeConfig
+
+# Where and how the data is read; what was read is in the digest of the data.
+_WHERE = {"root", "format", "subset", "skip_bad"}
+
+
+class TrainConfig(Settings):
+    """One training run. The defaults are the most defensible reading of arXiv 2303.01211.
+
+    Attributes:
+        network: a built-in network, or `package.module:factory` for one's own, with or without options.
+        cuts: increasing cut points; None is the published split behind every stage (up to three
+            cuts at even cost in a network of one's own), [] the plain network.
+        batch_size: utterances an update.
+        epochs: passes over the training set.
+        seed: fixes initial weights and the order of the utterances.
+    """
+
+    data: DataConfig
+    feature: FeatureConfig = FeatureConfig()
+    network: Network = NetworkConfig()
+    cuts: Annotated[Cuts | None, Field(strict=False)] = None
+    distill: DistillConfig = DistillConfig()
+    optim: OptimConfig = OptimConfig()
+    augment: AugmentConfig = AugmentConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    batch_size: int = Field(64, ge=2)
+    epochs: int = Field(32, ge=1)
+    seed: int = Field(1, ge=0)
+
+    @model_validator(mode="after")
+    def _cuts_fit_the_network(self) -> Self:
+        if isinstance(self.network, NetworkConfig) and self.cuts is not None:  # others must be built first
+            check_cuts(self.cuts, self.blocks)
+        return self
+
+    @model_validator(mode="after")
+    def _front_end_fits_the_network(self) -> Self:
+        if isinstance(self.network, NetworkConfig) and self.feature.kind == "waveform":
+            raise InputError(
+                f"feature.kind: {self.network.family} needs a spectrogram, got waveform;"
+                " take f0_subband, or a network of your own (network: package.module:factory)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _micro_batches_fit_the_losses(self) -> Self:
+        micro_batch, setting = self.runtime.micro_batch, needs_whole_batch(self.distill)
+        if micro_batch is not None and micro_batch < self.batch_size and setting is not None:
+            raise InputError(
+                f"runtime.micro_batch: {setting} needs the whole batch of {self.batch_size} at once,"
+                f" got {micro_batch}; leave it out, or take a smaller batch_size"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_recorded_update_is_of_the_device_alone(self) -> Self:
+        hindrances = {
+            "runtime.micro_batch": self.runtime.micro_batch is not None,
+            "distill.teacher: ema": self.distill.teacher == "ema",
+            "distill.scale_balance: true": self.distill.scale_balance,
+            "network: a network of your own": not isinstance(self.network, NetworkConfig),
+            "augment: noise, rawboost and codec": self.augment.changes_waveforms,
+        }
+        found = [name for name, there in hindrances.items() if there]
+        if self.runtime.cuda_graph and found:
+            raise InputError(f"runtime.cuda_graph: {found[0]} cannot be recorded; leave one of the two out")
+        return self
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the network: one more than its legal cuts.
+
+        Raises:
+            InputError: a network of one's own that cannot be built or traced.
+        """
+        return count_blocks(self.network, self.feature)
+
+    @property
+    def split(self) -> Cuts:
+        """The cuts, with None resolved to the usual split; raises as `blocks`."""
+        return usual_cuts(self.network, self.feature) if self.cuts is None else self.cuts
+
+    def override(self, changes: Mapping[str, Any]) -> TrainConfig:
+        """A copy with dotted keys replaced, e.g. `{"distill.temperature": 4.0}`.
+
+        Raises:
+            pydantic.ValidationError: unknown key, wrong type or range.
+        """
+        tree = self.model_dump()
+        for path, value in changes.items():
+            node = tree
+            *parents, last = path.split(".")
+            for part in parents:
+                node = node.setdefault(part, {})
+            node[last] = value
+        return TrainConfig.model_validate(tree)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides the result: not the runtime, not where data and noise lie."""
+        tree = self.model_dump(
+            mode="json", exclude={"runtime": True, "data": _WHERE, "augment": {"noise": {"root"}}}
+        )
+        tree["cuts"] = list(self.split)
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

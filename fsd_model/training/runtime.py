@@ -1,0 +1,83 @@
+"""Where and how a run computes: device, precision, threads, seeds. Not part of a run's identity."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from fsd_model.distributed.processes import own_gpu, processes_of_this_training
+from fsd_model.errors import InputError
+from fsd_model.features.device_cache import Residence
+from fsd_model.settings import Settings
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class RuntimeConfig(Settings):
+    """Machine-dependent choices.
+
+    Attributes:
+        device: "auto" takes the GPU that the process may see, else the CPU.
+        precision: of the segments; exits, losses and metrics stay in float32. bfloat16 takes a third off a
+            step on CPUs that compute in it (docs/performance.md).
+        threads: of one trial; one thread a trial and one trial a core is the fastest use of a machine.
+        store: folder of the feature store; None is the user's cache folder.
+        micro_batch: utterances that are computed at once, over all processes of the training; None is the
+            whole batch. Gradients are added up to one update of the batch, so less memory is needed and the
+            training is the same but for rounding, with one exception: batch norm normalises over the
+            micro-batch, and its running statistics move once for each. Losses that compare the utterances of
+            a batch with each other, and `distill.scale_balance`, need the whole batch.
+        resident: keep the features of train and dev in the device's memory; batches are the same bit for bit.
+            "auto" does so on a GPU where they take at most an eighth of its free memory.
+        cuda_graph: record an update on the GPU once and replay it.
+            Not for `micro_batch`, several processes, networks of one's own, `distill.teacher: ema`,
+            `distill.scale_balance` and augmentation of recordings. Has not been run on a GPU yet.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "float32"
+    threads: int = Field(1, ge=1)
+    store: Annotated[Path | None, Field(strict=False)] = None
+    micro_batch: int | None = Field(None, ge=1)
+    resident: Residence = "auto"
+    cuda_graph: bool = False
+
+
+def select_device(choice: str) -> torch.device:
+    """Resolve "auto"; where several processes train together, each has a GPU of its own.
+
+    Raises:
+        InputError: "cuda" where this process sees no GPU.
+    """
+    available = torch.cuda.is_available()
+    if choice == "cuda" and not available:
+        raise InputError(
+            "runtime.device: cuda asked for, but no GPU is visible to this process; use auto or cpu"
+        )
+    if choice == "cpu" or not available:
+        return torch.device("cpu")
+    # with its number, as the tensors there have it
+    several = processes_of_this_training().size > 1
+    return torch.device("cuda", own_gpu() if several else torch.cuda.current_device())
+
+
+def start(config: RuntimeConfig, seed: int) -> torch.device:
+    """Set threads and seed every generator; also undoes what an earlier run in this process left behind."""
+    torch.set_num_threads(config.threads)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    device = select_device(config.device)
+    if device.type == "cuda":
+        if device.index is not None:
+            torch.cuda.set_device(device)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    return device

@@ -1,0 +1,51 @@
+"""Control arms: what a self-distilled network is compared with to see whether distillation does anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsd_model.errors import InputError
+from fsd_model.training.config import TrainConfig
+
+
+def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The control arms of a configuration as changes of its settings; the first is the baseline.
+
+    A configuration that distils by one loss alone has that arm and no "both".
+
+    Source: the components named in arXiv 2303.01211; deep supervision is Lee et al. 2015.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings, a network without a cut, or nothing distilled.
+    """
+    config = TrainConfig.model_validate(params)
+    if not config.split:
+        raise InputError("cuts: an ablation needs a network that is cut, got []; give a split such as [2, 4]")
+    no_soft, no_feature = {"distill.soft_weight": 0.0}, {"distill.feature_weight": 0.0}
+    distilled = config.distill
+    parts = {
+        "soft only": no_feature if distilled.soft != "none" and distilled.soft_weight > 0 else None,
+        "feature only": no_soft if distilled.feature != "none" and distilled.feature_weight > 0 else None,
+    }
+    there = {name: changes for name, changes in parts.items() if changes is not None}
+    if not there:
+        raise InputError(
+            "distill: an ablation needs a soft or a feature loss, got both off; give one of them a weight"
+        )
+    return {
+        "baseline": {"cuts": [], **no_soft, **no_feature},
+        "deep supervision": {"distill.hard_on": "all", **no_soft, **no_feature},
+        **there,
+        **({"both": {}} if len(there) == 2 else {}),
+    }
+
+
+def seeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+    """The changes that make `count` other runs of the same configuration, by seed.
+
+    The seed of `params` is left out: a search chose the configuration by that run, so its result is the best
+    of many, which no control arm has been given.
+    """
+    own = TrainConfig.model_validate(params).seed
+    fresh = [seed for seed in range(1, count + 2) if seed != own][:count]
+    return {seed: {"seed": seed} for seed in fresh}

@@ -1,0 +1,114 @@
+"""What a search asks of a configuration before it runs: data ready, metric names, cost, a trial step."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+
+from fsd_model.errors import InputError
+from fsd_model.features.store import default_store
+from fsd_model.networks.build import build_network
+from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.progress import progress_bar
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.cost import epoch_cost
+from fsd_model.training.data import open_training_data, shuffled_batches
+from fsd_model.training.exit_metrics import best_eer_of, exit_figures, exit_names
+from fsd_model.training.objective import resolve_groups
+from fsd_model.training.resource_metrics import FIGURES, TIME
+from fsd_model.training.trainer import Trainer
+from fsd_model.trial.attack_folds import shared_attacks
+from fsd_model.trial.leave_attack_out import CLLR, FOLD, LOSS, MEAN, WORST, eer_of, mean_of
+
+
+def prepare(settings: dict[str, Any]) -> dict[str, Any]:
+    """Check the data and compute the features once, before any trial.
+
+    Returns:
+        The settings with absolute paths and, for unseen attacks, with the groups to hold out.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings or data.
+    """
+    config = TrainConfig.model_validate(settings)
+    store = (config.runtime.store or default_store()).expanduser().absolute()
+    root = config.data.root.expanduser().absolute()
+    resolved = config.override({"runtime.store": store, "data.root": root})
+    with progress_bar(f"features ({config.feature.kind})") as progress:
+        data = open_training_data(resolved, progress)
+    if data.left_out:
+        first = data.left_out[0]
+        print(
+            f"left out {len(data.left_out)} bad files, the first {first.name}: {first.reason}",
+            file=sys.stderr,
+        )
+    runtime_settings = {**settings.get("runtime", {}), "store": str(store)}
+    ready = {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
+    if config.objective.name == "unseen-attacks":
+        groups = resolve_groups(config.objective.groups, shared_attacks(data))
+        plain = {name: list(attacks) for name, attacks in groups.items()}
+        ready["objective"] = {"name": "unseen-attacks", "groups": plain}
+    if (noise := config.augment.noise.root) is not None:
+        given = settings["augment"]
+        place = {"root": str(noise.expanduser().absolute())}
+        ready["augment"] = {**given, "noise": {**given["noise"], **place}}
+    return ready
+
+
+def describe(params: dict[str, Any]) -> dict[str, Any]:
+    """How often `run` reports these params, and which metrics.
+
+    Args:
+        params: as for `run`, their settings prepared.
+
+    Returns:
+        `reports`, a count, and `metrics`, the names that a study may use.
+
+    Raises:
+        pydantic.ValidationError: faulty settings.
+        InputError: unseen attacks without groups, as where the objective itself is searched.
+    """
+    config = TrainConfig.model_validate(params)
+    train = ("loss", "hard", "soft", "feature", "learning_rate")
+    dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
+    figures = [*FIGURES, *exit_figures(config.blocks)]
+    names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *figures]
+    names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
+    names += map(best_eer_of, exit_names(config.blocks))
+    if config.objective.name == "dev":
+        return {"reports": config.epochs, "metrics": names}
+    groups = config.objective.groups
+    if groups is None:
+        raise InputError("objective.name: cannot be searched; set it in `settings`, one study for each")
+    by_exit = [mean_of(name) for name in exit_names(config.blocks)]
+    unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups), *by_exit, *figures]
+    return {"reports": len(groups) + 1, "metrics": unseen}
+
+
+def cost(params: dict[str, Any]) -> float:
+    """A cheap figure that orders configurations by the time of an epoch; builds no data (see `epoch_cost`).
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings.
+    """
+    return epoch_cost(TrainConfig.model_validate(params))
+
+
+def check(params: dict[str, Any], step: bool) -> None:
+    """Build a configuration; with `step` also open its data and train one batch.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings or data.
+    """
+    config = TrainConfig.model_validate(params)
+    if not step:
+        backbone = build_network(config.network, config.feature)
+        SplitNetwork(backbone, config.split, config.distill.needed_adapter)
+        return
+    trainer = Trainer(config)
+    rows_B = next(shuffled_batches(len(trainer.data.train.labels_N), config.batch_size, config.seed, 0))
+    terms = trainer.train_step(rows_B)
+    if not torch.isfinite(terms.total):
+        raise ArithmeticError(f"the loss of the first batch is {float(terms.total)}")

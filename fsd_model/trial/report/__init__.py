@@ -1,0 +1,1 @@
+"""Sections that the trial adds to a search's report."""

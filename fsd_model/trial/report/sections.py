@@ -1,0 +1,31 @@
+"""What the trial adds to the report of a search: rates on the network, by exit, by attack, and DET curves.
+
+Imports nothing of the search: a section is a plain dict, as the trial's contract has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fsd_model.trial.report.attacks import attack_section, det_section
+from fsd_model.trial.report.network import exit_section, network_section
+from fsd_model.trial.report.reported_trial import Section, read_trials
+
+
+def sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """The sections of a report that know of speech.
+
+    Args:
+        study: the study file's content.
+        trials: each with number, role, state, params, metrics and, where it has a role, its folder.
+
+    Returns:
+        Those that there is something for.
+
+    Raises:
+        pydantic.ValidationError, InputError: settings or scores that cannot be read.
+    """
+    told = read_trials(study, trials)
+    made = [make(told) for make in (network_section, exit_section, attack_section, det_section)]
+    return [section for section in made if section is not None]

@@ -1,0 +1,36 @@
+"""What to change of a configuration whose attempt failed, so that another may succeed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsd_model.distillation.total_loss import needs_whole_batch
+from fsd_model.training.config import TrainConfig
+
+
+def relieve(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
+    """Settings to change for another attempt, which may go on from the failed one's checkpoint.
+
+    Only runtime settings change, which are no part of a run's identity.
+
+    Args:
+        params: as for `run`.
+        cause: "memory": half the micro-batch, the same batch, no recorded updates. "not-finite": segments in
+            float32 where they were in less; a repeat in float32 would end the same.
+
+    Returns:
+        Dotted keys with values; None where nothing helps: the micro-batch is 1 already or a loss needs the
+        whole batch, the precision is float32 already, or the cause is another.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings.
+    """
+    config = TrainConfig.model_validate(params)
+    if cause == "memory":
+        size = min(config.runtime.micro_batch or config.batch_size, config.batch_size)
+        can_halve = size > 1 and needs_whole_batch(config.distill) is None
+        unrecorded = {"runtime.cuda_graph": False} if config.runtime.cuda_graph else {}
+        return {"runtime.micro_batch": size // 2, **unrecorded} if can_halve else None
+    if cause == "not-finite" and config.runtime.precision != "float32":
+        return {"runtime.precision": "float32"}
+    return None

@@ -1,0 +1,126 @@
+"""The trial function of a search: `fsd_model.trial:run`. Imports nothing of the search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fsd_model.atomic_write import write_text
+from fsd_model.distributed.processes import joined, processes_of_this_training
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.data import open_training_data
+from fsd_model.training.export import export_detector
+from fsd_model.training.objective import resolve_groups
+from fsd_model.training.trainer import Trainer
+from fsd_model.trial.artifacts import dataset_name, write_artifacts
+from fsd_model.trial.attack_folds import shared_attacks
+from fsd_model.trial.context import Context, More, StackContext
+from fsd_model.trial.leave_attack_out import Folds, run_folds
+from fsd_model.trial.stacked_run import StackedTrials
+
+
+def run(params: dict[str, Any], context: Context) -> None:
+    """Train one configuration; resumes where `context.checkpoint` is given.
+
+    Reports every epoch; with the objective of unseen attacks every fold, and at last the training on all
+    attacks, whose detector is what is exported. Every report holds the figures of
+    `training.resource_metrics.FIGURES`.
+
+    Where there are several processes (see `fsd_model.distributed.processes`), all of them call this with the
+    same params
+    and checkpoint and train one model together. Each reports the same metrics; the first alone offers to
+    save.
+
+    Args:
+        params: the fields of `TrainConfig` as nested plain values.
+        context: reports go there.
+
+    Raises:
+        pydantic.ValidationError, InputError: faulty settings or data.
+        DivergenceError: the loss became NaN or infinite.
+    """
+    config = TrainConfig.model_validate(params)
+    train = _run_unseen if config.objective.name == "unseen-attacks" else _run
+    with joined():
+        train(config, context)
+
+
+def run_stack(
+    params_K: Sequence[dict[str, Any]], contexts_K: Sequence[StackContext], more: More | None = None
+) -> None:
+    """Train configurations that differ in scalars as one model; each is reported as `run` reports it.
+
+    After every epoch each context gets its own metrics, one after the other. Whose report raises SystemExit
+    leaves; whose report raises another Exception leaves, and `over` is given it, as it is of one that
+    diverges, or that cannot be built: faulty settings, data or checkpoint, or settings that do not stack with
+    the first whose settings and data were right. One that has reported all its epochs, or has none to go, is
+    `over` with None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round,
+    whatever epoch the others are at.
+
+    `more()` is asked before the first epoch and after all reports of each, until it has none; how many there
+    may be at once is the caller's to say. Returns when no trial is left and `more` has none.
+
+    Args:
+        params_K: as for `run`, with one `stackable` key.
+        contexts_K: of each trial.
+        more: gives params and contexts of new trials with that key.
+
+    Raises:
+        Exception: whatever the joint computation raises, such as torch.OutOfMemoryError, and what `more` or
+            `over` raise. It concerns all trials that are not over; their contexts are not told.
+    """
+    trials = StackedTrials(save_trial)
+    for params, context in zip(params_K, contexts_K, strict=True):
+        trials.take(params, context)
+    trials.run(more)
+
+
+def _run(config: TrainConfig, context: Context) -> None:
+    trainer = Trainer(config)
+    if context.checkpoint is not None:
+        trainer.load(context.checkpoint, context.moved)
+    for metrics in trainer.epochs():
+        context.report(metrics, _of_the_first(partial(save_trial, trainer)))
+
+
+def _run_unseen(config: TrainConfig, context: Context) -> None:
+    data = open_training_data(config)
+    groups = resolve_groups(config.objective.groups, shared_attacks(data))
+    config = config.override({"objective.groups": groups})
+    key = f"{config.fingerprint()} {data.digest}"
+    folds = Folds(key=key) if context.checkpoint is None else Folds.load(context.checkpoint, key)
+    for metrics in run_folds(config, data, folds):
+        context.report(metrics, _of_the_first(folds.save))
+    trainer = Trainer(config, data)
+    for last in trainer.epochs():
+        metrics = {**last, **folds.metrics()}
+
+    def save(folder: Path) -> None:
+        save_trial(trainer, folder)
+        folds.save(folder)
+
+    context.report(metrics, _of_the_first(save))
+
+
+def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None:
+    return save if processes_of_this_training().rank == 0 else None
+
+
+def save_trial(trainer: Trainer, folder: Path) -> None:
+    """Write the state of the training, the detector of its best epoch, what there is to look at, facts."""
+    trainer.save(folder)
+    write_artifacts(trainer, folder / "artifacts")
+    detector = export_detector(trainer, folder / "export" / "detector")
+    facts = {
+        "best_epoch": detector.card.epoch,
+        "dataset": dataset_name(trainer.config.data),
+        "data_source": str(trainer.config.data.root),
+        "data_digest": detector.card.data_digest,
+        "fingerprint": detector.card.fingerprint,
+        "parameters": detector.card.parameters,
+        "threshold": detector.card.operating_point.threshold,
+    }
+    write_text(folder / "facts.json", json.dumps(facts, indent=2) + "\n")

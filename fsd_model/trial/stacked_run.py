@@ -1,0 +1,143 @@
+"""Several trials that differ in scalars, trained as one model behind the contract of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fsd_model.errors import InputError
+from fsd_model.networks.build import NetworkFactory
+from fsd_model.stacked.loss import SCALARS, require_memoryless
+from fsd_model.stacked.trainer import Metrics, StackedTrainer, is_done
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.data import TrainingData, open_training_data
+from fsd_model.training.trainer import Trainer
+from fsd_model.trial.context import More, StackContext
+
+OPTIM_SCALARS = ("schedule", "learning_rate", "model_size", "warmup_steps", "weight_decay")
+
+Write = Callable[[Trainer, Path], None]
+
+
+def stackable(params: dict[str, Any]) -> str:
+    """What two configurations must have in common to be trained in one stack: all but the scalars.
+
+    The scalars are the weights of the losses and their ramp, temperature and lambda with their schedules, all
+    in `optim`, the number of epochs, and the seed.
+
+    Returns:
+        JSON; equal for those that `run_stack` takes together.
+
+    Raises:
+        pydantic.ValidationError: faulty settings.
+        InputError: a configuration that can only be trained alone.
+    """
+    return _key(TrainConfig.model_validate(params))
+
+
+def _key(config: TrainConfig) -> str:
+    require_memoryless(config.distill)
+    if isinstance(config.network, NetworkFactory):
+        raise InputError("network: only built-in networks can be stacked, got a factory; train it alone")
+    if config.objective.name != "dev":
+        raise InputError(
+            f"objective.name: {config.objective.name} cannot be stacked; take dev, or train alone"
+        )
+    for name, there in (
+        ("micro_batch", config.runtime.micro_batch is not None), ("cuda_graph", config.runtime.cuda_graph)
+    ):  # fmt: skip
+        if there:
+            raise InputError(f"runtime.{name}: cannot be stacked; leave it out, or train alone")
+    tree = config.model_dump(
+        mode="json",
+        exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},
+    )
+    return json.dumps({**tree, "cuts": list(config.split)}, sort_keys=True)
+
+
+class StackedTrials:
+    """Trials in a stack, each behind its context; see `trial.run_trial.run_stack`.
+
+    Args:
+        write: saves a trainer's state for a report.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._stack = StackedTrainer()
+        self._contexts: dict[int, StackContext] = {}
+        self._data: TrainingData | None = None
+        self._key: str | None = None
+
+    def run(self, more: More | None) -> None:
+        """Train until no one is left and no one comes."""
+        self._fill(more)
+        for told in self._stack.epochs():
+            for number, outcome in told.items():
+                if isinstance(outcome, Exception):
+                    self._contexts.pop(number).over(outcome)
+                else:
+                    self._report(number, outcome)
+            self._fill(more)
+
+    def take(self, params: dict[str, Any], context: StackContext) -> None:
+        """Build a trial and let it join; what is wrong with it is told to its context alone."""
+        try:
+            trainer = self._build(params, context)
+            number = None if is_done(trainer) else self._stack.join(trainer)
+        except Exception as error:  # noqa: BLE001 - what ends one trial leaves the others alone
+            context.over(error)
+            return
+        if number is None:
+            context.over(None)
+        else:
+            self._contexts[number] = context
+
+    def _build(self, params: dict[str, Any], context: StackContext) -> Trainer:
+        config = TrainConfig.model_validate(params)
+        key = _key(config)
+        if self._key not in (None, key):
+            raise InputError(
+                "params: of a stack may differ in scalars alone; group them by their `stackable` key"
+            )
+        self._data = self._data or open_training_data(config)
+        self._key = key
+        trainer = Trainer(config, _of_seed(self._data, config.seed))
+        if context.checkpoint is not None:
+            trainer.load(context.checkpoint, context.moved)
+        return trainer
+
+    def _fill(self, more: More | None) -> None:
+        """Let trials join until there are no more."""
+        while more is not None and (new := more()):
+            for params, context in new:
+                self.take(params, context)
+
+    def _report(self, number: int, metrics: Metrics) -> None:
+        trainer, context = self._stack.members[number], self._contexts[number]
+        error = None
+        try:
+            context.report(metrics, partial(self._write, trainer))
+        except SystemExit:
+            self._drop(number)
+            return
+        except Exception as raised:  # noqa: BLE001 - what ends one trial leaves the others alone
+            error = raised
+        if error is not None or is_done(trainer):
+            self._drop(number)
+            context.over(error)
+
+    def _drop(self, number: int) -> None:
+        self._stack.leave(number)
+        del self._contexts[number]
+
+
+def _of_seed(data: TrainingData, seed: int) -> TrainingData:
+    """The same data, augmented as by a run of its own."""
+    if data.augmentation is None:
+        return data
+    return replace(data, augmentation=replace(data.augmentation, seed=seed))

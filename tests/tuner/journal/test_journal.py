@@ -1,0 +1,222 @@
+"""The journal: on the disk before anybody acts on it, and readable after whatever happened."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.tuner.storage.test_storage import files_of_at_most
+from tuner.errors import StudyError
+from tuner.journal.event import FORMAT, Event, Kind
+from tuner.journal.journal import Journal, read_events
+
+STARTED = Event(Kind.STUDY_STARTED, None, {"format": FORMAT, "search": "s", "study": {}, "memory": {}}, 1e9)
+
+
+def reported(epoch: int, **metrics: float) -> Event:
+    content = {"epoch": epoch, "metrics": metrics, "checkpoint": None, "seconds": 0.5}
+    return Event(Kind.TRIAL_REPORTED, 3, content, 1e9 + epoch)
+
+
+def written(path: Path, *events: Event) -> Path:
+    journal = Journal(path)
+    for event in events:
+        journal.take(event)
+    journal.close()
+    return path
+
+
+def test_each_event_is_on_the_disk_when_take_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced, sync = tmp_path / "journal.jsonl", [], os.fsync
+
+    def noted(handle: int) -> None:
+        sync(handle)
+        synced.append(list(read_events(path)))
+
+    monkeypatch.setattr("tuner.journal.journal.os.fsync", noted)
+    events = [STARTED, reported(1, loss=1.0), reported(2, loss=0.5)]
+    journal = Journal(path)
+    for count, event in enumerate(events, start=1):
+        journal.take(event)
+        assert synced[-1] == events[:count]
+    journal.close()
+
+
+def test_events_survive_a_kill_of_the_next_moment(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    pid = os.fork()
+    if pid == 0:
+        journal = Journal(path)
+        journal.take(STARTED)
+        journal.take(reported(1, loss=1.0))
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+    assert Journal(path).past == [STARTED, reported(1, loss=1.0)]
+
+
+def test_a_line_that_was_cut_is_dropped_wherever_it_was_cut(tmp_path: Path) -> None:
+    path = written(tmp_path / "journal.jsonl", STARTED, reported(1, loss=1.0))
+    whole = path.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for end in range(last, len(whole)):
+        path.write_bytes(whole[:end])
+        assert Journal(path).past == [STARTED]
+        assert path.read_bytes() == whole[:last]  # what comes next does not follow half a line
+    written(path, reported(2, loss=0.5))
+    assert list(read_events(path)) == [STARTED, reported(2, loss=0.5)]
+
+
+def test_a_power_failure_may_leave_zeros(tmp_path: Path) -> None:
+    path = written(tmp_path / "journal.jsonl", STARTED)
+    path.write_bytes(path.read_bytes() + bytes(300))
+    written(path, reported(1, loss=1.0))
+    assert list(read_events(path)) == [STARTED, reported(1, loss=1.0)]
+
+
+def test_an_empty_journal_has_no_past(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").touch()
+    assert Journal(tmp_path / "journal.jsonl").past == []
+    assert Journal(tmp_path / "new.jsonl").past == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "trial_rep', "5", "null", "[]", '"text"', "{}", "", "\xff", '{"event": "no_such"}',
+        '{"event": "trial_held", "time": 5}', '{"event": "trial_held", "time": "yesterday"}',
+        '{"event": "trial_reported", "time": "2026-01-01T00:00:00+00:00", "metrics": [1]}',
+        '{"event": "trial_reported", "time": "2026-01-01T00:00:00+00:00", "metrics": {"a": []}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_line_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    path = written(tmp_path / "journal.jsonl", STARTED, reported(1, loss=1.0))
+    rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(rows[0] + line.encode("latin-1") + b"\n" + rows[1])
+    with pytest.raises(StudyError) as error:
+        Journal(path)
+    assert str(error.value) == f"{path}:2: is no event of a search; restore the file"
+    assert path.read_bytes() == rows[0] + line.encode("latin-1") + b"\n" + rows[1]
+
+
+@pytest.mark.parametrize("there", [{}, {"format": 1}, {"format": FORMAT + 1}])
+def test_another_format_is_refused(tmp_path: Path, there: dict[str, int]) -> None:
+    path = tmp_path / "journal.jsonl"
+    entry = STARTED.plain()
+    del entry["format"]
+    path.write_text(json.dumps(entry | there) + "\n")
+    found = there.get("format", 1)
+    with pytest.raises(StudyError, match=f"journal.jsonl:1: has format {found}, needs {FORMAT}; search into"):
+        Journal(path)
+
+
+def test_what_is_not_finite_survives(tmp_path: Path) -> None:
+    concluded = Event(Kind.STUDY_CONCLUDED, None, {"figures": {"best": math.inf}, "files": [], "tags": {}})
+    path = written(tmp_path / "j.jsonl", reported(1, a=math.nan, b=math.inf, c=-math.inf, d=0.5), concluded)
+    metrics, figures = (event.content for event in read_events(path))
+    assert math.isnan(metrics["metrics"].pop("a"))
+    assert metrics["metrics"] == {"b": math.inf, "c": -math.inf, "d": 0.5}
+    assert figures["figures"] == {"best": math.inf}
+    for line in path.read_text().splitlines():  # as any reader of JSON wants it
+        json.loads(line, parse_constant=lambda word: pytest.fail(word))
+
+
+_NUMBER = st.floats(allow_nan=False)
+_PLAIN = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
+_TEXT = st.text()
+_POINT = st.dictionaries(_TEXT, st.one_of(_PLAIN, st.lists(st.integers(), max_size=3)), max_size=3)
+_NUMBERS = st.dictionaries(_TEXT, _NUMBER, max_size=3)
+_EPOCH = st.integers(0, 10**6)
+_SECONDS = st.floats(0, 1e9)
+_STATE = st.one_of(st.none(), _TEXT)
+_CONTENT: dict[Kind, dict[str, st.SearchStrategy[Any]]] = {
+    Kind.STUDY_STARTED: {"format": st.just(FORMAT), "search": _TEXT, "study": _POINT, "memory": _POINT},
+    Kind.STUDY_RESUMED: {"trials": _EPOCH, "resources": _POINT},
+    Kind.STUDY_CONCLUDED: {
+        "figures": _NUMBERS, "files": st.lists(_TEXT, max_size=2), "tags": st.dictionaries(_TEXT, _TEXT),
+    },
+    Kind.STUDY_ENDED: {"state": _TEXT, "reason": _TEXT, "trials": st.dictionaries(_TEXT, _EPOCH)},
+    Kind.TRIAL_STARTED: {"params": _POINT, "knobs": _POINT},
+    Kind.TRIAL_REPORTED: {"epoch": _EPOCH, "metrics": _NUMBERS, "checkpoint": _STATE, "seconds": _SECONDS},
+    Kind.TRIAL_SAVED: {"epoch": _EPOCH, "checkpoint": _TEXT},
+    Kind.TRIAL_RETRIED: {"cause": _TEXT, "reason": _TEXT, "changes": _POINT, "seconds": _SECONDS},
+    Kind.TRIAL_HELD: {},
+    Kind.TRIAL_RELEASED: {
+        "action": _TEXT, "donor": _EPOCH, "reason": _TEXT, "params": _POINT, "epoch": _EPOCH,
+        "checkpoint": _STATE,
+    },
+    Kind.TRIAL_ENDED: {
+        "state": _TEXT, "reason": _TEXT, "epoch": _EPOCH, "trace": _TEXT, "seconds": _SECONDS,
+    },
+}  # fmt: skip
+_TIMES = st.integers(0, 4_000_000_000_000_000).map(lambda microseconds: microseconds / 1e6)  # until 2096
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    kind = draw(st.sampled_from(Kind))
+    trial = draw(_EPOCH) if kind.value.startswith("trial_") else None
+    return Event(kind, trial, draw(st.fixed_dictionaries(_CONTENT[kind])), draw(_TIMES))
+
+
+@settings(max_examples=60, deadline=None)
+@given(event=events())
+def test_every_event_is_read_as_it_was_written(event: Event) -> None:
+    line = json.dumps(event.plain(), allow_nan=False)
+    assert "\n" not in line
+    read = Event.from_plain(json.loads(line))
+    assert (read.kind, read.trial, read.content) == (event.kind, event.trial, event.content)
+    assert read.time == pytest.approx(event.time, abs=1e-6, rel=0)
+    assert read.plain() == event.plain()
+
+
+def test_every_kind_has_its_content_here() -> None:
+    assert set(_CONTENT) == set(Kind)
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.take(STARTED)
+    with files_of_at_most(path.stat().st_size + 50), pytest.raises(OSError, match="File too large") as error:
+        journal.take(reported(1, loss=1.0))
+    assert error.value.filename == str(path)
+    assert list(read_events(path)) == [STARTED]
+    journal.take(reported(2, loss=0.5))  # there is room again: nothing of what happened is missing
+    journal.close()
+    assert list(read_events(path)) == [STARTED, reported(1, loss=1.0), reported(2, loss=0.5)]
+
+
+def test_a_disk_that_stays_full_does_not_keep_a_journal_open(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.take(STARTED)
+    with files_of_at_most(path.stat().st_size + 50):
+        with pytest.raises(OSError, match="File too large"):
+            journal.take(reported(1, loss=1.0))
+        journal.close()
+    assert Journal(path).past == [STARTED]
+
+
+def test_what_does_not_reach_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    monkeypatch.setattr("tuner.journal.journal.os.fsync", _raising(OSError(errno.EIO, "Input/output error")))
+    with pytest.raises(OSError, match=r"Input/output error: '.*journal\.jsonl'"):
+        journal.take(STARTED)
+    journal.close()
+
+
+def _raising(error: Exception) -> Callable[..., None]:
+    def act(*args: object) -> None:
+        raise error
+
+    return act

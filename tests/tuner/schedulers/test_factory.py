@@ -1,0 +1,59 @@
+"""Each name gives its rule; settings of a scheduler that cannot be are refused in one line."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from tests.tuner.conftest import toy_study
+from tuner.errors import lines
+from tuner.schedulers.asha import Asha
+from tuner.schedulers.early_discarding import OneEpoch
+from tuner.schedulers.factory import build_rule
+from tuner.schedulers.fifo import Free
+from tuner.schedulers.median import Median
+from tuner.schedulers.pb2 import Bandit
+from tuner.schedulers.pbt import Population
+from tuner.schedulers.race import Race
+from tuner.study.settings import SchedulerConfig
+
+KINDS = {
+    "asha": Asha, "median": Median, "race": Race, "one-epoch": OneEpoch, "pbt": Population, "pb2": Bandit,
+    "none": Free,
+}  # fmt: skip
+
+
+def test_every_name_of_a_study_file_has_a_rule() -> None:
+    assert set(get_args(SchedulerConfig.model_fields["name"].annotation)) == set(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_name_gives_its_rule_and_each_search_its_own(name: str) -> None:
+    study = toy_study(scheduler={"name": name})
+    assert type(build_rule(study)) is KINDS[name]
+    assert build_rule(study) is not build_rule(study)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "line"),
+    [
+        ({"agreement": -2}, "scheduler.agreement: input should be greater than or equal to -1, got -2"),
+        ({"reduction": 1}, "scheduler.reduction: input should be greater than 1, got 1"),
+        ({"grace": 5}, "scheduler.grace: needs at most the study's epochs, 4, got 5"),
+        ({"name": "pbt", "interval": 4}, "scheduler.interval: needs less than the study's epochs, 4, got 4"),
+        ({"name": "bohb"}, "scheduler.name: input should be 'asha', 'median', 'race', 'one-epoch', 'pbt', "),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_one_line(scheduler: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        toy_study(scheduler=scheduler)
+    (found,) = lines(refused.value)
+    assert found.startswith(line)
+
+
+def test_without_a_scheduler_nobody_is_stopped_and_nothing_is_found() -> None:
+    rule = build_rule(toy_study(scheduler={"name": "none"}))
+    assert {rule.report(number, 1, {"dev/loss": number}).action for number in range(9)} == {"go"}
+    assert rule.findings() == []

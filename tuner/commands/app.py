@@ -1,0 +1,243 @@
+"""The command line: `fsd-tuner`, with the commands of installed trial packages beside its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuner.commands.cluster import submit
+from tuner.commands.exits import exits, export
+from tuner.commands.report import report
+from tuner.errors import lines
+
+app = typer.Typer(
+    name="fsd-tuner",
+    help="Distributed hyperparameter search: one study file, many trials, the best configuration.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+_StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
+]
+_ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on with what is in DIR; begin, if there is nothing.")
+]
+_SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated.")
+]
+
+
+# of the click that typer brings, its own or the real one
+_ClickException: Any = typer.BadParameter.__mro__[2]
+
+
+@app.callback()
+def _global(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Full tracebacks; before or after a command.")
+    ] = False,
+) -> None:
+    """Read by `main` before anything else."""
+
+
+@app.command()
+def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006 - typer copies it
+    """Check a study without searching: its keys, its space, 200 configurations, the extremes, the data."""
+    from rich.console import Console
+
+    from tuner.preflight import check_study, space_table
+    from tuner.study.load import load_study
+
+    console, loaded = Console(), load_study(study, overrides)
+    if loaded.search:
+        console.print(space_table(loaded))
+    tried = check_study(loaded)
+    console.print(f"ok: {loaded.name}: {tried}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def search(
+    study: _StudyArgument,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for everything the search leaves.")],
+    overrides: _SetOption = [],  # noqa: B006
+    trials: Annotated[
+        int | None, typer.Option(help="How many trials, instead of the study's number.")
+    ] = None,
+    resume: _ResumeOption = False,
+    forecast: Annotated[
+        bool, typer.Option("--forecast/--no-forecast", help="Measure first what the search will take.")
+    ] = True,
+) -> None:
+    """Search: Ray runs the trials, Optuna suggests, ASHA stops, MLflow records; the best is exported."""
+    from rich.console import Console
+
+    from tuner.commands.summary import exit_code, summary
+    from tuner.search.search import search as run_search
+    from tuner.study.load import load_study
+
+    changed = [*overrides, *([] if trials is None else [f"trials={trials}"])]
+    console, loaded = Console(highlight=False), load_study(study, changed)
+    outcome = run_search(loaded, out, console, resume, forecast)
+    for line in summary(loaded, outcome, out):
+        console.print(line, soft_wrap=True, markup=False)
+    raise typer.Exit(exit_code(outcome))
+
+
+@app.command("forecast")
+def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006
+    """Measure the smallest and the largest configuration and say what the search would take."""
+    from rich.console import Console
+
+    from tuner.forecast.run import forecast_study
+    from tuner.study.load import load_study
+
+    forecast_study(load_study(study, overrides), Console(highlight=False))
+
+
+@app.command()
+def train(
+    study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for what the trial exports.")
+    ] = None,
+    overrides: _SetOption = [],  # noqa: B006
+) -> None:
+    """Train one configuration again, here, and say whether the metric is what the search recorded."""
+    from rich.console import Console
+
+    from tuner.commands.summary import comparison
+    from tuner.search.train import train as run_training
+    from tuner.study.load import load_study
+
+    console, loaded = Console(highlight=False), load_study(study, overrides)
+    trained = run_training(loaded, out, console)
+    for line in comparison(loaded, trained):
+        console.print(line, soft_wrap=True, markup=False)
+    if overrides and not trained.same:
+        console.print(
+            f"note        --set changed {len(overrides)} setting(s): another value is to be expected"
+        )
+    raise typer.Exit(0 if trained.same else 1)
+
+
+@app.command()
+def ablate(
+    study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
+    seeds: Annotated[int, typer.Option(help="Runs of each arm, at least 2.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder; default: `ablation` beside BEST.")
+    ] = None,
+    overrides: _SetOption = [],  # noqa: B006
+    resume: _ResumeOption = False,
+) -> None:
+    """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
+    from rich.console import Console
+
+    from tuner.commands.summary import exit_code
+    from tuner.search.ablate import ablate as run_ablation
+    from tuner.study.load import load_study
+
+    console = Console(highlight=False)
+    folder = out or Path(study).parent / "ablation"
+    ablated = run_ablation(load_study(study, overrides), seeds, folder, console, resume)
+    console.print(ablated.text, soft_wrap=True, markup=False)
+    for path in ablated.outcome.exported:
+        console.print(f"written     {path}", soft_wrap=True, markup=False)
+    raise typer.Exit(exit_code(ablated.outcome))
+
+
+@app.command()
+def ui(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print links and command, start nothing.")
+    ] = False,
+) -> None:
+    """Start the MLflow UI on a search and print links: its trials as charts, as a table, side by side."""
+    import shlex
+    import signal
+    from contextlib import suppress
+
+    from tuner.tracking.server import serving, view
+
+    shown = view(folder, port)
+    links = "\n".join(f"{title:<12}{link}" for title, link in shown.links.items())
+    if only_print:
+        typer.echo(f"{links}\n{shlex.join(shown.command)}")
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background
+        signal.signal(number, signal.default_int_handler)
+    typer.echo(f"starting the MLflow server on {shown.base} ...")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # they too must end the server with its children
+    with suppress(KeyboardInterrupt), serving(shown, folder / "mlflow-server.log") as server:
+        typer.echo(f"{links}\nCtrl-C ends the server")
+        server.wait()
+
+
+app.command()(exits)
+app.command()(export)
+app.command()(report)
+app.command()(submit)
+
+
+def main() -> None:
+    """Run `fsd-tuner`: user errors are one line and exit code 2, tracebacks come with --debug."""
+    arguments = sys.argv[1:]
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" in arguments[:split]:
+        os.environ["FSD_DEBUG"] = "1"
+    arguments = [each for each in arguments[:split] if each != "--debug"] + arguments[split:]
+    _add_plugins()
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: without the program's name and --debug.
+    Returns:
+        The exit code: 0, 1 for a negative result, 2 for a user's error, 130 for Ctrl-C.
+    """
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except _ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # whoever read the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, OSError) as error:
+        return _failed(error, "", 2)
+    except Exception as error:  # noqa: BLE001 - the last resort of a program
+        return _failed(error, f"unexpected {type(error).__name__}, --debug shows where: ", 1)
+
+
+def _failed(error: Exception, prefix: str, code: int) -> int:
+    if os.environ.get("FSD_DEBUG", "") not in ("", "0"):
+        raise error
+    for line in lines(error):
+        typer.echo(f"error: {prefix}{line}", err=True)
+    return code
+
+
+def _add_plugins() -> None:
+    for entry in entry_points(group="fsd_tuner.commands"):
+        try:
+            plugin = entry.load()
+            app.registered_commands += plugin.registered_commands
+            app.registered_groups += plugin.registered_groups
+        except Exception as error:  # noqa: BLE001 - a broken package must not take the search with it
+            typer.echo(f"warning: the commands of {entry.name} are missing: {lines(error)[0]}", err=True)

@@ -1,0 +1,58 @@
+"""The command `submit`: a search on a cluster that is started already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study file here, or the name of a shipped one.")
+]
+_Out = Annotated[
+    str, typer.Option(metavar="DIR", help="Folder on the cluster for everything the search leaves.")
+]
+_Cluster = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A cluster that `ray up FILE` started: by `ray submit`.")
+]
+_Address = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A head's dashboard, http://HEAD:8265: by `ray job submit`."),
+]
+_Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated.")
+]
+_Variables = Annotated[
+    list[str],
+    typer.Option("--env", metavar="NAME=VALUE", help="With --address: set for the search; no secrets."),
+]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is in DIR.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the commands, run nothing.")]
+
+
+def submit(
+    study: _Study, out: _Out, cluster: _Cluster = None, address: _Address = None,
+    overrides: _Overrides = [],  # noqa: B006 - typer copies it
+    variables: _Variables = [],  # noqa: B006
+    resume: _Resume = False, dry_run: _DryRun = False,
+) -> None:  # fmt: skip
+    """Search on a Ray cluster: send the study there, follow the log, end with the search's exit code."""
+    from tuner.cluster.jobs import job, ray_submit, search_arguments
+    from tuner.cluster.submit import run_job, run_on_head, shown
+    from tuner.errors import StudyError
+    from tuner.study.load import load_study
+
+    if (cluster is None) == (address is None):
+        raise StudyError("submit: give either --cluster FILE (of `ray up`) or --address http://HEAD:8265")
+    if variables and cluster is not None:
+        raise StudyError("--env: goes with --address; for a cluster of `ray up`, set variables in its file")
+    loaded = load_study(study, overrides)
+    arguments = search_arguments(loaded, out, resume)
+    if cluster is not None:
+        command = ray_submit(cluster, arguments)
+        typer.echo(shown(command))
+        raise typer.Exit(0 if dry_run else run_on_head(command))
+    sent = job(loaded, str(address), arguments, Path.cwd(), variables)
+    typer.echo(f"{shown(sent.submit())}\n{shown(sent.follow())}")
+    raise typer.Exit(0 if dry_run else run_job(sent))

@@ -1,0 +1,57 @@
+"""A failed attempt in one line, its full traceback in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from tuner.controller.retry import Cause, Failure
+from tuner.files import write_text
+
+_HEAD = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$', re.MULTILINE)
+
+
+def failure_of(cause: Cause, traceback: str, folder: Path, number: int) -> Failure:
+    """A failure as the policy wants it; arguments as for `keep_error`."""
+    return Failure(cause, keep_error(traceback, folder, number), trace_of(traceback))
+
+
+def keep_error(traceback: str, folder: Path, number: int) -> str:
+    """Write a traceback to a file of its own, behind earlier ones of the same trial.
+
+    Args:
+        traceback: as Python prints it, or any text.
+        folder: made where it is missing.
+        number: the trial's.
+    Returns:
+        The error's first line and the file's path.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{number:04d}.txt"
+    before = f"{file.read_text(encoding='utf-8')}\n" if file.exists() else ""
+    write_text(file, f"{before}{traceback.rstrip()}\n")
+    return f"{first_line(traceback)} (in full: {file})"
+
+
+def last_error(folder: Path, number: int) -> str:
+    """The traceback of a trial's last failed attempt, as kept by `keep_error`; "" without one."""
+    file = folder / f"{number:04d}.txt"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return text[max(text.rfind(_HEAD), 0) :]
+
+
+def first_line(traceback: str) -> str:
+    """The line that names the exception: the first one not indented after the last frame."""
+    rows = [row for row in traceback.splitlines() if row.strip()]
+    frames = [i for i, row in enumerate(rows) if row.startswith("  File ")]
+    after = [row for row in rows[frames[-1] :] if not row.startswith(" ")] if frames else rows
+    return after[0].strip() if after else "unknown error"
+
+
+def trace_of(traceback: str) -> str:
+    """A digest of a traceback's frames and its kind of exception; what the message says is left out."""
+    frames = _FRAME.findall(traceback)
+    kind = first_line(traceback).split(":")[0]
+    return hashlib.sha256(repr((frames, kind)).encode()).hexdigest()[:16] if frames else ""

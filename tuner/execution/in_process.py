@@ -1,0 +1,113 @@
+"""Trials in this process, without Ray: the same contract, for tests, debugging and training a winner."""
+
+from __future__ import annotations
+
+import math
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tuner.controller.attempt import Attempt
+from tuner.controller.controller import Conductor
+from tuner.controller.retry import cause_of
+from tuner.controller.tracebacks import failure_of
+from tuner.execution.devices import set_devices
+from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, checked
+from tuner.execution.worker import Task, run_attempt
+from tuner.journal.record import INTERRUPTED
+from tuner.space.space import Point
+from tuner.storage.storage import Storage
+from tuner.study.study import Study
+from tuner.trial import Metrics, Save
+from tuner.trial_module import load_trial
+
+OnReport = Callable[[int, dict[str, float]], None]
+
+
+class Stopped(SystemExit):
+    """Ends a trial as Ray does: `finally` runs, `except Exception` sees nothing."""
+
+
+class LocalContext:
+    """The contract's context for a single trial; the report of the last epoch does not return.
+
+    Args:
+        study: its metric and number of epochs are used.
+        on_report: told each epoch's number and metrics; may raise Stopped.
+        keep: folder that the last epoch's state is saved to, or None.
+    """
+
+    def __init__(self, study: Study, on_report: OnReport, keep: Path | None = None) -> None:
+        self._study, self._on_report, self._keep = study, on_report, keep
+        self._epoch = 0
+
+    @property
+    def checkpoint(self) -> Path | None:
+        return None
+
+    @property
+    def moved(self) -> bool:
+        return False
+
+    def report(self, metrics: Metrics, save: Save | None = None) -> None:
+        self._epoch += 1
+        last = self._epoch >= self._study.full
+        if last and save is not None and self._keep is not None:
+            self._keep.mkdir(parents=True)
+            save(self._keep)
+        numbers = checked(metrics, self._study.metric.name)
+        self._on_report(self._epoch, numbers)
+        if last or not math.isfinite(numbers[self._study.metric.name]):
+            raise Stopped
+
+
+def run_local(study: Study, point: Point, on_report: OnReport, keep: Path | None = None) -> None:
+    """Run one trial to its end; arguments as for `LocalContext`, `point` is one value of each dimension.
+
+    Raises:
+        Exception: whatever the trial function raises.
+    """
+    set_devices(study.resources)
+    run = load_trial(study.trial)
+    try:
+        run(study.params(point), LocalContext(study, on_report, keep))
+    except Stopped:
+        return
+    except SystemExit as stop:
+        raise RuntimeError(f"the trial called sys.exit({stop.code})") from None
+
+
+def run_in_process(
+    conductor: Conductor, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
+) -> None:
+    """Run a search's trials one after another in this process; arguments as for `run_on_ray`."""
+    study = conductor.study
+    task = Task(study.trial, study.metric.name, study.resources, storage.uri)
+    while not interrupted.is_set() and (attempt := conductor.next()) is not None:
+        _run(conductor, task, attempt, out / "errors", interrupted)
+    if interrupted.is_set():
+        conductor.interrupt(INTERRUPTED)
+
+
+def _run(
+    conductor: Conductor, task: Task, attempt: Attempt, errors: Path, interrupted: threading.Event
+) -> None:
+    def tell(result: dict[str, Any]) -> None:
+        ended = conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
+        if interrupted.is_set():
+            conductor.interrupt(INTERRUPTED)
+        if ended or conductor.halted:
+            raise Stopped
+
+    conductor.began(attempt)
+    try:
+        run_attempt(task, asdict(attempt), tell)
+        conductor.returned(attempt)
+    except Stopped:
+        return
+    except Exception as error:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
+        failure = failure_of(cause_of(error), traceback.format_exc(), errors, attempt.number)
+        conductor.failed(attempt, failure)

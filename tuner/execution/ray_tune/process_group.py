@@ -1,0 +1,128 @@
+"""One trial over several processes, on one machine or more: all reserved at once, each with its own GPU.
+
+The processes are told of each other as by torchrun, in the environment (RANK, WORLD_SIZE, LOCAL_RANK,
+MASTER_ADDR, MASTER_PORT); what they do with it is the trial function's own. The first one's reports are the
+trial's.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from tuner.controller.retry import Cause, cause_of
+from tuner.execution.messages import CAUSE, TRACEBACK
+from tuner.execution.worker import GroupError, Task, run_attempt
+
+Result = dict[str, Any]
+_LOOPBACK = "127.0.0.1"
+_PATIENCE_S = 10.0  # for the other processes to notice that one failed
+
+
+class Member:
+    """One process of a group, a Ray actor that answers `take` while `run` runs."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._results: queue.Queue[Result] = queue.Queue()
+        self._taken: queue.Queue[None] = queue.Queue()
+        self._handed = False
+
+    def address(self) -> tuple[str, int]:
+        """An address that the others reach, and a port that is free there now."""
+        host = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            return host, int(probe.getsockname()[1])
+
+    def run(self, config: dict[str, Any], rank: int, address: tuple[str, int]) -> Result | None:
+        """Run the trial function to its end; returns what failed, or None."""
+        host, port = address
+        os.environ |= {
+            "RANK": str(rank), "WORLD_SIZE": str(self._task.resources.workers), "LOCAL_RANK": "0",
+            "MASTER_ADDR": host, "MASTER_PORT": str(port),
+        }  # fmt: skip
+        if host == _LOOPBACK:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        try:
+            run_attempt(self._task, config, self._hand, counts=rank == 0)
+        except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
+            return {CAUSE: cause_of(error).value, TRACEBACK: traceback.format_exc()}
+        return None
+
+    def take(self) -> Result:
+        """The next report of the trial function, which goes on from the last one meanwhile."""
+        if self._handed:
+            self._taken.put(None)
+        self._handed = True
+        return self._results.get()
+
+    def _hand(self, result: Result) -> None:
+        self._results.put(result)
+        self._taken.get()
+
+
+def run_group(task: Task, config: dict[str, Any], tell: Callable[[Result], None]) -> None:
+    """Run one attempt by `task.resources.workers` processes; arguments as for `run_attempt`.
+
+    Each process has a bundle of the trial's placement group; this one, which only passes reports on, has
+    none.
+
+    Raises:
+        GroupError: one of them failed.
+        RayError: one of them died.
+    """
+    members = [_member(task, rank) for rank in range(task.resources.workers)]
+    try:
+        address = ray.get(members[0].address.remote())
+        runs = [member.run.remote(config, rank, address) for rank, member in enumerate(members)]
+        while (result := _next(members[0].take.remote(), runs)) is not None:
+            tell(result)
+    finally:
+        for member in members:
+            ray.kill(member)
+
+
+def _member(task: Task, rank: int) -> Any:
+    reserved: Any = ray.util.get_current_placement_group()
+    place = PlacementGroupSchedulingStrategy(reserved, placement_group_bundle_index=rank)
+    options = {"num_cpus": task.resources.cpu, "num_gpus": task.resources.gpu, "max_concurrency": 2}
+    return ray.remote(Member).options(scheduling_strategy=place, **options).remote(task)
+
+
+def _next(report: Any, runs: list[Any]) -> Result | None:
+    """The next report, or None when all processes are done."""
+    waiting = list(runs)
+    while waiting:
+        (ready, *_), _ = ray.wait([report, *waiting])
+        if ready == report:
+            result: Result = ray.get(report)
+            return result
+        if _outcome(ready) is not None:
+            _fail(runs)
+        waiting.remove(ready)
+    return None
+
+
+def _fail(runs: list[Any]) -> None:
+    """Raise what went wrong first: the others fail as well, as they lose the connection to it."""
+    over, _ = ray.wait(runs, num_returns=len(runs), timeout=_PATIENCE_S)
+    failures = [outcome for outcome in map(_outcome, over) if outcome is not None]
+    raise min(failures, key=lambda error: isinstance(error, GroupError) and error.cause == Cause.ERROR)
+
+
+def _outcome(run: Any) -> Exception | None:
+    """What a process that is over ended with."""
+    try:
+        failure = ray.get(run)
+    except RayError as died:
+        return died
+    return None if failure is None else GroupError(failure[CAUSE], failure[TRACEBACK])

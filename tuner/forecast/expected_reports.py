@@ -1,0 +1,79 @@
+"""How many reports a search will take, before it runs: what its scheduler lets pass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tuner.study.study import Study
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the trials of a search report.
+
+    Attributes:
+        reports: of all trials together.
+        finals: further reports, where the best trials are run again over fresh seeds; at most.
+        bound: whether `reports` is only an upper bound.
+    """
+
+    reports: float
+    finals: int = 0
+    bound: bool = False
+
+
+def expected(study: Study) -> Expected:
+    """The reports to expect of a study's trials.
+
+    none, pbt, pb2: all. one-epoch: `grace` of each, the rest of the best 1 / `reduction` and of the default.
+    asha: see `passing`; whoever comes first to a rung goes on, as the default does. Others: at most all.
+
+    Args:
+        study: its number of reports is known (see `tuner.preflight.described`).
+    """
+    name, every = study.scheduler.name, study.trials * study.full
+    final = study.finalists
+    finals = 0 if final is None else min(final.top, study.trials) * final.seeds * study.full
+    if name == "asha":
+        return Expected(_halving(study), finals)
+    if name == "one-epoch":
+        return Expected(_cut(study), finals)
+    return Expected(every, finals, bound=name not in ("none", "pbt", "pb2"))
+
+
+def passing(arrivals: float, reduction: float) -> float:
+    """How many of the trials that come to a rung of asha go on, in expectation.
+
+    A trial goes on if it is not below the quantile 1 - 1 / reduction of the n that came before, interpolated
+    linearly. If values come in random order, evenly spread, that has the probability
+    (n - (1 - 1 / reduction) (n - 1)) / (n + 1), and 1 for n = 0. Above the first rung the trials are those
+    that passed before, whose order is not quite random.
+
+    Args:
+        arrivals: how many come; may be a fraction.
+        reduction: above 1.
+    """
+    whole = int(arrivals)
+    return sum(_chance(n, reduction) for n in range(whole)) + (arrivals - whole) * _chance(whole, reduction)
+
+
+def _chance(before: int, reduction: float) -> float:
+    return 1.0 if before == 0 else (before - (1 - 1 / reduction) * (before - 1)) / (before + 1)
+
+
+def _halving(study: Study) -> float:
+    rule, reached = study.scheduler, 0
+    reports, alive, milestone = 0.0, float(study.trials), float(rule.grace)
+    while milestone < study.full:
+        rung = math.ceil(milestone)
+        reports += alive * (rung - reached)
+        alive, reached, milestone = passing(alive, rule.reduction), rung, milestone * rule.reduction
+    return reports + alive * (study.full - reached)
+
+
+def _cut(study: Study) -> float:
+    grace, kept = study.scheduler.grace, float(math.ceil(study.trials / study.scheduler.reduction))
+    if study.default is not None:  # among the best by chance, else beside them
+        kept += 1 - kept / study.trials
+    return study.trials * grace + kept * (study.full - grace)

@@ -1,0 +1,206 @@
+"""Whether a study would run: many configurations built, the extremes tried for one step, before a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from rich.table import Table
+
+from tuner.errors import StudyError, lines, nearest
+from tuner.execution.devices import set_devices
+from tuner.space.distributions import When
+from tuner.space.space import Point
+from tuner.study.study import Study
+from tuner.text import shown
+from tuner.trial_module import (
+    load_check,
+    load_describe,
+    load_seeded,
+    load_stack,
+    load_trial,
+    prepare_settings,
+)
+
+SAMPLES = 200
+
+
+def prepared(study: Study) -> Study:
+    """The study with its settings as the trial's `prepare` wants them, and checked against its `describe`.
+
+    Raises:
+        StudyError: no such trial function, one without what the study needs, or a metric that it does not
+            report.
+        ValueError, OSError: what `prepare` or `describe` raises.
+    """
+    load_trial(study.trial)
+    refuse_finalists(study)
+    ready = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    if study.resources.stack > 1:
+        _refuse_unstackable(ready)
+    return described(ready)
+
+
+def _refuse_unstackable(study: Study) -> None:
+    """Single configurations that run alone are fine; where the usual one does, `stack` would do nothing."""
+    _, stackable = load_stack(study.trial)
+    try:
+        stackable(study.params(_usual(study)))
+    except Exception as error:
+        raise StudyError(
+            f"resources.stack: the trial's usual configuration runs alone: {_reason(error)}"
+        ) from error
+
+
+def _usual(study: Study) -> Point:
+    return study.default if study.default is not None else study.space.middle()
+
+
+def described(study: Study) -> Study:
+    """The study with the number of reports that its trial announces.
+
+    Raises:
+        StudyError: the study names a metric that the trial does not report, or another number of reports.
+    """
+    describe = load_describe(study.trial)
+    if describe is None:
+        return study
+    told = describe(study.params(_usual(study)))
+    metrics, reports = told["metrics"], told["reports"]
+    for key, name in _named(study).items():
+        if name not in metrics:
+            raise StudyError(
+                f"study {study.name}: {key}: with these settings the trial does not report {name};"
+                f" {nearest(name, metrics)}"
+            )
+    if study.reports not in (None, reports):
+        raise StudyError(f"study {study.name}: reports: needs {reports}, got {study.reports}; leave it out")
+    return study if reports == study.epochs else _with_reports(study, reports)
+
+
+def _named(study: Study) -> dict[str, str]:
+    """Every metric that a study names, by the setting that does."""
+    named = {"metric.name": study.metric.name}
+    named |= {f"metric.ties[{place}]": name for place, name in enumerate(study.metric.ties)}
+    named |= {f"objectives[{place}].name": each.name for place, each in enumerate(study.objectives)}
+    named |= {f"constraints[{place}].metric": each.metric for place, each in enumerate(study.constraints)}
+    return named if study.scheduler.value is None else named | {"scheduler.value": study.scheduler.value}
+
+
+def _with_reports(study: Study, reports: int) -> Study:
+    try:
+        return Study.model_validate(study.plain() | {"reports": reports})
+    except ValidationError as error:
+        raise StudyError("; ".join(f"study {study.name}: {line}" for line in lines(error))) from error
+
+
+def check_extremes(study: Study, step: bool) -> int:
+    """Try the default (or the middle), the known points and each end of each dimension; returns how many.
+
+    Args:
+        study: a prepared study.
+        step: whether each trains a step, or is only built.
+    Raises:
+        StudyError: a configuration that does not work, with it and the reason.
+    """
+    return _try_all(study, list(_extremes(study)), step)
+
+
+def check_study(study: Study) -> str:
+    """Load the trial function, prepare its data, build sampled and extreme configurations.
+
+    Args:
+        study: the study.
+    Returns:
+        What was tried, for a line of text.
+    Raises:
+        StudyError: a configuration that does not work, with it and the reason.
+        ValueError, OSError: what the trial's `prepare` raises.
+    """
+    set_devices(study.resources)
+    ready = prepared(study)
+    if load_check(study.trial) is None:
+        return f"{study.trial} is there; it has no `check`, so no configuration was tried"
+    samples = _try_all(ready, list(_samples(ready)), step=False)
+    extremes = check_extremes(ready, step=True)
+    return f"{samples} sampled configurations built, {extremes} extremes tried for a step"
+
+
+def candidates(study: Study) -> tuple[list[Point], list[Point]]:
+    """The default (or the middle) with each end of each dimension, and points drawn at random."""
+    return list(_extremes(study)), list(_samples(study))
+
+
+def _try_all(study: Study, points: list[Point], step: bool) -> int:
+    check = load_check(study.trial)
+    if check is None:
+        return 0
+    for point in points:
+        try:
+            check(study.params(point), step=step)
+        except Exception as error:
+            where = f"the configuration [{shown(point)}]" if point else "the trial"
+            raise StudyError(f"{where} does not work: {_reason(error)}") from error
+    return len(points)
+
+
+def space_table(study: Study) -> Table:
+    """The search space as a table: one row a dimension."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("dimension", "kind", "range", "default"):
+        table.add_column(title)
+    for path, dimension in study.search.items():
+        (kind, content), *_ = dimension.written().items()
+        default = (study.default or {}).get(path, "-")
+        table.add_row(path, kind, _range(kind, content) + _condition(dimension.when), str(default))
+    return table
+
+
+def _samples(study: Study) -> Iterator[Point]:
+    from tuner.searchers.optuna_searcher import Sampler
+
+    random = study.sampler.model_copy(update={"name": "random"})
+    sampler = Sampler(study.model_copy(update={"sampler": random, "default": None, "points": []}), memory={})
+    for _ in range(SAMPLES if study.search else 1):
+        yield sampler.ask().point
+
+
+def _extremes(study: Study) -> Iterator[Point]:
+    centre = _usual(study)
+    yield centre
+    yield from study.points
+    yield from (point for point in study.space.corners(centre) if point not in (centre, *study.points))
+
+
+def _range(kind: str, content: Any) -> str:
+    if isinstance(content, dict):
+        low, high = content["count"]
+        return (
+            f"{low} to {high} of 1..{content['positions']}"
+            if low != high
+            else f"{low} of 1..{content['positions']}"
+        )
+    return ", ".join(map(str, content)) if kind == "choice" else f"{content[0]:g} to {content[1]:g}"
+
+
+def _condition(when: When) -> str:
+    parts = (f"{path}={' or '.join(map(str, values))}" for path, values in when.items())
+    return f" when {', '.join(parts)}" if when else ""
+
+
+def _reason(error: Exception) -> str:
+    text = "; ".join(lines(error))
+    return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
+
+
+def refuse_finalists(study: Study) -> None:
+    """Raise StudyError where a study asks for finalists and cannot have them."""
+    if study.finalists is None:
+        return
+    load_seeded(study.trial)
+    if study.scheduler.name in ("pbt", "pb2"):
+        rule = (
+            f"{study.scheduler.name} changes settings in mid-trial, so no trial can be run with other seeds"
+        )
+        raise StudyError(f"study {study.name}: finalists: {rule}; take another scheduler, or leave them out")

@@ -1,0 +1,142 @@
+"""What the runs suggest: more seeds, later rungs, mended failures, more trials or epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from tuner.journal.record import State
+from tuner.report.elements import setting_text
+from tuner.report.search_data import Searched
+from tuner.report.sections.advice_space import Advice
+from tuner.report.sections.failures import by_cause, failed_trials
+from tuner.report.sections.finalists import Race
+from tuner.report.sections.progress import best_so_far
+from tuner.report.sections.rungs import Rows
+
+_FAILED = 0.1  # of the trials
+_LATE = 0.8  # of the trials
+_STILL = 0.1  # of a trial's whole gain, in its last quarter
+_PAIRS = 8
+
+
+def noise(search: Searched, race: Race | None) -> Iterator[Advice]:
+    """What is not known for lack of seeds."""
+    study, best = search.study, search.best
+    if study.finalists is None and len(search.ranked) > 1 and best is not None:
+        lead = abs(search.ranked[1].value - best.value)
+        whole = study.scheduler.name not in ("pbt", "pb2")  # a population has nothing to run again
+        yield Advice(
+            "add `finalists: {top: 3, seeds: 5}`" if whole else "train the best again with other seeds",
+            f"the best leads trial {search.ranked[1].number} by {lead:.3g} in one run each; what another"
+            " seed does was not measured",
+        )
+    between = race.verdict.difference if race is not None and race.verdict is not None else None
+    if race is not None and between is not None and math.isfinite(between.mean) and not between.shown:
+        spread = [
+            each.error * math.sqrt(len(each.values))
+            for each in race.course.candidates
+            if len(each.values) > 1
+        ]
+        yield Advice(
+            "run more seeds of the finalists, or take the cheaper of the two",
+            f"winner and runner-up differ by {abs(between.mean):.3g} over {len(between.differences)} seeds,"
+            f" not shown; seeds alone move one by {median(spread):.3g} (median standard deviation)",
+        )
+
+
+def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
+    """The first rung stops too early."""
+    if not rungs:
+        return
+    first, unit = rungs[0], search.study.unit
+    correlation, grace = first["correlation"], search.study.scheduler.grace
+    over = [t for t in search.trials if t.state in (State.COMPLETE, State.STOPPED)]
+    if (
+        correlation is not None
+        and first["pairs"] >= _PAIRS
+        and correlation < search.study.scheduler.agreement
+    ):
+        yield Advice(
+            f"raise `scheduler.grace` above {grace}",
+            f"ranks at {unit} {first['rung']} have a correlation of {correlation:+.2f} with later ones over"
+            f" {first['pairs']} trials",
+        )
+    elif len(over) >= _PAIRS and first["stopped"] >= 0.6 * len(over):
+        yield Advice(
+            f"raise `scheduler.grace` above {grace}, or lower `scheduler.reduction`",
+            f"{first['stopped']} of {len(over)} trials were stopped at {unit} {first['rung']} already, so"
+            " little was learned about the later ones",
+        )
+
+
+_MEND = {
+    "memory": "give a trial more memory, or search smaller configurations",
+    "not-finite": "narrow what makes a trial diverge, such as the upper end of learning rate and weights",
+    "lost": "look at the machines: processes died",
+    "stack": "lower `resources.stack`: whole stacks failed",
+}
+
+
+def failing(search: Searched) -> Iterator[Advice]:
+    """Many failures."""
+    for cause, row in by_cause(search).items():
+        if row["trials"] >= max(2, _FAILED * len(search.trials)):
+            yield Advice(
+                _MEND.get(cause, "mend the trial function"),
+                f"{row['attempts']} attempts of {row['trials']} trials were lost by `{cause}`",
+            )
+    failed = failed_trials(search)
+    if len(failed) >= max(2, _FAILED * len(search.trials)):
+        common = _common(search, [row["params"] for row in failed])
+        where = f"; all of them have {common}" if common else ""
+        yield Advice(
+            "leave out what fails, or mend it",
+            f"{len(failed)} of {len(search.trials)} trials failed{where}; the first: {failed[0]['reason']}",
+        )
+
+
+def unfinished(search: Searched) -> Iterator[Advice]:
+    """The search, or its trials, were still getting better at the end."""
+    steps = best_so_far(search)
+    changes = [i for i in range(1, len(steps)) if steps[i][2] != steps[i - 1][2]]
+    if len(steps) >= _PAIRS and changes and steps[changes[-1]][0] > _LATE * len(search.trials):
+        gain = abs(steps[changes[-1]][2] - steps[changes[-1] - 1][2])
+        yield Advice(
+            f"give more than {search.study.trials} trials (`--resume --trials`)",
+            f"the best was found as late as trial {steps[changes[-1]][0]} of {len(search.trials)} by the"
+            f" order of their ends, better by {gain:.3g}",
+        )
+    late = [share for trial in search.ranked if (share := _late_gain(search, trial.values)) is not None]
+    if len(late) >= 3 and median(late) >= _STILL:
+        yield Advice(
+            f"train longer than {search.study.epochs} epochs",
+            f"complete trials made {median(late):.0%} of their gain (median of {len(late)}) in the last"
+            " quarter of their reports",
+        )
+
+
+def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
+    """The part of a trial's gain that came in the last quarter of its reports."""
+    full = search.study.full
+    start, late, end = (values.get(place, math.nan) for place in (1, full - max(1, full // 4), full))
+    whole = start - end
+    if full < 4 or not all(map(math.isfinite, (start, late, end))):
+        return None
+    if whole == 0 or (whole > 0) != (search.study.metric.mode == "min"):
+        return 0.0
+    return (late - end) / whole
+
+
+def _common(search: Searched, points: Sequence[Mapping[str, Any]]) -> str:
+    """Choices that all these have and not every trial has."""
+    found = []
+    for path, dimension in search.study.search.items():
+        values = {repr(point.get(path)) for point in points}
+        if "choice" in dimension.written() and len(values) == 1:
+            others = {repr(trial.point.get(path)) for trial in search.trials}
+            if len(others) > 1:
+                found.append(f"{path} = {setting_text(points[0].get(path))}")
+    return ", ".join(found)

@@ -1,0 +1,92 @@
+"""What the space itself suggests: ends that are too near, settings without a visible influence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tuner.report.elements import cell, setting_text
+from tuner.report.search_data import Searched
+from tuner.report.sections.finalists import Race
+from tuner.report.sections.importance import WEAK
+from tuner.report.sections.result import winner
+from tuner.results.importance import Importance
+
+_EDGE = 0.05  # of a range
+_NO_EFFECT = 0.05  # of the importance
+_SETTLED = 0.75  # of the trials, or of a range
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One suggestion.
+
+    Attributes:
+        do: what.
+        why: the numbers that say so.
+    """
+
+    do: str
+    why: str
+
+
+def edges(search: Searched, race: Race | None) -> Iterator[Advice]:
+    """The best value lies at an end of its range."""
+    best = winner(search, race)
+    for path, value in best.point.items() if best is not None else ():
+        dimension = search.study.search[path].written()
+        kind = next(key for key in dimension if key != "when")
+        if kind == "cuts":
+            most, positions = dimension["cuts"]["count"][1], dimension["cuts"]["positions"]
+            if len(value) == most < positions:
+                yield Advice(
+                    f"allow more than {most} cuts in `{path}`",
+                    f"the best has {cell(value)}, the most allowed",
+                )
+        elif kind != "choice" and not (kind == "int" and dimension[kind][1] - dimension[kind][0] < 4):
+            low, high = dimension[kind]
+            share = _share(kind, float(value), float(low), float(high))
+            if not _EDGE < share < 1 - _EDGE:
+                end = "below" if share <= _EDGE else "above"
+                yield Advice(
+                    f"widen `{path}` {end} {cell(low if end == 'below' else high)}",
+                    f"the best has {cell(value)}, within {_EDGE:.0%} of that end of {cell([low, high])}",
+                )
+
+
+def no_effect(
+    search: Searched, race: Race | None, found: Mapping[str, tuple[int, list[Importance]]]
+) -> Iterator[Advice]:
+    """A setting without a visible influence in any comparison, tried widely and by enough trials."""
+    best = winner(search, race)
+    told = {name: rows for name, (count, rows) in found.items() if count >= WEAK and rows}
+    if best is None or not told:
+        return
+    for path, value in best.point.items():
+        own = {name: next(row for row in rows if row.path == path) for name, rows in told.items()}
+        if all(not row.shown and row.high < _NO_EFFECT for row in own.values()) and _spread(search, path):
+            shares = "; ".join(f"at most {row.high:.3f} among {name}" for name, row in own.items())
+            yield Advice(
+                f"fix `{path}` at {setting_text(value)} in `settings`",
+                f"it was tried widely, and its share of importance is small (upper end of 90 %): {shares}",
+            )
+
+
+def _spread(search: Searched, path: str) -> bool:
+    """Whether the trials tried more than about one value: the middle half covers a quarter of a range."""
+    dimension = search.study.search[path].written()
+    kind = next(key for key in dimension if key != "when")
+    values = [trial.point[path] for trial in search.trials if path in trial.point]
+    if kind in ("choice", "cuts"):
+        return max(map(values.count, values)) < _SETTLED * len(values)
+    low, high = map(float, dimension[kind])
+    places = sorted(_share(kind, float(value), low, high) for value in values)
+    quarter = len(places) // 4
+    return places[-1 - quarter] - places[quarter] > 1 - _SETTLED
+
+
+def _share(kind: str, value: float, low: float, high: float) -> float:
+    if kind == "log":
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)

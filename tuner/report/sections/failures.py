@@ -1,0 +1,98 @@
+"""What failed, by cause: attempts that were lost, and trials that were given up."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from tuner.controller.retry import Cause
+from tuner.journal.event import Kind
+from tuner.journal.record import State
+from tuner.report.elements import Section, Table, counted
+from tuner.report.search_data import Searched
+
+_SHOWN = 200  # characters of a reason
+_FEW = 12
+_NOT_FINITE = re.compile(r" is -?(nan|inf) at epoch")
+_NAME = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Exit|Interrupt))\b")
+
+
+def section(search: Searched) -> Section:
+    """Retries by cause and failed trials with their reasons."""
+    causes, failed = by_cause(search), failed_trials(search)
+    ends = Counter(row["cause"] for row in failed)
+    retries = sum(row["attempts"] for row in causes.values())
+    numbers = {
+        "by_cause": causes,
+        "failed_by_cause": dict(ends.most_common()),
+        "trials": failed,
+        "retries": retries,
+    }
+    if not causes and not failed:
+        return Section("failures", "Failures and retries", ["No attempt failed."], numbers)
+    tables = []
+    if causes:
+        rows = [[cause, row["attempts"], row["trials"], row["went_on"]] for cause, row in causes.items()]
+        caption = (
+            "An attempt that is lost costs its trial what it had not saved; the next one goes on from there."
+        )
+        tables.append(Table(["cause", "lost attempts", "trials", "of these not failed"], rows, caption))
+    if ends:
+        tables.append(Table(["failed by", "trials"], ends.most_common()))
+        shown = [[row["trial"], row["epoch"], row["cause"], row["reason"]] for row in failed[:_FEW]]
+        more = f"The first {_FEW} of {len(failed)}." if len(failed) > _FEW else ""
+        tables.append(Table(["failed trial", f"{search.study.unit}s", "cause", "reason"], shown, more))
+    text = [
+        f"{counted(len(failed), 'trial')} of {len(search.trials)} failed;"
+        f" {counted(retries, 'attempt')} were tried again. Tracebacks are in the folder `errors`."
+    ]
+    return Section("failures", "Failures and retries", text, numbers, tables)
+
+
+def by_cause(search: Searched) -> dict[str, dict[str, int]]:
+    """Of each cause of a retry: lost attempts, trials that had any, and how many of these have not failed."""
+    attempts: Counter[str] = Counter()
+    trials: dict[str, set[int]] = {}
+    for event in search.events:
+        if event.kind is Kind.TRIAL_RETRIED and event.trial is not None:
+            attempts[event["cause"]] += 1
+            trials.setdefault(event["cause"], set()).add(event.trial)
+    return {
+        cause: {
+            "attempts": count,
+            "trials": len(trials[cause]),
+            "went_on": sum(search.record.trials[each].state is not State.FAILED for each in trials[cause]),
+        }
+        for cause, count in attempts.most_common()
+    }
+
+
+def failed_trials(search: Searched) -> list[dict[str, Any]]:
+    """Every failed trial with its reason, shortened."""
+    return [
+        {
+            "trial": t.number,
+            "epoch": t.epoch,
+            "cause": cause_of_end(t.reason),
+            "reason": _short(t.reason),
+            "params": t.point,
+        }
+        for t in search.trials
+        if t.state is State.FAILED
+    ]
+
+
+def cause_of_end(reason: str) -> str:
+    """The cause of a failed trial's last failure, read from its reason: the journal keeps no more of it."""
+    name = _NAME.match(reason)
+    kind = name[1] if name else ""
+    if "memory" in reason.lower():
+        return Cause.MEMORY.value
+    if _NOT_FINITE.search(reason) or kind in ("DivergenceError", "ArithmeticError", "FloatingPointError"):
+        return Cause.NOT_FINITE.value
+    return kind or Cause.ERROR.value
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= _SHOWN else f"{reason[: _SHOWN - 1]}…"

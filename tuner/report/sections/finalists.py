@@ -1,0 +1,170 @@
+"""Finalists: the best trials with fresh seeds, as far as their own journal goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from tuner.journal.record import State
+from tuner.report.elements import Figure, Section, Table, cell, counted
+from tuner.report.search_data import Searched
+from tuner.results.seed_race import Course, Verdict, course, verdict
+
+
+@dataclass(frozen=True)
+class Race:
+    """The finals of a search.
+
+    Attributes:
+        runs: their journal.
+        course: as far as whole rounds go.
+        verdict: None before two rounds are over.
+    """
+
+    runs: Searched
+    course: Course
+    verdict: Verdict | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the winner's mean, where there is one."""
+        if self.verdict is None or not math.isfinite(self.verdict.winner.interval[0]):
+            return None
+        return self.verdict.winner.interval
+
+
+def race_of(search: Searched, runs: Searched) -> Race | None:
+    """The race as its journal tells it; None where no run was begun.
+
+    Args:
+        search: whose finals they are.
+        runs: the journal of the finals.
+    """
+    wanted = search.study.finalists
+    if wanted is None or not runs.trials:
+        return None
+    points = [trial.point for trial in runs.trials]
+    candidates = list(dict.fromkeys(point["candidate"] for point in points))
+    seeds = list(dict.fromkeys(point["seed"] for point in points))
+    coming = [-number for number in range(1, wanted.seeds - len(seeds) + 1)]  # seeds that nobody has run yet
+    values: dict[int, dict[int, float]] = {}
+    for run in runs.trials:
+        if run.state in (State.COMPLETE, State.FAILED):
+            value = run.value if run.state is State.COMPLETE else math.nan
+            values.setdefault(run.point["candidate"], {})[run.point["seed"]] = value
+    mode = search.study.metric.mode
+    run_so_far = course(candidates, [*seeds, *coming], values, wanted.level, mode)
+    return Race(runs, run_so_far, verdict(run_so_far, values, mode))
+
+
+def section(search: Searched, race: Race | None) -> Section | None:
+    """The finals; None where none were asked for."""
+    if search.study.finalists is None:
+        return None
+    title = "Finalists: the best trials with fresh seeds"
+    if race is None:
+        return Section("finalists", title, ["No run of the finalists was begun."], {"runs": 0})
+    name, rows = search.study.metric.name, race.course.candidates
+    once = {row.number: search.record.trials[row.number].value for row in rows}
+    columns = [
+        "trial",
+        "runs",
+        "failed",
+        f"mean {name}",
+        "standard error",
+        "95 % interval",
+        "in the search",
+        "",
+    ]
+    table = Table(
+        columns,
+        [
+            [row.number, len(row.values), row.failed, row.mean, row.error, _interval(row.interval),
+             once[row.number], _place(race, row.number)]
+            for row in rows
+        ],
+        "Each run has a seed that the search did not use. Intervals: Student's t, not adjusted for the number"
+        " of candidates.",
+    )  # fmt: skip
+    numbers = {
+        "state": race.runs.state, "runs": len(race.runs.trials), "seeds": race.course.seeds,
+        "winner": race.verdict and race.verdict.winner.number,
+        "difference": _difference(race),
+        "candidates": [
+            {"trial": row.number, "values": row.values, "failed": row.failed, "mean": row.mean,
+             "standard_error": row.error, "interval": _interval(row.interval), "dropped_after": row.dropped,
+             "search_value": once[row.number]}
+            for row in rows
+        ],
+    }  # fmt: skip
+    return Section("finalists", title, _text(race, name), numbers, [table], [_figure(race, name, once)])
+
+
+def _text(race: Race, name: str) -> list[str]:
+    runs = counted(len(race.runs.trials), "run")
+    said = [f"{runs} of {len(race.course.candidates)} trials; state: {race.runs.state}."]
+    found = race.verdict
+    if found is None:
+        return [*said, "No two rounds are over yet, so nothing is decided."]
+    said.append(f"Trial {found.winner.number} has the best mean made worse by one standard error.")
+    if found.difference is not None and math.isfinite(found.difference.mean):
+        shown = "shown" if found.difference.shown else "not shown"
+        span = _interval((found.difference.low, found.difference.high))
+        second = found.runner_up.number if found.runner_up else ""
+        said.append(
+            f"{name} of the runner-up, trial {second}, less the winner's over the seeds of both:"
+            f" {found.difference.mean:+.4g}, 95 % interval {cell(span)}: a difference is {shown}."
+        )
+    return said
+
+
+def _difference(race: Race) -> dict[str, object] | None:
+    found = race.verdict
+    if found is None or found.difference is None or found.runner_up is None:
+        return None
+    between = found.difference
+    return {
+        "runner_up": found.runner_up.number, "mean": between.mean,
+        "interval": _interval((between.low, between.high)), "shown": between.shown,
+    }  # fmt: skip
+
+
+def _place(race: Race, number: int) -> str:
+    row = next(each for each in race.course.candidates if each.number == number)
+    if row.dropped is not None:
+        return f"left after {row.dropped} seeds"
+    if race.verdict is None:
+        return ""
+    second = race.verdict.runner_up
+    return "winner" if number == race.verdict.winner.number else "runner-up" if row is second else ""
+
+
+def _interval(ends: Sequence[float]) -> list[float] | None:
+    return list(ends) if math.isfinite(ends[0]) else None
+
+
+def _figure(race: Race, name: str, once: dict[int, float]) -> Figure:
+    rows = race.course.candidates
+
+    def draw(axes: Axes) -> None:
+        for place, row in enumerate(rows):
+            axes.plot(
+                list(row.values.values()), [place] * len(row.values), "o", mfc="none", color="C0", alpha=0.7
+            )
+            axes.plot([once[row.number]], [place], "x", color="C1", ms=7)
+            if math.isfinite(row.interval[0]):
+                low, high = row.interval
+                reach = [[row.mean - low], [high - row.mean]]
+                axes.errorbar([row.mean], [place - 0.25], xerr=reach, fmt="s", color="C0", capsize=3, ms=4)
+        axes.set_yticks(range(len(rows)), [f"trial {row.number}" for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.7)
+
+    return Figure(
+        "Finalists, run by run",
+        "Circles are runs with fresh seeds, the square with its bar is their mean with its 95 % interval, the"
+        " cross the one run of the search, which was chosen for being good.",
+        name, "configuration", sum(len(row.values) for row in rows), draw, height=1.4 + 0.5 * len(rows),
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""Which settings mattered: their importance, and each one against the metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from tuner.journal.record import State, TrialRecord
+from tuner.report.elements import Figure, Section, Table, counted, setting_text
+from tuner.report.search_data import Searched
+from tuner.results.importance import CHANCE, LEAST, Example, Importance, importances
+
+WEAK = 20  # trials
+_SHORT = 24  # characters of a name that leave room for its bar
+_MANY = 8  # choices whose names would not stand side by side
+
+
+def found_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple[int, list[Importance]]]:
+    """Importance among the complete trials, and at the first rung among all that came by.
+
+    The complete ones are few and chosen; at the first rung nobody had been stopped, but it is early.
+
+    Returns:
+        By what was compared: how many trials, and the dimensions.
+    """
+    if search.study.scheduler.name in ("pbt", "pb2"):  # a trial has no one configuration there
+        return {}
+    unit, full = search.study.unit, search.study.full
+    complete = [t for t in search.trials if t.state is State.COMPLETE and math.isfinite(t.value)]
+    found = {f"complete trials, at {unit} {full}": [(t.point, t.value) for t in complete]}
+    if rungs and len(search.trials) > len(complete):
+        rung = rungs[0]
+        early: list[Example] = [(t.point, t.values.get(rung, math.nan)) for t in search.trials]
+        found[f"all trials, at {unit} {rung}"] = [each for each in early if math.isfinite(each[1])]
+    return {name: (len(rows), importances(search.study, rows)) for name, rows in found.items()}
+
+
+def section(
+    search: Searched, found: dict[str, tuple[int, list[Importance]]], best: TrialRecord | None
+) -> Section:
+    """Importance and slices.
+
+    Args:
+        search: what happened.
+        found: as `found_importances` gives it.
+        best: the winner.
+    """
+    text, tables, figures = [], [], []
+    for name, (count, rows) in found.items():
+        if not rows:
+            text.append(
+                f"Importance among {name}: not computed, {LEAST} trials that differ are needed, there are"
+                f" {count}."
+            )
+            continue
+        weak = f" That is weak evidence: it rests on {counted(count, 'trial')}." if count < WEAK else ""
+        sure = [row.path for row in rows if row.shown]
+        said = (
+            f"{', '.join(sure)} had more influence than chance gives"
+            if sure
+            else "no setting's influence can be told from chance"
+        )
+        text.append(f"Among {name} ({count}): {said}.{weak}")
+        figures.append(_bars(name, count, rows))
+        tables.append(_table(name, rows))
+    if not found:
+        text.append("No importance is computed: trials of a population change their settings on the way.")
+    if figures:
+        text.append(
+            "A sampler that has settled on a value tries it nearly always, and what is nearly always the"
+            " same tells"
+            " no trials apart: a small share does not prove that a setting has no effect."
+        )
+    numbers = {
+        "importance": {
+            name: {"trials": count, "settings": [asdict(row) for row in rows]}
+            for name, (count, rows) in found.items()
+        },
+    }
+    figures += [slice_of(search, path, best) for path in search.study.search if not _is_cuts(search, path)]
+    return Section("settings", "Which settings mattered", text, numbers, tables, figures)
+
+
+def _table(name: str, rows: Sequence[Importance]) -> Table:
+    body = [[row.path, row.share, [row.low, row.high], row.chance, row.shown] for row in rows]
+    caption = (
+        f"Among {name}. Share: of what tells the best quarter of the trials from the rest (PED-ANOVA). 90 %"
+        " interval: from how the share moves when a quarter of the trials is left out. Chance: how often"
+        " the same"
+        f" values dealt out at random gave as much; below {CHANCE:g} it counts as shown."
+    )
+    return Table(["setting", "share", "90 % interval", "chance", "shown"], body, caption)
+
+
+def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
+    def draw(axes: Axes) -> None:
+        for place, row in enumerate(rows):
+            alpha = 0.9 if row.shown else 0.3
+            axes.barh([place], [row.share], color="C0", alpha=alpha, height=0.6)
+            axes.plot([row.low, row.high], [place, place], color=axes.xaxis.label.get_color(), lw=1.2)
+        axes.set_yticks(range(len(rows)), [row.path for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+
+    return Figure(
+        f"Importance among {name}",
+        "A bar is a setting's share of what tells the best quarter from the rest, its line the 90 % interval;"
+        " pale bars cannot be told from chance.",
+        "share of importance (fraction)", "setting", len(rows) if count >= LEAST else 0, draw,
+        height=1.1 + 0.36 * len(rows), narrow=max(len(row.path) for row in rows) <= _SHORT,
+    )  # fmt: skip
+
+
+def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
+    """One setting against the metric, trial by trial."""
+    name, dimension = search.study.metric.name, search.study.search[path].written()
+    kind = next(key for key in dimension if key != "when")
+    shown = [t for t in search.trials if path in t.point and math.isfinite(t.value)]
+    ticks = [setting_text(value) for value in dimension[kind]] if kind == "choice" else []
+
+    def draw(axes: Axes) -> None:
+        place = partial(_place, list(dimension[kind]) if ticks else None)
+        _scatter(axes, best, shown, [place(trial, path) for trial in shown])
+        if kind == "log":
+            axes.set_xscale("log")
+        if ticks:
+            long = sum(map(len, ticks)) > 30 or len(ticks) > _MANY
+            axes.set_xticks(
+                range(len(ticks)), ticks, rotation=30 if long else 0, ha="right" if long else "center"
+            )
+            axes.set_xlim(-0.6, len(ticks) - 0.4)
+
+    return Figure(
+        f"{name} by {path}",
+        "A filled dot is a trial that ran to its end, a cross one that was stopped, a point any other,"
+        " both at"
+        " their last report; the ring is the best.",
+        f"{path}{' (logarithmic)' if kind == 'log' else ''}", name, len(shown), draw, 3.1, narrow=True,
+    )  # fmt: skip
+
+
+def _scatter(
+    axes: Axes, best: TrialRecord | None, trials: Sequence[TrialRecord], places: Sequence[float]
+) -> None:
+    for mark, state in (("o", State.COMPLETE), ("x", State.STOPPED), (".", None)):
+        rows = [
+            (x, t.value) for x, t in zip(places, trials, strict=True)
+            if t.state is state or (state is None and t.state not in (State.COMPLETE, State.STOPPED))
+        ]  # fmt: skip
+        if rows:
+            axes.plot(*zip(*rows, strict=True), mark, color="C0" if mark == "o" else "C4", alpha=0.8, ls="")
+    own = [(x, t.value) for x, t in zip(places, trials, strict=True) if t is best]
+    axes.plot(*zip(*own, strict=True), "o", mfc="none", mec="C1", ms=11, mew=1.6) if own else None
+
+
+def _place(choices: list[Any] | None, trial: TrialRecord, path: str) -> float:
+    """Where a trial stands on the axis; trials of one choice stand side by side."""
+    value = trial.point[path]
+    if choices is None:
+        return float(value)
+    spread = ((trial.number * 0.618) % 1 - 0.5) * 0.5  # the golden ratio: even, and the same each time
+    return choices.index(value) + spread
+
+
+def _is_cuts(search: Searched, path: str) -> bool:
+    return "cuts" in search.study.search[path].written()

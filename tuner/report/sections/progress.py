@@ -1,0 +1,131 @@
+"""How the search went: the best so far, by trials and by time, and every learning curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from tuner.journal.event import Kind
+from tuner.journal.record import State, TrialRecord
+from tuner.report.elements import Figure, Section
+from tuner.report.search_data import Searched
+from tuner.report.sections.finalists import Race
+from tuner.report.sections.result import winner
+from tuner.results.selection import feasible
+
+HOUR_S = 3600.0
+Step = tuple[int, float, float]  # how many trials had ended, hours, the best value by then
+
+
+def section(search: Searched, race: Race | None, rungs: Sequence[int]) -> Section:
+    """The course of a search.
+
+    Args:
+        search: what happened.
+        race: its finals.
+        rungs: reports at which the scheduler judges.
+    """
+    steps = best_so_far(search)
+    curves = [trial for trial in search.trials if _finite(trial)]
+    numbers = {
+        "best_so_far": [{"trials": count, "hours": hours, "value": value} for count, hours, value in steps],
+        "curves": {trial.number: trial.values for trial in search.trials},
+    }
+    text = [] if steps else ["No trial has come to its end yet, so there is no best so far."]
+    figures = [*_steps(search, steps), _curves(search, curves, rungs, winner(search, race))]
+    return Section("course", "How it went", text, numbers, figures=figures)
+
+
+def best_so_far(search: Searched) -> list[Step]:
+    """One entry for each complete feasible trial, when it ended."""
+    study, found, best, ended = search.study, list[Step](), math.nan, 0
+    for event, seconds in zip(search.events, search.clock, strict=True):
+        if event.kind is not Kind.TRIAL_ENDED or event["state"] == State.INTERRUPTED:
+            continue
+        ended += 1
+        trial = search.record.trials[event.trial or 0]
+        fit = event["state"] == State.COMPLETE and feasible(trial.metrics, study.constraints)
+        if fit and math.isfinite(trial.value):
+            better = search.improved(trial.value, None if math.isnan(best) else best)
+            best = trial.value if better else best
+            found.append((ended, seconds / HOUR_S, best))
+    return found
+
+
+def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
+    name = search.study.metric.name
+    unit, scale = _unit(steps[-1][1] if steps else 0.0)
+    times = [each[1] * scale for each in steps]
+    values = [each[2] for each in steps]
+
+    def over(places: Sequence[float], axes: Axes) -> None:
+        axes.step(places, values, where="post", color="C0")
+        axes.plot(places, values, "o", color="C0", ms=3)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+
+    reading = "Each dot is a trial that ran to its end; the line is the best of those up to there."
+    return [
+        Figure(
+            "Best so far, by trials", reading, "trials that have ended", f"best {name}", len(steps),
+            lambda axes: over([each[0] for each in steps], axes), 3.0, narrow=True,
+        ),
+        Figure(
+            "Best so far, by time", f"{reading} The time between sessions is left out.",
+            f"search time in {unit}", f"best {name}", len(steps),
+            lambda axes: over(times, axes), 3.0, narrow=True,
+        ),
+    ]  # fmt: skip
+
+
+def _unit(hours: float) -> tuple[str, float]:
+    """The unit that suits a time, and how many of it are an hour."""
+    if hours >= 1.5:
+        return "hours", 1.0
+    return ("minutes", 60.0) if hours >= 0.05 else ("seconds", 3600.0)
+
+
+def _curves(
+    search: Searched, trials: Sequence[TrialRecord], rungs: Sequence[int], best: TrialRecord | None
+) -> Figure:
+    name = search.study.metric.name
+
+    def draw(axes: Axes) -> None:
+        for rung in rungs:
+            axes.axvline(rung, color="C3", lw=0.8, ls=":")
+        for trial in trials:
+            places, values = zip(*_finite(trial), strict=True)
+            own = best is not None and trial.number == best.number
+            stopped = trial.state is State.STOPPED
+            default = trial is search.baseline
+            colour = "C1" if own else "C2" if default else "C0"
+            marked = own or default
+            axes.plot(
+                places, values, "--" if default and not own else "-", color=colour, lw=2.2 if marked else 0.9,
+                alpha=1 if marked else 0.45, zorder=3 if own else 2,
+                label="best" if own else "default" if default else None,
+            )  # fmt: skip
+            if stopped or len(places) == 1:
+                axes.plot(places[-1:], values[-1:], "x" if stopped else ".", color=colour)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _focus(axes, [value for trial in trials for _, value in _finite(trial)])
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+
+    said = " Dotted lines are the rungs at which trials are judged." if rungs else ""
+    return Figure(
+        "Learning curves", f"One line a trial; a cross is where it was stopped.{said}", search.study.unit,
+        name, sum(len(_finite(trial)) for trial in trials), draw, height=4.2,
+    )  # fmt: skip
+
+
+def _finite(trial: TrialRecord) -> list[tuple[int, float]]:
+    return [(place, value) for place, value in sorted(trial.values.items()) if math.isfinite(value)]
+
+
+def _focus(axes: Axes, values: Sequence[float]) -> None:
+    """A few values far off must not press the rest together: they get a logarithmic axis."""
+    if min(values) > 0 and max(values) > 50 * sorted(values)[len(values) // 2]:
+        axes.set_yscale("log")

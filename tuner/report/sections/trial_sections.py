@@ -1,0 +1,121 @@
+"""What the trial's own module adds to the report; whatever goes wrong there costs its sections alone."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from tuner.errors import lines
+from tuner.journal.record import TrialRecord
+from tuner.report.elements import Figure, Section, Table
+from tuner.report.search_data import Searched
+from tuner.report.sections.finalists import Race
+from tuner.report.sections.result import winner
+from tuner.storage.storage import Storage
+from tuner.strict import Strict
+from tuner.trial_module import load_sections
+
+_WORD = re.compile(r"[a-z0-9]+")
+FAILED = "This section could not be made"
+
+
+class _Table(Strict):
+    columns: list[str]
+    rows: list[list[Any]]
+    caption: str = ""
+
+
+class _Figure(Strict):
+    title: str
+    reading: str
+    x: str
+    y: str
+    points: int
+    draw: Callable[..., Any]
+    height: float = 3.6
+    narrow: bool = False
+
+
+class _Section(Strict):
+    title: str
+    text: list[str] = Field(default_factory=list)
+    numbers: Any = None
+    tables: list[_Table] = Field(default_factory=list)
+    figures: list[_Figure] = Field(default_factory=list)
+
+
+@contextmanager
+def sections(search: Searched, race: Race | None) -> Iterator[list[Section]]:
+    """The sections of the trial's `sections`; draw them inside, while the states of trials are at hand.
+
+    Yields:
+        None without a companion, a single one that says so for a faulty companion.
+    """
+    with ExitStack() as stack:
+        try:
+            function = load_sections(search.study.trial)
+            trials = [] if function is None else _told(search, race, stack)
+            made = [] if function is None else list(function(search.study.plain(), trials))
+            found = [_section(_Section.model_validate(each)) for each in made]
+            _refuse_doubled([each.key for each in found])
+        except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its sections, not the report
+            print(f"warning: report: `sections` of {search.study.trial}: {lines(error)[0]}", file=sys.stderr)
+            found = [failed(Section("trial", "From the trial's own module"), error)]
+        yield found
+
+
+def failed(section: Section, error: Exception) -> Section:
+    """What stands in the place of a section that could not be drawn."""
+    return Section(section.key, section.title, [f"{FAILED}: {lines(error)[0]}"], {"error": lines(error)[0]})
+
+
+def roles(search: Searched, race: Race | None) -> dict[int, str]:
+    """By trial: winner, baseline (the default) or finalist; of several the first."""
+    best, found = winner(search, race), dict[int, str]()
+    if race is not None:
+        found |= {row.number: "finalist" for row in race.course.candidates}
+    if search.baseline is not None:
+        found[search.baseline.number] = "baseline"
+    return found if best is None else found | {best.number: "winner"}
+
+
+def _told(search: Searched, race: Race | None, stack: ExitStack) -> list[dict[str, Any]]:
+    """Every trial for the companion; those with a role with the folder that they saved last."""
+    storage = Storage(search.study.storage or str(search.folder.resolve()), patience_s=0.0)
+    known = roles(search, race)
+    return [
+        {
+            "number": trial.number, "role": known.get(trial.number, ""), "state": trial.state.value,
+            "params": search.study.params(trial.point), "metrics": dict(trial.metrics),
+            "folder": _folder(storage, trial, stack) if trial.number in known else None,
+        }
+        for trial in search.trials
+    ]  # fmt: skip
+
+
+def _folder(storage: Storage, trial: TrialRecord, stack: ExitStack) -> Path | None:
+    if trial.checkpoint is None:
+        return None
+    try:
+        return stack.enter_context(storage.fetched(trial.checkpoint))
+    except OSError:  # a running search has just replaced it, or it was removed to free the disk
+        return None
+
+
+def _section(given: _Section) -> Section:
+    tables = [Table(each.columns, each.rows, each.caption) for each in given.tables]
+    figures = [Figure(**dict(each)) for each in given.figures]
+    key = f"trial-{'-'.join(_WORD.findall(given.title.lower()))}"
+    return Section(key, given.title, given.text, given.numbers, tables, figures)
+
+
+def _refuse_doubled(keys: list[str]) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"titles of sections must differ in their words, got {key} twice; rename one")

@@ -1,0 +1,182 @@
+"""The winner as files: `best.yaml`, a study of one trial, and what its checkpoint has to export."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tuner.errors import StudyError
+from tuner.files import write_text
+from tuner.journal.record import TrialRecord
+from tuner.space.space import put_in
+from tuner.storage.storage import Storage
+from tuner.study.study import Study
+from tuner.study.yaml_file import dump
+
+_PACKAGES = ("fsd-tuner", "ray", "optuna", "mlflow", "torch", "numpy")
+_SEARCH_ONLY = (
+    "default", "points", "warm_start", "concurrency", "budget", "finalists", "storage", "constraints",
+    "objectives",
+)  # fmt: skip
+_COMMENT = """The best configuration that the study `{name}` found: a study of one trial.
+Train it again and compare: fsd-tuner train {path}
+`origin` says where it comes from; `fsd-tuner train` reports whether {metric} is the same."""
+
+
+def export_winner(
+    study: Study, trial: TrialRecord, storage: Storage, out: Path, replace: bool = False,
+    note: Mapping[str, Any] = MappingProxyType({}),
+) -> list[Path]:  # fmt: skip
+    """Put the winner's export and then `best.yaml` into the study's folder.
+
+    Args:
+        study: the study that was searched.
+        trial: its winner.
+        storage: has the states of trials.
+        out: the study's folder, absolute.
+        replace: whether what an earlier session exported gives way.
+        note: further entries of `origin`.
+    Returns:
+        best.yaml and the exported files and folders.
+    Raises:
+        StudyError: the disk is full or the like; nothing half-written stays.
+    """
+    best = out / "best.yaml"
+    comment = _COMMENT.format(name=study.name, path=best, metric=study.metric.name)
+    try:
+        with fetched(storage, trial.checkpoint) as folder:
+            text = dump(one_trial(study, trial, folder, note).plain(), comment)
+            return [best, *copy_export(folder, out, {best.name: text}, replace)]
+    except OSError as error:
+        kept = f"the trials are kept in {out / 'journal.jsonl'}"
+        where = f", the winner's export in {storage.below(trial.checkpoint)}" if trial.checkpoint else ""
+        raise StudyError(f"{out}: cannot write the export: {error.strerror}; {kept}{where}") from error
+
+
+@contextmanager
+def fetched(storage: Storage, name: str | None) -> Iterator[Path | None]:
+    """A trial's state as a local folder; None where it saved none."""
+    if name is None:
+        yield None
+        return
+    with storage.fetched(name) as folder:
+        yield folder
+
+
+def copy_export(
+    checkpoint: Path | None, into: Path, texts: Mapping[str, str] = MappingProxyType({}),
+    replace: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Copy what a trial saved under `export/`: all of it or, where something fails, nothing.
+
+    Args:
+        checkpoint: a folder that a trial saved, or None.
+        into: an existing folder.
+        texts: files to write along with it, by name.
+        replace: whether what has these names in `into` gives way.
+    Returns:
+        The copied files and folders, without `texts`.
+    Raises:
+        OSError: as by a full disk.
+        StudyError: an entry of that name is there.
+    """
+    source = checkpoint / "export" if checkpoint else None
+    names = sorted(entry.name for entry in source.iterdir()) if source and source.is_dir() else []
+    for name in (*names, *texts):
+        if (into / name).exists() and not replace:
+            raise StudyError(f"{into / name}: is there already; move it away or give another folder")
+    with tempfile.TemporaryDirectory(dir=into, prefix=".export-") as staging:
+        if source and names:
+            shutil.copytree(source, staging, dirs_exist_ok=True)
+        for name, text in texts.items():
+            write_text(Path(staging) / name, text)
+        for name in (*names, *texts):
+            _remove(into / name)
+            (Path(staging) / name).rename(into / name)
+    return [into / name for name in names]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """What the numbers depend on, by package; one that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def one_trial(
+    study: Study, trial: TrialRecord, state: Path | None, note: Mapping[str, Any] = MappingProxyType({})
+) -> Study:
+    """A trial as a study of its own.
+
+    Args:
+        study: what was searched.
+        trial: one of its trials.
+        state: the folder it saved last, or None.
+        note: further entries of `origin`.
+    """
+    origin = {
+        "study": study.name,
+        "trial": trial.number,
+        "metric": study.metric.name,
+        "value": trial.value,
+        "epoch": trial.epoch,
+        "seed": study.sampler.seed,
+        "searched": trial.point,
+        "versions": versions(),
+        "facts": facts(state),
+        **note,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    params = put_in(study.params(trial.point), trial.changes)
+    settings = {key: value for key, value in params.items() if key != "epochs"}
+    changes = {
+        "settings": settings,
+        "search": {},
+        "trials": 1,
+        "scheduler": {"name": "none"},
+        "origin": origin,
+    }
+    content = {key: value for key, value in study.plain().items() if key not in _SEARCH_ONLY}
+    return Study.model_validate(content | changes)
+
+
+def facts(checkpoint: Path | None) -> dict[str, Any]:
+    """The flat JSON object a trial left in `facts.json`, or {}.
+
+    Raises:
+        StudyError: it is something else.
+    """
+    file = checkpoint / "facts.json" if checkpoint else None
+    if file is None or not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{file}: not valid JSON: {error}") from error
+    flat = isinstance(content, Mapping) and not any(
+        isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
+        for value in content.values()
+    )
+    if not flat:
+        raise StudyError(f"{file}: needs a flat JSON object of texts and numbers")
+    return dict(content)

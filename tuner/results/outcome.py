@@ -1,0 +1,101 @@
+"""What comes out of a set of trials: a search, its finals, an ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.controller.budget import Spent
+from tuner.journal.record import Record, TrialRecord
+from tuner.storage.storage import Storage
+from tuner.study.study import Study
+
+if TYPE_CHECKING:
+    from tuner.results.seed_race import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search leaves.
+
+    Attributes:
+        trials: every trial that was begun.
+        best: the winner, or None where no trial is complete.
+        exported: best.yaml and what the winner exported; empty without a winner.
+        signal: the signal that ended it early, or 0.
+        halted: why it ended before all trials had run, or "".
+        findings: what the scheduler measured.
+        finals: what the finalists' runs over fresh seeds say; None where there were none, or too few.
+        undecided: why finalists were asked for and did not decide, or "".
+        spent: what all sessions and stages took.
+    """
+
+    trials: list[TrialRecord]
+    best: TrialRecord | None
+    exported: list[Path]
+    signal: int
+    halted: str = ""
+    findings: list[Mapping[str, Any]] = field(default_factory=list)
+    finals: Verdict | None = None
+    undecided: str = ""
+    spent: Spent = field(default_factory=Spent)
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A set of trials that has been run, before it is closed: what a conclusion may look at.
+
+    Attributes:
+        study: what was run.
+        record: every trial.
+        storage: the trials' states.
+        out: the folder, absolute.
+        resumed: whether an earlier session may have written there.
+        spent: what it took, all sessions together.
+        halted: why it ended before all trials had run, or "".
+        budget_over: whether that is the budget.
+    """
+
+    study: Study
+    record: Record
+    storage: Storage
+    out: Path
+    resumed: bool
+    spent: Spent = field(default_factory=Spent)
+    halted: str = ""
+    budget_over: bool = False
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The stage of a search that another one follows.
+
+    Attributes:
+        out: its folder, absolute.
+        search: its id.
+        spent: what it took.
+    """
+
+    out: Path
+    search: str
+    spent: Spent
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What came out of a set of trials.
+
+    Attributes:
+        files: that were written, absolute.
+        figures: numbers for the tracking; those that are not finite are left out there.
+        tags: texts for the tracking.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+Conclude = Callable[[Driven], Conclusion]

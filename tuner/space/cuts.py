@@ -1,0 +1,108 @@
+"""Where to cut: an increasing set of positions of searched size, as a fixed number of plain knobs.
+
+A sampler learns badly from parameters that come and go, so a set of up to `most` cuts is always `most`
+positions and, unless the size is fixed, a count: the first `count` positions are used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from tuner.space.conditions import written_when
+from tuner.space.distributions import Conditional, Knob, Range, pair
+
+
+class Cuts(Conditional):
+    """`least` to `most` different positions of 1..positions, in increasing order."""
+
+    positions: int = Field(ge=1)
+    least: int = Field(ge=1)
+    most: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Cuts:
+        if not self.least <= self.most <= self.positions:
+            got = f"got count [{self.least}, {self.most}] of {self.positions}"
+            raise ValueError(f"cuts needs 1 <= count[0] <= count[1] <= positions, {got}")
+        return self
+
+    def knobs(self) -> dict[str, Knob]:
+        slots: dict[str, Knob] = {
+            str(slot): Range(low=1, high=self.positions, whole=True) for slot in range(1, self.most + 1)
+        }
+        if self.least == self.most:
+            return slots
+        return {"count": Range(low=self.least, high=self.most, whole=True), **slots}
+
+    def decode(self, values: Mapping[str, Any]) -> list[int]:
+        slots = [int(values[str(slot)]) for slot in range(1, self.most + 1)]
+        return resolve(slots[: int(values.get("count", self.most))], self.positions)
+
+    def encode(self, value: Any) -> dict[str, Any]:
+        slots = [*value, *[value[-1]] * (self.most - len(value))]
+        knobs = {str(slot): position for slot, position in enumerate(slots, start=1)}
+        return knobs if self.least == self.most else {"count": len(value), **knobs}
+
+    def problem(self, value: Any) -> str:
+        rule = f"needs {self.least} to {self.most} increasing positions of 1..{self.positions}, got {value!r}"
+        if not isinstance(value, list) or not all(type(position) is int for position in value):
+            return rule
+        increasing = all(a < b for a, b in pairwise(value))
+        inside = all(1 <= position <= self.positions for position in value)
+        return "" if increasing and inside and self.least <= len(value) <= self.most else rule
+
+    def middle(self) -> list[int]:
+        count = (self.least + self.most) // 2
+        return [math.floor((i + 1) * (self.positions + 1) / (count + 1)) for i in range(count)]
+
+    def ends(self) -> list[list[int]]:
+        return [
+            list(range(1, self.least + 1)),
+            list(range(self.positions - self.most + 1, self.positions + 1)),
+        ]
+
+    def written(self) -> dict[str, Any]:
+        own = {"positions": self.positions, "count": [self.least, self.most]}
+        return {"cuts": own, **written_when(self.when)}
+
+    def params(self, path: str, value: Any) -> dict[str, Any]:
+        above = path[: path.rfind(".") + 1]
+        each = {f"{above}cut_{i}": position for i, position in enumerate(value, start=1)}
+        # in brackets a single cut is a text too: MLflow takes a column of some numbers for numbers
+        return {path: f"[{', '.join(map(str, value))}]", **each, f"{above}n_exits": len(value) + 1}
+
+
+def parse_cuts(given: Any) -> Cuts:
+    """`{positions: 3, count: [1, 3]}` as a dimension.
+
+    Raises:
+        ValueError: another form (pydantic.ValidationError: numbers outside their range).
+    """
+    if not isinstance(given, dict) or set(given) != {"positions", "count"}:
+        raise ValueError(f"cuts needs `{{positions: 3, count: [1, 3]}}`, got {given!r}")
+    if type(given["positions"]) is not int:
+        raise ValueError(f"cuts needs a whole number of positions, got {given['positions']!r}")
+    least, most = pair("cuts needs count: [fewest, most]", given["count"], (int,))
+    return Cuts(positions=given["positions"], least=least, most=most)
+
+
+def resolve(slots: Sequence[int], positions: int) -> list[int]:
+    """Make any positions different.
+
+    Args:
+        slots: at most `positions` numbers in 1..positions, doubles allowed.
+        positions: how many positions there are.
+    Returns:
+        As many strictly increasing positions; a doubled one moves to the nearest free position, of two
+        equally near ones to the higher.
+    """
+    taken: set[int] = set()
+    for slot in sorted(slots):
+        free = [position for position in range(1, positions + 1) if position not in taken]
+        taken.add(min(free, key=lambda position: (abs(position - slot), -position)))
+    return sorted(taken)

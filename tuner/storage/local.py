@@ -1,0 +1,96 @@
+"""Storage in a folder: states are renamed into place once all of them is on the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tuner.files import flush
+from tuner.storage.backend import lost_by_the_disk
+from tuner.trial import Save
+
+
+class FolderPlace:
+    """A folder; the methods are those of `tuner.storage.storage.Storage`.
+
+    Args:
+        base: absolute; made where it is missing.
+    """
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    def put(self, name: str, save: Save) -> None:
+        target = self._base / name
+        with lost_by_the_disk():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".saving-"))
+            try:
+                save(folder)
+                folder.chmod(0o755)
+                _flush(folder)
+                if target.exists():  # of an attempt that ended between saving and reporting
+                    _discard(target)
+                folder.rename(target)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        folder = self._base / name
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such saved state", str(folder))
+        yield folder
+
+    def copy(self, name: str, to: str) -> None:
+        with self.fetched(name) as folder:
+            self.put(to, lambda target: _copy(folder, target))
+
+    def remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            _discard(self._base / name)
+
+    def names(self, folder: str) -> list[str]:
+        with suppress(FileNotFoundError):
+            return sorted(os.listdir(self._base / folder))
+        return []
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self._base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.writing")  # there is one writer
+        try:
+            temporary.write_bytes(content)
+            flush(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def read(self, name: str) -> bytes:
+        return (self._base / name).read_bytes()
+
+
+def _discard(folder: Path) -> None:
+    """Renamed first, so that nobody who is killed here leaves half a state under its name."""
+    aside = folder.with_name(f".removing-{secrets.token_hex(4)}")
+    folder.rename(aside)
+    shutil.rmtree(aside)
+
+
+def _flush(folder: Path) -> None:
+    """The files of a state to the disk; their names follow with the journal, which is flushed later."""
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            flush(Path(parent, name))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)

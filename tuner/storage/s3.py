@@ -1,0 +1,183 @@
+"""Storage on S3-like servers: one object a state, so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zipfile import ZipFile
+
+from pyarrow import fs
+
+from tuner.errors import StudyError, lines, nearest
+from tuner.storage.backend import StorageError, lost_by_the_disk
+from tuner.trial import Save
+
+_OPTIONS = ("endpoint_override", "scheme", "region", "tls_ca_file_path")
+_CONNECT_S = 5.0
+_ATTEMPTS = 3
+_PAUSE_S = (1.0, 2.0, 5.0, 10.0)
+_CHUNK_BYTES = 8_388_608  # one request each, where a state is read
+_END = ".zip"  # of a state's object
+# what pyarrow says of a server that is away, overloaded or being started
+_AWAY = (
+    "NETWORK_CONNECTION",
+    "SLOW_DOWN",
+    "SERVICE_UNAVAILABLE",
+    "INTERNAL_FAILURE",
+    "REQUEST_TIMEOUT",
+    "THROTTL",
+    "HTTP status 5",
+    "HTTP status 429",
+)
+
+_T = TypeVar("_T")
+
+
+class S3Place:
+    """A bucket or a part of one; the methods are those of `tuner.storage.storage.Storage`.
+
+    Args:
+        uri: `s3://bucket/path?option=value`.
+        patience_s: seconds to wait for a server that does not answer.
+    Raises:
+        StudyError: another URI.
+    """
+
+    def __init__(self, uri: str, patience_s: float) -> None:
+        self._fs, self._base = _opened(uri)
+        self._patience_s = patience_s
+
+    def put(self, name: str, save: Save) -> None:
+        with lost_by_the_disk(), tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
+            content, archive = Path(folder, "content"), Path(folder, "state")
+            content.mkdir()
+            save(content)
+            _pack(content, archive)
+            self._insist(lambda: self._upload(archive, self._state(name)))
+
+    @contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        with ExitStack() as stack:
+            with lost_by_the_disk():
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-"))
+                content, archive = Path(folder, "content"), Path(folder, "state")
+                with _known(self._state(name)):
+                    self._insist(lambda: self._download(self._state(name), archive))
+                _unpack(archive, content)
+                archive.unlink()
+            yield content
+
+    def copy(self, name: str, to: str) -> None:
+        with _known(self._state(name)):
+            self._insist(lambda: self._fs.copy_file(self._state(name), self._state(to)))
+
+    def remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._fs.delete_file(self._state(name))
+
+    def names(self, folder: str) -> list[str]:
+        selector = fs.FileSelector(f"{self._base}/{folder}", allow_not_found=True)
+        return sorted(info.base_name.removesuffix(_END) for info in self._fs.get_file_info(selector))
+
+    def write(self, name: str, content: bytes) -> None:
+        with self._fs.open_output_stream(f"{self._base}/{name}") as stream:
+            stream.write(content)
+
+    def read(self, name: str) -> bytes:
+        with self._fs.open_input_stream(f"{self._base}/{name}") as stream:
+            content: bytes = stream.read()
+            return content
+
+    def _state(self, name: str) -> str:
+        return f"{self._base}/{name}{_END}"
+
+    def _upload(self, source: Path, target: str) -> None:
+        """Not `fs.copy_files`: it leaves the last part to a destructor, which ignores that it failed."""
+        with source.open("rb") as file, self._fs.open_output_stream(target) as stream:
+            shutil.copyfileobj(file, stream, _CHUNK_BYTES)
+
+    def _download(self, source: str, target: Path) -> None:
+        with self._fs.open_input_stream(source) as stream, target.open("wb") as file:
+            shutil.copyfileobj(stream, file, _CHUNK_BYTES)
+
+    def _insist(self, act: Callable[[], _T]) -> _T:
+        """Act until the server answers or the patience is over."""
+        deadline, attempts = time.monotonic() + self._patience_s, 0
+        while True:
+            try:
+                return act()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                pause = _PAUSE_S[min(attempts, len(_PAUSE_S) - 1)]
+                if not _away(error) or time.monotonic() + pause > deadline:
+                    raise StorageError(errno.EIO, lines(error)[0]) from error
+                if attempts == 0:
+                    print(f"warning: storage: {lines(error)[0]}; waiting for it", file=sys.stderr)
+            attempts += 1
+            time.sleep(pause)
+
+
+def _opened(uri: str) -> tuple[fs.S3FileSystem, str]:
+    parts = urlsplit(uri)
+    if parts.username or parts.password:
+        way_out = "put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise StudyError(
+            f"storage: s3://...@{parts.hostname}: keys would be written to the journal; {way_out}"
+        )
+    if not parts.netloc:
+        raise StudyError(f"storage: {uri}: names no bucket; give s3://bucket/path")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for option in options.keys() - set(_OPTIONS):
+        raise StudyError(f"storage: {uri}: has no option {option}; {nearest(option, _OPTIONS)}")
+    try:
+        opened = fs.S3FileSystem(
+            **options,
+            connect_timeout=_CONNECT_S,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+            allow_delayed_open=True,  # a small file is one request instead of three
+        )
+    except (OSError, ValueError) as error:
+        raise StudyError(f"storage: {uri}: {lines(error)[0]}; correct the URI") from error
+    return opened, f"{parts.netloc}{unquote(parts.path)}".rstrip("/")
+
+
+@contextmanager
+def _known(state: str) -> Iterator[None]:
+    """Raises FileNotFoundError where the server says in whatever words that there is no such state."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or "NO_SUCH_KEY" in str(error):
+            missing = "there is no such saved state"
+            raise FileNotFoundError(errno.ENOENT, missing, f"s3://{state}") from error
+        raise
+
+
+def _away(error: OSError) -> bool:
+    return any(word in str(error) for word in _AWAY)
+
+
+def _pack(folder: Path, archive: Path) -> None:
+    with ZipFile(archive, "w", strict_timestamps=False) as packed:  # stored: weights do not compress
+        for path in sorted(folder.rglob("*")):
+            packed.write(path, path.relative_to(folder))
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    try:
+        with ZipFile(archive) as packed:
+            packed.extractall(folder)  # never outside of it: zipfile drops `..` and leading slashes
+    except OSError:
+        raise
+    except Exception as error:  # zipfile's are of many kinds, some undocumented
+        raise OSError(errno.EIO, f"a saved state is damaged: {error}") from error

@@ -1,0 +1,123 @@
+"""Find a study, read it, apply what the command line and the environment change, check it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tuner.errors import StudyError, dotted, problems
+from tuner.study.study import Study
+from tuner.study.yaml_file import Document, parse, parse_value
+
+_PACKAGE = "search_spaces"
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def load_study(ref: str, overrides: Sequence[str] = ()) -> Study:
+    """One study, checked.
+
+    Args:
+        ref: a path, or the name of a study file that came with the installation.
+        overrides: `key=value` each; the key a dotted path in the file, the value YAML.
+    Raises:
+        StudyError: one line a problem, `FILE:LINE: key: rule, value, way out`.
+    """
+    document = find(ref)
+    places = {key: f"--set {key}={value}" for key, value in map(_split, overrides)}
+    data: dict[str, Any] = document.data
+    for key, value in map(_split, overrides):
+        data = _override(data, _path(key), parse_value(value))
+    if isinstance(data.get("settings"), dict):
+        data = {**data, "settings": _expand(data["settings"], ("settings",), document)}
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        raise StudyError("\n".join(_line(document, places, *each) for each in problems(error))) from error
+
+
+def find(ref: str) -> Document:
+    """The study file that `ref` names.
+
+    Raises:
+        StudyError: no such file or name, an unreadable or malformed file.
+    """
+    path = Path(ref)
+    if path.is_file() or path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        return _read(path)
+    shipped = {
+        entry.name.removesuffix(".yaml"): entry
+        for entry in resources.files(_PACKAGE).iterdir()
+        if entry.name.endswith(".yaml")
+    }
+    if ref not in shipped:
+        near = f"did you mean `{close[0]}`? " if (close := get_close_matches(ref, shipped, n=1)) else ""
+        listed = ", ".join(sorted(shipped))
+        raise StudyError(f"no study `{ref}`; {near}give one of {listed}, or a path to a .yaml file")
+    return parse(shipped[ref].read_text(encoding="utf-8"), f"{ref}.yaml")
+
+
+def _read(path: Path) -> Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: not a text file in UTF-8; a study is YAML text") from error
+    except OSError as error:
+        raise StudyError(
+            f"{path}: {error.strerror}; give a study file or the name of a shipped study"
+        ) from error
+    return parse(text, str(path))
+
+
+def _split(override: str) -> tuple[str, str]:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise StudyError(f"--set {override}: needs key=value, such as trials=8")
+    return key, value
+
+
+def _path(key: str) -> tuple[str, ...]:
+    first, dot, rest = key.partition(".")
+    if first in ("search", "default") and dot:  # their keys are dotted paths themselves
+        return first, rest
+    return tuple(key.split("."))
+
+
+def _override(data: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    if not rest:
+        return {**data, first: value}
+    below = data.get(first)
+    return {**data, first: _override(below if isinstance(below, dict) else {}, tuple(rest), value)}
+
+
+def _expand(node: Any, path: tuple[str | int, ...], document: Document) -> Any:
+    if isinstance(node, dict):
+        return {key: _expand(below, (*path, key), document) for key, below in node.items()}
+    if isinstance(node, list):
+        return [_expand(below, (*path, i), document) for i, below in enumerate(node)]
+    if not isinstance(node, str):
+        return node
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        given = os.environ.get(name) or default  # an empty one counts as not set, as in a shell's :-
+        if given is None:
+            way_out = f"export {name}, or write ${{{name}:-default}}"
+            raise StudyError(f"{document.place(path)}: {dotted(path)}: {name} is not set; {way_out}")
+        return given
+
+    return _VARIABLE.sub(value, node)
+
+
+def _line(document: Document, places: Mapping[str, str], path: tuple[str | int, ...], rule: str) -> str:
+    key = dotted(path)
+    changed = [place for name, place in places.items() if key == name or key.startswith(f"{name}.")]
+    place = changed[0] if changed else document.place(path)
+    return f"{place}: {key}: {rule}" if key else f"{place}: {rule}"

@@ -1,0 +1,148 @@
+"""The parts of a study file that are settings of their own: metric, sampler, scheduler, resources, budget."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from tuner.errors import SettingError
+from tuner.strict import Strict
+
+
+def matching(pattern: str, rule: str) -> AfterValidator:
+    """A text setting's rule: `pattern` matches all of it, `rule` says so in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{rule}, got {text!r}")
+        return text
+
+    return AfterValidator(check)
+
+
+MetricName = Annotated[str, matching(r"[\w\-. /:]+", "needs letters, digits or -._ /:")]
+
+
+class Metric(Strict):
+    """What a study optimises: the last reported value of `name`; of equal trials the lower `ties` win.
+
+    A metric that should count at its best epoch (such as a "best so far") is the trial's own to compute.
+    `ties` are names of other reported metrics, each better when lower, the first decides first: where an
+    error rate saturates at 0, a loss still tells trials apart.
+    """
+
+    name: MetricName
+    mode: Literal["min", "max"]
+    ties: list[MetricName] = Field(default_factory=list)
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether `a` is strictly better than `b`."""
+        return a < b if self.mode == "min" else a > b
+
+
+class Objective(Strict):
+    """A further value to optimise beside the metric; the result is then a Pareto set, the winner its best."""
+
+    name: MetricName
+    mode: Literal["min", "max"]
+
+
+class Constraint(Strict):
+    """A reported metric that must not exceed `at_most`; a trial beyond it, or without it, cannot win."""
+
+    metric: MetricName
+    at_most: float
+
+
+class SamplerConfig(Strict):
+    """How configurations are drawn.
+
+    tpe, gp: from a model of what was seen, after `startup` random ones. random, qmc: without a model, qmc
+    evenly.
+    nsga2: by mutation and crossover in populations of `startup`, the first a random one.
+    """
+
+    name: Literal["tpe", "gp", "random", "qmc", "nsga2"] = "tpe"
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    startup: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _population(self) -> SamplerConfig:
+        if self.name == "nsga2" and self.startup < 2:
+            raise SettingError(("startup",), f"nsga2 needs a population of at least 2, got {self.startup}")
+        return self
+
+
+class SchedulerConfig(Strict):
+    """How poor trials are stopped or moved, none before its report number `grace`; the default is spared.
+
+    asha: asynchronous successive halving; about the best 1 / `reduction` go on at each rung.
+    median: whoever was never as good as the median of the others' averages is stopped.
+    race: whoever is clearly worse than the best complete trial, report by report (see `tuner.schedulers.race`).
+    one-epoch: all trials run `grace` reports and wait, then the best 1 / `reduction` go on to the end.
+    pbt, pb2: all trials are a population; every `interval` reports the worst quarter goes on from the best
+    quarter's state, with changed settings (at random, or where a Gaussian process expects most).
+    none: every trial runs to its end.
+
+    Attributes:
+        reduction: of asha and one-epoch.
+        level: of race, the chance that a trial as good as the best is stopped at one report.
+        value: of race, the metric compared; None for the study's own.
+        interval: of pbt and pb2, reports between two changes.
+        agreement: of asha, the rank correlation with the next rung below which a rung stops nobody; with -1
+            every rung stops trials, whatever was measured.
+    """
+
+    name: Literal["asha", "median", "race", "one-epoch", "pbt", "pb2", "none"] = "asha"
+    grace: int = Field(default=1, ge=1)
+    reduction: float = Field(default=3, gt=1)
+    level: float = Field(default=0.05, gt=0, lt=0.5)
+    value: MetricName | None = None
+    interval: int = Field(default=1, ge=1)
+    agreement: float = Field(default=0.5, ge=-1, le=1)
+
+
+class Budget(Strict):
+    """Where a search ends, whatever comes first; what was spent before a resume counts."""
+
+    gpu_hours: float | None = Field(default=None, gt=0)
+    wall_hours: float | None = Field(default=None, gt=0)
+    trials: int | None = Field(default=None, ge=1)
+
+
+class Finalists(Strict):
+    """The best `top` trials are raced over up to `seeds` fresh seeds after the search; their mean decides."""
+
+    top: int = Field(ge=2)
+    seeds: int = Field(ge=2)
+    level: float = Field(default=0.05, gt=0, lt=0.5)
+
+
+class Resources(Strict):
+    """What one trial reserves, for each of its `workers` (DDP); `gpu` may be a fraction below 1.
+
+    Attributes:
+        stack: up to how many trials share one reservation, trained as one model; the trial's own `stackable`
+            says which can (see docs/stack.md).
+    """
+
+    cpu: float = Field(default=1, gt=0)
+    gpu: float = Field(default=0, ge=0)
+    workers: int = Field(default=1, ge=1)
+    stack: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _stack_of_one_process(self) -> Resources:
+        if self.stack > 1 and self.workers > 1:
+            rule = f"needs one process a trial, got workers: {self.workers}; leave one of the two at 1"
+            raise SettingError(("stack",), rule)
+        return self
+
+    @field_validator("cpu", "gpu")
+    @classmethod
+    def _divisible(cls, amount: float, info: ValidationInfo) -> float:
+        if amount > 1 and not float(amount).is_integer():
+            raise ValueError(f"a {info.field_name} above 1 needs a whole number, got {amount}")
+        return amount
