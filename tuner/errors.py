@@ -56,7 +56,7 @@ def problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
         elif isinstance(cause, SettingError):
             found.append(((*path, *cause.path), str(cause)))
         else:
-            found.append((path, _rule(detail)))
+            found.append((path, _scheduler(detail)))
     return found
 
 
@@ -87,7 +87,7 @@ def dotted(path: Iterable[str | int]) -> str:
     return out
 
 
-def _rule(detail: ErrorDetails) -> str:
+def _scheduler(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     if detail["type"] == "missing":

@@ -11,7 +11,7 @@ from rich.table import Table
 from tuner.errors import StudyError, lines, nearest
 from tuner.execution.devices import set_devices
 from tuner.space.distributions import When
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.study.study import Study
 from tuner.text import shown
 from tuner.trial_module import (
@@ -46,14 +46,14 @@ def _refuse_unstackable(study: Study) -> None:
     """Single configurations that run alone are fine; where the usual one does, `stack` would do nothing."""
     _, stackable = load_stack(study.trial)
     try:
-        stackable(study.params(_usual(study)))
+        stackable(study.config(_usual(study)))
     except Exception as error:
         raise StudyError(
             f"resources.stack: the trial's usual configuration runs alone: {_reason(error)}"
         ) from error
 
 
-def _usual(study: Study) -> Point:
+def _usual(study: Study) -> Params:
     return study.default if study.default is not None else study.space.middle()
 
 
@@ -66,7 +66,7 @@ def described(study: Study) -> Study:
     describe = load_describe(study.trial)
     if describe is None:
         return study
-    told = describe(study.params(_usual(study)))
+    told = describe(study.config(_usual(study)))
     metrics, reports = told["metrics"], told["reports"]
     for key, name in _named(study).items():
         if name not in metrics:
@@ -90,7 +90,7 @@ def _named(study: Study) -> dict[str, str]:
 
 def _with_reports(study: Study, reports: int) -> Study:
     try:
-        return Study.model_validate(study.plain() | {"reports": reports})
+        return Study.model_validate(study.to_dict() | {"reports": reports})
     except ValidationError as error:
         raise StudyError("; ".join(f"study {study.name}: {line}" for line in lines(error))) from error
 
@@ -127,20 +127,20 @@ def check_study(study: Study) -> str:
     return f"{samples} sampled configurations built, {extremes} extremes tried for a step"
 
 
-def candidates(study: Study) -> tuple[list[Point], list[Point]]:
+def candidates(study: Study) -> tuple[list[Params], list[Params]]:
     """The default (or the middle) with each end of each dimension, and points drawn at random."""
     return list(_extremes(study)), list(_samples(study))
 
 
-def _try_all(study: Study, points: list[Point], step: bool) -> int:
+def _try_all(study: Study, points: list[Params], step: bool) -> int:
     check = load_check(study.trial)
     if check is None:
         return 0
-    for point in points:
+    for params in points:
         try:
-            check(study.params(point), step=step)
+            check(study.config(params), step=step)
         except Exception as error:
-            where = f"the configuration [{shown(point)}]" if point else "the trial"
+            where = f"the configuration [{shown(params)}]" if params else "the trial"
             raise StudyError(f"{where} does not work: {_reason(error)}") from error
     return len(points)
 
@@ -151,26 +151,28 @@ def space_table(study: Study) -> Table:
     for title in ("dimension", "kind", "range", "default"):
         table.add_column(title)
     for path, dimension in study.search.items():
-        (kind, content), *_ = dimension.written().items()
+        (kind, content), *_ = dimension.to_dict().items()
         default = (study.default or {}).get(path, "-")
         table.add_row(path, kind, _range(kind, content) + _condition(dimension.when), str(default))
     return table
 
 
-def _samples(study: Study) -> Iterator[Point]:
-    from tuner.searchers.optuna_searcher import Sampler
+def _samples(study: Study) -> Iterator[Params]:
+    from tuner.searchers.optuna_searcher import OptunaSearcher
 
     random = study.sampler.model_copy(update={"name": "random"})
-    sampler = Sampler(study.model_copy(update={"sampler": random, "default": None, "points": []}), memory={})
+    sampler = OptunaSearcher(
+        study.model_copy(update={"sampler": random, "default": None, "points": []}), memory={}
+    )
     for _ in range(SAMPLES if study.search else 1):
-        yield sampler.ask().point
+        yield sampler.ask().params
 
 
-def _extremes(study: Study) -> Iterator[Point]:
+def _extremes(study: Study) -> Iterator[Params]:
     centre = _usual(study)
     yield centre
     yield from study.points
-    yield from (point for point in study.space.corners(centre) if point not in (centre, *study.points))
+    yield from (params for params in study.space.corners(centre) if params not in (centre, *study.points))
 
 
 def _range(kind: str, content: Any) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 HOUR_S = 3600.0
 
 
-def shown(point: Mapping[str, Any]) -> str:
-    """A point for a line of text: `batch_size=32, distill.temperature=2.31`."""
-    return ", ".join(f"{path}={_brief(value)}" for path, value in point.items())
+def shown(params: Mapping[str, Any]) -> str:
+    """A params for a line of text: `batch_size=32, distill.temperature=2.31`."""
+    return ", ".join(f"{path}={_brief(value)}" for path, value in params.items())
 
 
 def _brief(value: Any) -> str:

@@ -1,11 +1,11 @@
 """The contract between a search and what it searches over: one function, two members, two optional helpers.
 
-A trial function is `run(params, context)`, named in a study file as `package.module:function`.
+A trial function is `run(config, context)`, named in a study file as `package.module:function`.
 
-* `params`: nested dict of plain values (the study's `settings` with one choice of every search dimension put
+* `config`: nested dict of plain values (the study's `settings` with one choice of every search dimension put
   in, and `epochs`, the number of reports of a full trial).
 * `context.checkpoint`: a folder an earlier attempt of this trial saved, or None.
-* `context.moved`: whether that folder is another trial's, of other settings (population based training).
+* `context.cloned`: whether that folder is another trial's, of other settings (population based training).
 * `context.report(metrics, save)`: once per epoch, the study's metric among the metrics every time; a NaN or
   inf there ends the trial as failed. `save(folder)` writes what a later attempt needs. The call may not
   return: a stopped trial, and one that has reported its last epoch, ends here (SystemExit), so `finally`
@@ -18,38 +18,38 @@ writes under `folder/artifacts/` (64 MiB at most) goes to the trial's MLflow run
 
 The module of the function may also have
 * `prepare(settings) -> settings`: called once by the driver before the search (resolve paths, build caches);
-* `check(params, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
-* `describe(params) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
+* `check(config, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
+* `describe(config) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
   not once an epoch, and all it reports: a wrong metric name is then an error before the search;
-* `relieve(params, cause) -> changes or None`: what another attempt of a failed trial changes, as dotted keys
+* `retry_settings(config, cause) -> changes or None`: what another attempt of a failed trial changes, as dotted keys
 with
   values; `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or raised as an
   ArithmeticError); None where nothing helps: the trial has failed;
-* `illustrate(folder)`: draws figures of what `save` wrote under `artifacts/`, of which `folder` is a copy,
+* `draw_plots(folder)`: draws figures of what `save` wrote under `artifacts/`, of which `folder` is a copy,
   beside it; called once for each ended trial, by a thread of the search's own process (no pyplot);
-* `served(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`: how MLflow
+* `as_mlflow_model(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`: how MLflow
   loads what the winner exported into the folder `exported` as a model. `loader` is a module whose
   `_load_pyfunc(path, model_config)` returns something with `predict`, `folder` what to load below `exported`,
   `input` and `output` an example of a call (column -> values of each row), `requirements` packages, `config`
   the `model_config` unless the caller gives another;
-* `cost(params) -> float`: orders configurations by the time of an epoch, without data;
-* `arms(params) -> {name: changes}` and `seeded(params, count) -> {seed: changes}`: the control arms of
+* `cost(config) -> float`: orders configurations by the time of an epoch, without data;
+* `arms(config) -> {name: changes}` and `reseeded(config, count) -> {seed: changes}`: the control arms of
   `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
   are compared with the first;
-* `run_stack(params, contexts, more)`: trains several trials as one, each with a context of its own, which
+* `run_stack(config, contexts, more)`: trains several trials as one, each with a context of its own, which
   also has `over(error)` (see `StackContext`). `more()`, asked after each round of reports and when nobody is
-  left, gives further trials as (params, context), mostly none; when it gives none and nobody is left,
+  left, gives further trials as (config, context), mostly none; when it gives none and nobody is left,
   `run_stack` returns. What it raises ends all its trials, which are tried again one by one.
-  `stackable(params)` is a text, equal for params that can be in one stack; ValueError for those that run
+  `stackable(config)` is a text, equal for config that can be in one stack; ValueError for those that run
   alone;
-* `exits(params, metrics) -> [rows]`: what of a trial can be deployed, by its last report: `name`, `choice`,
+* `exits(config, metrics) -> [rows]`: what of a trial can be deployed, by its last report: `name`, `choice`,
   `metric`, `error` (its value, lower is better), `parameters`, `multiply_adds`, `latency_ms` of each.
-  `export(params, state, into, choice)` writes one of them from a folder the trial saved, `into` a new folder;
+  `export(config, state, into, choice)` writes one of them from a folder the trial saved, `into` a new folder;
   `choice` is that of the row, or `{"early": confidence}`.
-  `trade_off(params, state, confidences) -> [rows]` says what such confidences (where none are given, some of
+  `trade_off(config, state, confidences) -> [rows]` says what such confidences (where none are given, some of
   its own) reach: `confidence`, `error`, `multiply_adds` (average), `left` (shares by exit).
-* `sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study file's
-  content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `params`,
+* `report_sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study file's
+  content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `config`,
   `metrics` (its last report) and `folder`, what a trial with a role saved last, or None. A section has a
   `title`, which also names it in the JSON, and, if it likes, `text` (paragraphs), `tables` (`columns`,
   `rows`, `caption`), `numbers` (for the JSON) and `figures` (`title`, `reading`: how to read it, `x`, `y`:
@@ -64,7 +64,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-Params = dict[str, Any]
+Config = dict[str, Any]
 Metrics = Mapping[str, float]
 Save = Callable[[Path], None]
 
@@ -78,7 +78,7 @@ class Context(Protocol):
         ...
 
     @property
-    def moved(self) -> bool:
+    def cloned(self) -> bool:
         """Whether the folder was saved by another trial, with other settings."""
         ...
 
@@ -95,9 +95,9 @@ class StackContext(Context, Protocol):
         ...
 
 
-TrialFunction = Callable[[Params, Context], None]
-More = Callable[[], Sequence[tuple[Params, StackContext]]]
-RunStack = Callable[[Sequence[Params], Sequence[StackContext], More], None]
+TrialFunction = Callable[[Config, Context], None]
+More = Callable[[], Sequence[tuple[Config, StackContext]]]
+RunStack = Callable[[Sequence[Config], Sequence[StackContext], More], None]
 
 
-Relieve = Callable[[dict[str, Any], str], dict[str, Any] | None]
+RetrySettings = Callable[[dict[str, Any], str], dict[str, Any] | None]

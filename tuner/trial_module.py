@@ -11,33 +11,33 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from tuner.errors import StudyError, nearest
-from tuner.trial import Params, Relieve, RunStack, TrialFunction
+from tuner.trial import Config, RetrySettings, RunStack, TrialFunction
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
-Arms = Callable[[Params], dict[str, dict[str, Any]]]
-Seeded = Callable[[Params, int], dict[int, dict[str, Any]]]
-Describe = Callable[[Params], dict[str, Any]]
-Cost = Callable[[Params], float]
+Arms = Callable[[Config], dict[str, dict[str, Any]]]
+Seeded = Callable[[Config, int], dict[int, dict[str, Any]]]
+Describe = Callable[[Config], dict[str, Any]]
+Cost = Callable[[Config], float]
 Illustrate = Callable[[Path], None]
 Served = Callable[[Path], Mapping[str, Any] | None]
-Exits = Callable[[Params, Mapping[str, float]], list[dict[str, Any]]]
-Export = Callable[[Params, Path, Path, Mapping[str, Any]], None]
-TradeOff = Callable[[Params, Path, Sequence[float]], list[dict[str, Any]]]
-Stackable = Callable[[Params], str]
+Exits = Callable[[Config, Mapping[str, float]], list[dict[str, Any]]]
+Export = Callable[[Config, Path, Path, Mapping[str, Any]], None]
+TradeOff = Callable[[Config, Path, Sequence[float]], list[dict[str, Any]]]
+Stackable = Callable[[Config], str]
 Sections = Callable[[dict[str, Any], list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 class Check(Protocol):
     """Builds one configuration; with `step` it opens the data and trains one step."""
 
-    def __call__(self, params: Params, step: bool) -> None: ...
+    def __call__(self, config: Config, step: bool) -> None: ...
 
 
 def load_trial(name: str) -> TrialFunction:
     """The trial function named `package.module:function`.
 
     Raises:
-        StudyError: no such module or function, or one that does not take (params, context).
+        StudyError: no such module or function, or one that does not take (config, context).
     """
     module, attribute = _module(name), name.partition(":")[2]
     function = getattr(module, attribute, None)
@@ -49,7 +49,7 @@ def load_trial(name: str) -> TrialFunction:
     try:
         inspect.signature(function).bind({}, None)
     except TypeError as error:
-        raise StudyError(f"trial {name}: must take (params, context), but {error}") from error
+        raise StudyError(f"trial {name}: must take (config, context), but {error}") from error
     found: TrialFunction = function
     return found
 
@@ -61,60 +61,60 @@ def load_prepare(name: str) -> Prepare | None:
 
 
 def load_check(name: str) -> Check | None:
-    """`check(params, step)` beside the trial function, where there is one."""
+    """`check(config, step)` beside the trial function, where there is one."""
     found: Check | None = getattr(_module(name), "check", None)
     return found
 
 
 def load_describe(name: str) -> Describe | None:
-    """`describe(params)` beside the trial function, where there is one."""
+    """`describe(config)` beside the trial function, where there is one."""
     found: Describe | None = getattr(_module(name), "describe", None)
     return found
 
 
-def load_relieve(name: str) -> Relieve | None:
-    """`relieve(params, cause)` beside the trial function, where there is one."""
-    found: Relieve | None = getattr(_module(name), "relieve", None)
+def load_relieve(name: str) -> RetrySettings | None:
+    """`retry_settings(config, cause)` beside the trial function, where there is one."""
+    found: RetrySettings | None = getattr(_module(name), "retry_settings", None)
     return found
 
 
 def load_cost(name: str) -> Cost | None:
-    """`cost(params)` beside the trial function, where there is one."""
+    """`cost(config)` beside the trial function, where there is one."""
     found: Cost | None = getattr(_module(name), "cost", None)
     return found
 
 
 def load_illustrate(name: str) -> Illustrate | None:
-    """`illustrate(folder)` beside the trial function, where there is one."""
-    found: Illustrate | None = getattr(_module(name), "illustrate", None)
+    """`draw_plots(folder)` beside the trial function, where there is one."""
+    found: Illustrate | None = getattr(_module(name), "draw_plots", None)
     return found
 
 
 def load_served(name: str) -> Served | None:
-    """`served(exported)` beside the trial function, where there is one."""
-    found: Served | None = getattr(_module(name), "served", None)
+    """`as_mlflow_model(exported)` beside the trial function, where there is one."""
+    found: Served | None = getattr(_module(name), "as_mlflow_model", None)
     return found
 
 
 def load_sections(name: str) -> Sections | None:
-    """`sections(study, trials)` beside the trial function, where there is one."""
-    found: Sections | None = getattr(_module(name), "sections", None)
+    """`report_sections(study, trials)` beside the trial function, where there is one."""
+    found: Sections | None = getattr(_module(name), "report_sections", None)
     return found
 
 
 def load_arms(name: str) -> tuple[Arms, Seeded]:
-    """`arms(params)` and `seeded(params, count)` beside the trial function.
+    """`arms(config)` and `reseeded(config, count)` beside the trial function.
 
     Raises:
         StudyError: it lacks one of them.
     """
     arms: Arms = _needed(name, "arms", "an ablation needs")
-    seeded: Seeded = _needed(name, "seeded", "an ablation needs")
-    return arms, seeded
+    reseeded: Seeded = _needed(name, "reseeded", "an ablation needs")
+    return arms, reseeded
 
 
 def load_stack(name: str) -> tuple[RunStack, Stackable]:
-    """`run_stack(params, contexts, more)` and `stackable(params)` beside the trial function.
+    """`run_stack(config, contexts, more)` and `stackable(config)` beside the trial function.
 
     Raises:
         StudyError: it lacks one of them.
@@ -125,23 +125,23 @@ def load_stack(name: str) -> tuple[RunStack, Stackable]:
 
 
 def load_seeded(name: str) -> Seeded:
-    """`seeded(params, count)` beside the trial function.
+    """`reseeded(config, count)` beside the trial function.
 
     Raises:
         StudyError: it has none.
     """
-    seeded: Seeded = _needed(name, "seeded", "`finalists` need")
-    return seeded
+    reseeded: Seeded = _needed(name, "reseeded", "`finalists` need")
+    return reseeded
 
 
 def load_exits(name: str) -> Exits | None:
-    """`exits(params, metrics)` beside the trial function, where there is one."""
+    """`exits(config, metrics)` beside the trial function, where there is one."""
     found: Exits | None = getattr(_module(name), "exits", None)
     return found
 
 
 def load_export(name: str) -> Export:
-    """`export(params, state, into, choice)` beside the trial function.
+    """`export(config, state, into, choice)` beside the trial function.
 
     Raises:
         StudyError: it has none.
@@ -151,7 +151,7 @@ def load_export(name: str) -> Export:
 
 
 def load_trade_off(name: str) -> TradeOff:
-    """`trade_off(params, state)` beside the trial function.
+    """`trade_off(config, state)` beside the trial function.
 
     Raises:
         StudyError: it has none.

@@ -51,7 +51,7 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
     return ServedDetector(Detector.load(path, allow_code=bool((model_config or {}).get("allow_code"))))
 
 
-def served(exported: Path) -> dict[str, Any] | None:
+def as_mlflow_model(exported: Path) -> dict[str, Any] | None:
     """How what a trial exported can be loaded and called as a model (see `tuner.trial`); None: it cannot.
 
     Args:

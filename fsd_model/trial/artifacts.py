@@ -34,7 +34,7 @@ def write_artifacts(trainer: Trainer, folder: Path) -> None:
         write_scores(folder / SCORES_FILE, dev_scores(trainer.data.dev, trainer.best.scores))
 
 
-def illustrate(folder: Path) -> None:
+def draw_plots(folder: Path) -> None:
     """Draw the DET curve and the histogram of the dev scores that `write_artifacts` left, beside them.
 
     Raises:

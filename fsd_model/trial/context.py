@@ -15,7 +15,7 @@ class Context(Protocol):
         """A folder an earlier attempt saved, or None."""
 
     @property
-    def moved(self) -> bool:
+    def cloned(self) -> bool:
         """Whether that folder is another configuration's, which this one goes on from."""
 
     def report(self, metrics: Mapping[str, float], save: Callable[[Path], None] | None = None) -> None:

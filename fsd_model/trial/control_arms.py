@@ -40,7 +40,7 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def seeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+def reseeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
     """The changes that make `count` other runs of the same configuration, by seed.
 
     The seed of `params` is left out: a search chose the configuration by that run, so its result is the best

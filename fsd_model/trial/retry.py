@@ -8,7 +8,7 @@ from fsd_model.distillation.total_loss import needs_whole_batch
 from fsd_model.training.config import TrainConfig
 
 
-def relieve(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
+def retry_settings(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     """Settings to change for another attempt, which may go on from the failed one's checkpoint.
 
     Only runtime settings change, which are no part of a run's identity.

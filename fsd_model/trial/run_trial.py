@@ -81,7 +81,7 @@ def run_stack(
 def _run(config: TrainConfig, context: Context) -> None:
     trainer = Trainer(config)
     if context.checkpoint is not None:
-        trainer.load(context.checkpoint, context.moved)
+        trainer.load(context.checkpoint, context.cloned)
     for metrics in trainer.epochs():
         context.report(metrics, _of_the_first(partial(save_trial, trainer)))
 

@@ -108,7 +108,7 @@ class StackedTrials:
         self._key = key
         trainer = Trainer(config, _of_seed(self._data, config.seed))
         if context.checkpoint is not None:
-            trainer.load(context.checkpoint, context.moved)
+            trainer.load(context.checkpoint, context.cloned)
         return trainer
 
     def _fill(self, more: More | None) -> None:

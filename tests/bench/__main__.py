@@ -67,7 +67,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.one:
         rows = import_module(f"tests.bench.{given.one}").rows()
-        print(json.dumps([row.plain() for row in rows]))
+        print(json.dumps([row.to_dict() for row in rows]))
         return 0
     found, broken = list[Row](), list[str]()
     for bench in given.benches or BENCHES:

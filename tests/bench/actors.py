@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from tuner.cluster.connection import _ALWAYS, _LOCAL
-from tuner.journal.event import Kind
+from tuner.journal.event import EventKind
 from tuner.journal.journal import read_events
 from tuner.search.search import search
 from tuner.study.study import Study
@@ -39,7 +39,7 @@ def searched(slots: int, plain: dict[str, Any], folder: Path) -> dict[str, float
     began, clock, start = time.process_time(), time.monotonic(), time.time()
     search(Study.model_validate(plain | changes), folder / "out", Console(file=io.StringIO()))
     taken, wall = time.process_time() - began, time.monotonic() - clock
-    reports = [e for e in read_events(folder / "out" / "journal.jsonl") if e.kind is Kind.TRIAL_REPORTED]
+    reports = [e for e in read_events(folder / "out" / "journal.jsonl") if e.kind is EventKind.TRIAL_REPORTED]
     first = {event.trial: event.time for event in reversed(reports)}
     begin = sorted(first.values())[slots - 1]
     gaps = [

@@ -4,7 +4,7 @@
     python -m tests.bench.efficiency --seeds 20 > tests/bench/results/efficiency.md
 
 Final losses are real, learning curves are not (see `tests.bench.tabular`). All methods but the last run
-through the project's own conductor, sampler and rule, one trial at a time; that one is Optuna by itself.
+through the project's own controller, sampler and rule, one trial at a time; that one is Optuna by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from tests.bench.side_by_side import Row, table
 from tests.bench.simulated import Simulated
 from tests.bench.tabular import FULL, REGIMES, SETS, Curves, Table, load
+from tuner.searchers.optuna_samplers import optuna_distribution
 from tuner.study.study import Study
 
 TRIALS, SEEDS, PROCESSES = 100, 8, 2
@@ -100,7 +101,7 @@ def _study(table: Table, settings: dict[str, Any], seed: int) -> Study:
 def _ours(settings: dict[str, Any], table: Table, curves: Curves, seed: int) -> Complete:
     search = Simulated(_study(table, settings, seed), curves)
     while search.reports < BUDGET and (number := search.step()) is not None:
-        trials = search.conductor.record.trials
+        trials = search.controller.record.trials
         if trials[number].epoch == FULL:
             yield search.reports, trials[number].value, len(trials)
 
@@ -108,19 +109,19 @@ def _ours(settings: dict[str, Any], table: Table, curves: Curves, seed: int) -> 
 def _alone(table: Table, curves: Curves, seed: int) -> Complete:
     import optuna
 
-    from tuner.searchers.optuna_samplers import distribution
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    knobs = _study(table, METHODS[DEFAULT], seed).space
-    space = {name: distribution(knob) for name, knob in knobs.knobs().items()}
+    encoded = _study(table, METHODS[DEFAULT], seed).space
+    space = {
+        name: optuna_distribution(distribution) for name, distribution in encoded.distributions().items()
+    }
     pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
     spent, begun = 0, 0
     while spent < BUDGET:
         trial, begun = study.ask(space), begun + 1
-        point, value, pruned = knobs.decode(trial.params), math.nan, False
+        params, value, pruned = encoded.decode(trial.params), math.nan, False
         for epoch in range(1, FULL + 1):
-            value, spent = curves(point, epoch), spent + 1
+            value, spent = curves(params, epoch), spent + 1
             trial.report(value, epoch)
             if epoch < FULL and (pruned := trial.should_prune()):
                 break
@@ -131,10 +132,10 @@ def _alone(table: Table, curves: Curves, seed: int) -> Complete:
             yield spent, value, begun
 
 
-Task = tuple[str, str, str, int]  # method, data set, regime, seed
+TrialTask = tuple[str, str, str, int]  # method, data set, regime, seed
 
 
-def tasks(seeds: Sequence[int]) -> list[Task]:
+def tasks(seeds: Sequence[int]) -> list[TrialTask]:
     """All searches, seed by seed; whole trials are the same in every regime."""
     methods = [*METHODS, OUTSIDE]
     whole = {name for name, settings in METHODS.items() if settings["scheduler"]["name"] == "none"}
@@ -144,14 +145,14 @@ def tasks(seeds: Sequence[int]) -> list[Task]:
     ]
 
 
-def searched(task: Task) -> tuple[Task, Found]:
+def searched(task: TrialTask) -> tuple[TrialTask, Found]:
     return task, found(*task)
 
 
 Results = dict[tuple[str, str], dict[str, list[Found]]]  # method and regime -> data set -> searches
 
 
-def gathered(done: Iterable[tuple[Task, Found]]) -> Results:
+def gathered(done: Iterable[tuple[TrialTask, Found]]) -> Results:
     results: Results = {}
     for (name, data, regime, _), each in done:
         alike = name in METHODS and METHODS[name]["scheduler"]["name"] == "none"

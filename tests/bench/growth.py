@@ -4,7 +4,7 @@
     python -m tests.bench.growth --fleet 1000
     python -m tests.bench.growth --actors 20 40 --sampler random
 
-Simulated: the conductor, sampler, ASHA, journal (flushed to the disk) and progress of a real search; its
+Simulated: the controller, sampler, ASHA, journal (flushed to the disk) and progress of a real search; its
 trials report at once, four at a time, in the same process; then the journal is replayed as by `--resume`.
 Whole: `fsd-tuner search` without Ray, with MLflow, whose trials report three times. Fleet: so many trials at
 once that report in turns, and what one report, one new trial and one event for MLflow cost the driver.
@@ -69,21 +69,21 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     from tuner.journal.record import State
     from tuner.report.make import write_report
     from tuner.search.progress import Progress
-    from tuner.tracking.best_reports import Standings
+    from tuner.tracking.best_reports import BestReports
 
     study = study_of(trials, sampler, REPORTS)
     path = folder / "journal.jsonl"
     journal = Journal(path)
     search = Simulated(study, loss, [journal], slots)
-    progress = Progress(study, Console(file=io.StringIO()), search.conductor.record)
+    progress = Progress(study, Console(file=io.StringIO()), search.controller.record)
     began, laps = time.process_time(), list[float]()
-    search.conductor.record.start_study("growth", study.plain())
+    search.controller.record.start_study("growth", study.to_dict())
     while search.step() is not None:
-        begun = len(search.conductor.record.trials)
+        begun = len(search.controller.record.trials)
         if begun * 10 // trials > len(laps):
             laps.append(time.process_time() - began)
     total = time.process_time() - began
-    search.conductor.end(State.COMPLETE)
+    search.controller.end(State.COMPLETE)
     journal.close()
     tenths = [b - a for a, b in zip([0.0, *laps[:-1]], laps, strict=True)]  # by trials begun
     row = {
@@ -93,8 +93,8 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     }  # fmt: skip
     past = list(read_events(path))
     again = Simulated(study, loss)
-    row["replay_s"] = timed(lambda: again.conductor.recover(past))
-    standings = Standings(study)
+    row["replay_s"] = timed(lambda: again.controller.recover(past))
+    standings = BestReports(study)
     row["standings_s"] = timed(lambda: [standings.take(event) for event in past])
     (folder / "study.yaml").write_text("")
     row["html_s"] = timed(lambda: write_report(folder)) if trials <= REPORTED else math.nan
@@ -137,7 +137,7 @@ def actors(slots: int, sampler: str, folder: Path) -> dict[str, float]:
     """See `tests.bench.actors`."""
     from tests.bench.actors import searched
 
-    return searched(slots, study_of(3 * slots, sampler, REPORTS).plain(), folder)
+    return searched(slots, study_of(3 * slots, sampler, REPORTS).to_dict(), folder)
 
 
 def fleet(slots: int, sampler: str, folder: Path) -> dict[str, float]:
@@ -147,9 +147,9 @@ def fleet(slots: int, sampler: str, folder: Path) -> dict[str, float]:
 
     study = study_of(3 * slots, sampler, 27)
     search = Simulated(study, loss, [Journal(folder / "journal.jsonl")], slots)
-    search.conductor.record.start_study("fleet", study.plain())
+    search.controller.record.start_study("fleet", study.to_dict())
     asked = list[float]()
-    ask = search.conductor._source.ask
+    ask = search.controller._source.ask
 
     def timed_ask() -> Any:
         began = time.process_time()
@@ -157,10 +157,10 @@ def fleet(slots: int, sampler: str, folder: Path) -> dict[str, float]:
         asked.append(time.process_time() - began)
         return suggestion
 
-    search.conductor._source.ask = timed_ask  # type: ignore[method-assign]
+    search.controller._source.ask = timed_ask  # type: ignore[method-assign]
     search.fill()
     before, began, clock = len(asked), time.process_time(), time.monotonic()
-    while search.step() is not None and len(search.conductor.record.trials) < study.trials:
+    while search.step() is not None and len(search.controller.record.trials) < study.trials:
         pass
     later = asked[before:]
     taken = time.process_time() - began - sum(later)

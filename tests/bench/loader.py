@@ -72,13 +72,13 @@ def epoch(features: FeatureSet) -> float:
 
 
 def private_bytes(process: int) -> int:
-    """Memory that this process alone holds (USS)."""
+    """SearcherState that this process alone holds (USS)."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def trials(folder: Path, what: str) -> float:
-    """Median private bytes of processes that live at the same time and have read the store, or nothing."""
+    """MedianStopping private bytes of processes that live at the same time and have read the store, or nothing."""
     command = [sys.executable, "-c", _TRIAL, str(folder), what]
     running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

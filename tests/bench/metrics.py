@@ -45,7 +45,7 @@ def official_eer(positive_N: Floats, negative_N: Floats) -> Answer:
 
 
 def official_asv(target_N: Floats, nontarget_N: Floats, spoof_N: Floats) -> tuple[float, float, float]:
-    """False alarms, misses, and spoofs missed of the speaker verification, at its own equal error point."""
+    """False alarms, misses, and spoofs missed of the speaker verification, at its own equal error params."""
     threshold = official_eer(target_N, nontarget_N)[1]
     return (
         float(np.sum(nontarget_N >= threshold) / nontarget_N.size),

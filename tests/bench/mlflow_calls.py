@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.side_by_side import Row, in_turns
-from tuner.journal.event import FORMAT, Event, Kind
+from tuner.journal.event import FORMAT, Event, EventKind
 from tuner.study.study import Study
 from tuner.tracking.artifacts import Results
-from tuner.tracking.best_reports import Standings
+from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import make_store, open_client
-from tuner.tracking.delivery import Courier
+from tuner.tracking.delivery import BackgroundDelivery
 from tuner.tracking.runs import Runs
-from tuner.tracking.trial_artifacts import TrialFiles
+from tuner.tracking.trial_artifacts import TrialArtifacts
 
 EPOCHS, REPEATS, GOAL = 20, 7, 8.0
 NAMES = ("loss", "accuracy", "eer")
@@ -51,18 +51,18 @@ class Ours:
                 "search": {"x": {"float": [0, 1]}}, "metric": {"name": "loss", "mode": "min"},
             }
         )  # fmt: skip
-        results = Results(client, experiment, study, out, TrialFiles(str(out), study.trial))
-        self._runs = Runs(client, experiment, study, Standings(study), results)
-        started = {"format": FORMAT, "search": "calls", "study": study.plain(), "memory": {}}
-        self._runs.deliver([Event(Kind.STUDY_STARTED, None, started)])
+        results = Results(client, experiment, study, out, TrialArtifacts(str(out), study.trial))
+        self._runs = Runs(client, experiment, study, BestReports(study), results)
+        started = {"format": FORMAT, "search": "calls", "study": study.to_dict(), "memory": {}}
+        self._runs.deliver([Event(EventKind.STUDY_STARTED, None, started)])
 
     def begin(self) -> int:
         number = next(_NUMBERS)
-        self._runs.deliver([Event(Kind.TRIAL_STARTED, number, {"params": {"x": 0.5}, "knobs": {}})])
+        self._runs.deliver([Event(EventKind.TRIAL_STARTED, number, {"params": {"x": 0.5}, "encoded": {}})])
         return number
 
     def report(self, number: int) -> None:
-        courier = Courier(self._runs.deliver, lambda error: 1.0, str, "MLflow")
+        courier = BackgroundDelivery(self._runs.deliver, lambda error: 1.0, str, "MLflow")
         for event in reports(number):
             courier.take(event)
         courier.close()
@@ -73,14 +73,14 @@ class Ours:
 
     def end(self, number: int) -> None:
         content = {"state": "complete", "reason": "", "epoch": EPOCHS, "trace": "", "seconds": 4.0}
-        self._runs.deliver([Event(Kind.TRIAL_ENDED, number, content)])
+        self._runs.deliver([Event(EventKind.TRIAL_ENDED, number, content)])
 
 
 def reports(number: int) -> list[Event]:
     """Of one trial."""
     return [
         Event(
-            Kind.TRIAL_REPORTED,
+            EventKind.TRIAL_REPORTED,
             number,
             {"epoch": epoch, "metrics": metrics(epoch), "checkpoint": None, "seconds": 0.2},
         )
@@ -101,7 +101,7 @@ def history(client: Any, run: str) -> dict[str, list[tuple[int, float]]]:
 
 
 def measured(client: Any, experiment: str, ours: Ours) -> dict[str, float]:
-    """Median milliseconds of the metrics of one trial, and of the whole of it."""
+    """MedianStopping milliseconds of the metrics of one trial, and of the whole of it."""
     begun = {side: iter([ours.begin() for _ in range(REPEATS + 1)]) for side in ("batch", "each")}
     made = iter([client.create_run(experiment).info.run_id for _ in range(REPEATS + 1)])
 

@@ -18,7 +18,7 @@ from tests.tuner.support.curves import FAMILIES, FULL, SUPPLY, trained, winner_o
 Row = tuple[list[float], float, float]  # qualities by seed, trials begun, reports spent
 
 ASHA = {"name": "asha", "grace": 1, "reduction": 3}
-RULES: dict[str, dict[str, Any]] = {
+SCHEDULERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
     "one-epoch": {"name": "one-epoch"},
     "median": {"name": "median"},
@@ -57,7 +57,7 @@ def main() -> None:
 def _families(seeds: Sequence[int], budget: int | None) -> None:
     print("| curves | rule | quality | trials | reports |\n|---|---|---|---|---|")
     for family in FAMILIES:
-        found = {name: _found(family, name, budget, seeds) for name in RULES}
+        found = {name: _found(family, name, budget, seeds) for name in SCHEDULERS}
         for name, (qualities, trials, reports) in found.items():
             print(f"| {family} | {name} | {_mean(qualities)} | {trials:.0f} | {reports:.0f} |", flush=True)
         gain = np.subtract(found["asha, agreement 0.5"][0], found["asha, agreement -1"][0])
@@ -65,7 +65,7 @@ def _families(seeds: Sequence[int], budget: int | None) -> None:
 
 
 def _found(family: str, name: str, budget: int | None, seeds: Sequence[int]) -> Row:
-    scheduler, trials = dict(RULES[name]), SUPPLY if budget else TRIALS
+    scheduler, trials = dict(SCHEDULERS[name]), SUPPLY if budget else TRIALS
     if (
         name == "one-epoch" and budget
     ):  # about half of the budget for first reports, whole trials for the rest

@@ -52,7 +52,7 @@ class Row:
         reached = self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
         return "reached" if reached else "within the gate" if self.passes else "**missed**"
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -61,7 +61,7 @@ def in_turns(
     repeats: int,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, float]:
-    """Median seconds of each side; every round runs all of them once, in random order, after one unmeasured.
+    """MedianStopping seconds of each side; every round runs all of them once, in random order, after one unmeasured.
 
     Args:
         sides: by name.

@@ -39,10 +39,10 @@ class Table:
     values: Floats
     parameters: Mapping[str, list[Any]]
 
-    def index(self, point: Mapping[str, Any]) -> int:
+    def index(self, params: Mapping[str, Any]) -> int:
         """Where a configuration stands in the flattened table."""
         places = tuple(
-            point[name] if name in ORDERED else choices.index(point[name])
+            params[name] if name in ORDERED else choices.index(params[name])
             for name, choices in self.parameters.items()
         )
         return int(np.ravel_multi_index(places, self.values.shape))
@@ -91,8 +91,8 @@ class Curves:
         early = [self._final + self._scales[report - 1] * self._handicap for report in _POINTS]
         return [float(stats.spearmanr(values, self._final).statistic) for values in early]
 
-    def __call__(self, point: Mapping[str, Any], report: int) -> float:
-        place = self._table.index(point)
+    def __call__(self, params: Mapping[str, Any], report: int) -> float:
+        place = self._table.index(params)
         descent = self._spread * (math.exp(-(report - 1) / 4) - math.exp(-(FULL - 1) / 4))
         return float(self._final[place] + descent + self._scales[report - 1] * self._handicap[place])
 

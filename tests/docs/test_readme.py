@@ -55,6 +55,6 @@ def test_the_example_runs_from_the_command_line(folder: Path) -> None:
 
 
 def test_the_example_runs_as_a_library(folder: Path) -> None:
-    value, point = run(folder, "library.py").splitlines()[-1].split(" ", 1)
+    value, params = run(folder, "library.py").splitlines()[-1].split(" ", 1)
     assert float(value) < 0.15
-    assert "alpha" in point
+    assert "alpha" in params

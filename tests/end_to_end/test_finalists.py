@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from fsd_model.trial.control_arms import seeded
+from fsd_model.trial.control_arms import reseeded
 from tests.end_to_end.test_demo_chain import fsd_tuner
 from tuner.study.load import load_study
 
 
 def test_the_demo_s_seeds_leave_its_own_out_and_change_nothing_else():
     study = load_study("smoke")
-    params = study.params(study.default)
-    fresh = seeded(params, 5)
+    params = study.config(study.default)
+    fresh = reseeded(params, 5)
     assert list(fresh) == [2, 3, 4, 5, 6]
     assert fresh == {seed: {"seed": seed} for seed in fresh}
     assert study.settings["seed"] == 1

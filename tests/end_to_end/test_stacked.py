@@ -31,7 +31,7 @@ def test_stacked_trials_report_what_they_report_alone(ray_cluster, tiny_corpus, 
     stacked = search(scalars(tiny_corpus, tmp_path / "store", 4), tmp_path / "stacked", quiet())
     alone = search(scalars(tiny_corpus, tmp_path / "store", 1), tmp_path / "alone", quiet())
     assert {trial.state for trial in (*stacked.trials, *alone.trials)} == {State.COMPLETE}
-    assert [trial.point for trial in stacked.trials] == [trial.point for trial in alone.trials]
+    assert [trial.params for trial in stacked.trials] == [trial.params for trial in alone.trials]
     reports = {
         name: [event for event in journal(tmp_path / name) if event["event"] == "trial_reported"]
         for name in ("stacked", "alone")

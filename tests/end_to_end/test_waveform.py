@@ -21,7 +21,7 @@ class Kept:
     """A context that keeps the last report's metrics and saved state."""
 
     checkpoint: Path | None = None
-    moved: bool = False
+    cloned: bool = False
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.metrics = folder, dict[str, float]()

@@ -16,7 +16,7 @@ from rich.console import Console
 from tests.tuner.support.postgresql import Postgresql, missing
 from tests.tuner.support.postgresql import postgresql as running
 from tests.tuner.support.s3 import KEYS, Server
-from tuner.search.search import Outcome, search
+from tuner.search.search import SearchResult, search
 from tuner.study.study import Study
 
 os.environ.pop("RAY_ADDRESS", None)
@@ -108,7 +108,7 @@ def ray_cluster() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def searched(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, Outcome]:
+def searched(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, SearchResult]:
     """A finished search on Ray with trials of every kind of end, and a bad default."""
     out = tmp_path_factory.mktemp("searched") / "out"
     space = {**SPACE, "fate": {"choice": ["fine", "side-inf", "fail", "nan"]}}

@@ -121,7 +121,7 @@ def search_arguments(study: Study, out: str, resume: bool) -> list[str]:
     if not out.startswith("/"):
         way_out = "give an absolute path on the cluster that every node sees, such as /shared/runs/la"
         raise StudyError(f"--out {out}: is relative to a folder that the cluster does not have; {way_out}")
-    text = json.dumps(study.plain(), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(study.to_dict(), allow_nan=False, ensure_ascii=False)
     if len(text.encode()) > _LONGEST:
         way_out = "shorten `points`, or run `fsd-tuner search` on the head"
         raise StudyError(f"{study.name}: {len(text.encode())} bytes are too long to hand over; {way_out}")

@@ -33,18 +33,18 @@ def export(
     """Export the best exit of all trials within limits: lowest error on dev; print the Pareto set."""
     from rich.console import Console
 
-    from tuner.deploy.choose import chosen, wanted
+    from tuner.deploy.choose import best_within, filter_models
     from tuner.deploy.export import default_folder, reached, read_search, write_model
     from tuner.deploy.models import pareto_set
 
     console, search = Console(highlight=False), read_search(folder)
     models = search.models(trial)
-    model = chosen(wanted(models, number, ensemble, early), max_latency_ms, max_params)
+    model = best_within(filter_models(models, number, ensemble, early), max_latency_ms, max_params)
     target = out or default_folder(folder, model)
     write_model(search, model, target)
     _show(pareto_set(models), console)
     words = model.words() if early is None else reached(search, model, early)
-    console.print(f"chosen      {words}\nexported    {target}", soft_wrap=True, markup=False)
+    console.print(f"best_within      {words}\nexported    {target}", soft_wrap=True, markup=False)
 
 
 def exits(

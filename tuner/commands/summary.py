@@ -13,7 +13,7 @@ from tuner.finalists.tables import rows as finals
 from tuner.forecast.run import forecast_seconds
 from tuner.forecast.text import comparison_line
 from tuner.journal.record import State, TrialRecord
-from tuner.results.outcome import Outcome
+from tuner.results.outcome import SearchResult
 from tuner.results.pareto import front_lines
 from tuner.schedulers.diagnostics import lines as measured
 from tuner.search.train import Trained
@@ -22,7 +22,7 @@ from tuner.text import HOUR_S, shown
 from tuner.tracking.address import tracking_uri, without_password
 
 
-def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
+def summary(study: Study, outcome: SearchResult, out: Path) -> list[str]:
     """The final lines of a search.
 
     Args:
@@ -41,7 +41,7 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
         rows.append(("finalists", f"{outcome.undecided}; the best above is the search's own, by one run"))
     rows += front_lines(study, outcome.trials)
     rows += exit_lines(study, outcome.trials, out)
-    rows += measured(outcome.findings, study.unit)
+    rows += measured(outcome.diagnostics, study.report_unit)
     rows += _default(study, outcome.best, outcome.trials, raced=outcome.finals is not None)
     rows += _forecast(outcome, out)
     rows.append(("config", f"{outcome.exported[0]}  (again: fsd-tuner train {outcome.exported[0]})"))
@@ -52,23 +52,23 @@ def summary(study: Study, outcome: Outcome, out: Path) -> list[str]:
     return [*trace, *_aligned(rows)]
 
 
-def _ended_early(outcome: Outcome) -> list[tuple[str, str]]:
+def _ended_early(outcome: SearchResult) -> list[tuple[str, str]]:
     if not outcome.halted and not outcome.signal:
         return []
     why = "by a signal" if outcome.signal else outcome.halted
     return [("ended early", f"{why}; trials that were running are left out, {_go_on(outcome)} takes them up")]
 
 
-def _go_on(outcome: Outcome) -> str:
+def _go_on(outcome: SearchResult) -> str:
     return "--resume with a larger budget" if outcome.halted.startswith(SPENT) else "--resume"
 
 
-def _spent(study: Study, outcome: Outcome) -> list[tuple[str, str]]:
+def _spent(study: Study, outcome: SearchResult) -> list[tuple[str, str]]:
     spent = outcome.spent.of(study.budget)
     return [("spent", spent)] if spent else []
 
 
-def _lost(outcome: Outcome) -> list[tuple[str, str]]:
+def _lost(outcome: SearchResult) -> list[tuple[str, str]]:
     """What failures cost: attempts by cause, and trials."""
     lost = sum((trial.retries for trial in outcome.trials), Counter[str]())
     failed = sum(trial.state is State.FAILED for trial in outcome.trials)
@@ -77,21 +77,21 @@ def _lost(outcome: Outcome) -> list[tuple[str, str]]:
     return rows + ([("failed", f"{failed} of {len(outcome.trials)} trials")] if failed else [])
 
 
-def _traceback(outcome: Outcome, out: Path) -> list[str]:
+def _traceback(outcome: SearchResult, out: Path) -> list[str]:
     """Of the error that ended the search, which is shown once for all the trials that it befell."""
     befallen = [trial for trial in outcome.trials if trial.state is State.FAILED and trial.reason]
     one = next((trial for trial in befallen if outcome.halted.endswith(trial.reason)), None)
     return last_error(out / "errors", one.number).splitlines() if one else []
 
 
-def _forecast(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
+def _forecast(outcome: SearchResult, out: Path) -> list[tuple[str, str]]:
     said = forecast_seconds(out)
     if said is None or outcome.halted or outcome.signal:
         return []
     return [("forecast", comparison_line(said, outcome.spent.wall_hours * HOUR_S))]
 
 
-def exit_code(outcome: Outcome) -> int:
+def exit_code(outcome: SearchResult) -> int:
     """128 + the signal that ended the search, 1 without a winner, else 0."""
     return 128 + outcome.signal if outcome.signal else 0 if outcome.best else 1
 
@@ -111,7 +111,7 @@ def comparison(study: Study, trained: Trained) -> list[str]:
 
 
 def _best(study: Study, best: TrialRecord) -> list[tuple[str, str]]:
-    return [("best", f"trial {best.number}: {study.metric.name} {best.value:.6g}  [{shown(best.point)}]")]
+    return [("best", f"trial {best.number}: {study.metric.name} {best.value:.6g}  [{shown(best.params)}]")]
 
 
 def _default(
@@ -134,7 +134,7 @@ def _default(
     return [("default", f"{text}; no trial is better than the default")]
 
 
-def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
+def _nothing(study: Study, outcome: SearchResult, out: Path) -> str:
     counts = Counter(trial.state.value for trial in outcome.trials)
     states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
@@ -143,7 +143,7 @@ def _nothing(study: Study, outcome: Outcome, out: Path) -> str:
     mend = "mend the trial or give more trials, and search into a new folder"
     early = outcome.signal or outcome.halted.startswith(SPENT)
     way_out = f"see {out / 'journal.jsonl'}, {f'go on: {_go_on(outcome)}' if early else mend}"
-    return f"no trial ran its {study.full} {study.unit}s, so there is no best.yaml ({states}){why}; {way_out}"
+    return f"no trial ran its {study.max_reports} {study.report_unit}s, so there is no best.yaml ({states}){why}; {way_out}"
 
 
 def _aligned(rows: list[tuple[str, str]]) -> list[str]:

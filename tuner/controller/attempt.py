@@ -13,17 +13,17 @@ class Attempt:
     Attributes:
         number: the trial's.
         count: which attempt of this session it is, from 1.
-        params: what the trial function is given.
+        config: what the trial function is given.
         checkpoint: name of the state to go on from, or None.
         epoch: reports that this state stands for.
-        moved: whether another trial saved it, with other settings.
+        cloned: whether another trial saved it, with other settings.
         key: what those have in common that can be in one stack with it; None where it runs alone.
     """
 
     number: int
     count: int
-    params: dict[str, Any]
+    config: dict[str, Any]
     checkpoint: str | None
     epoch: int
-    moved: bool
+    cloned: bool
     key: str | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 
 
-class Places:
-    """Trials by number, each in at most one of three places.
+class TrialQueue:
+    """Trials by number, each in at most one of three queue.
 
     In a recovered search trials wait in the order in which they began to, those that ran when it was broken
     off first: so with one at a time they take the turns that they would have taken.
@@ -19,7 +19,7 @@ class Places:
 
     def __init__(self) -> None:
         self.waiting: deque[int] = deque()
-        self.held: list[int] = []
+        self.paused: list[int] = []
         self.running: set[int] = set()
         self._begun: Counter[int] = Counter()
 
@@ -28,10 +28,10 @@ class Places:
         self.drop(number)
         self.waiting.append(number)
 
-    def hold(self, number: int) -> None:
+    def pause(self, number: int) -> None:
         """A trial is the last of those that are held."""
         self.drop(number)
-        self.held.append(number)
+        self.paused.append(number)
 
     def begin(self, number: int) -> tuple[int, int]:
         """One that waits runs; its number, and which attempt of this session it is, from 1."""
@@ -49,5 +49,5 @@ class Places:
         self.running.discard(number)
         if number in self.waiting:
             self.waiting.remove(number)
-        if number in self.held:
-            self.held.remove(number)
+        if number in self.paused:
+            self.paused.remove(number)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from tuner.controller.held import Held
-from tuner.journal.event import SESSIONS, Event, Kind
+from tuner.controller.held import ResourceClock
+from tuner.journal.event import SESSIONS, Event, EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.study.settings import Budget
 from tuner.study.study import Study
@@ -46,11 +46,11 @@ class Stages:
 
     Attributes:
         spent: what earlier stages took.
-        places: how many trials, or stacks of them, run at once.
+        queue: how many trials, or stacks of them, run at once.
     """
 
     spent: Spent = field(default_factory=Spent)
-    places: int = 1
+    queue: int = 1
 
 
 class Spending:
@@ -72,7 +72,7 @@ class Spending:
         self._budget, self._gpus = study.budget, study.resources.gpu * study.resources.workers
         self._clock, self._start = clock, clock()
         self._before_s, self._gpu_s = 0.0, 0.0
-        self._held = Held(clock)
+        self._held = ResourceClock(clock)
 
     def recall(self, events: Iterable[Event]) -> None:
         """Count what earlier sessions spent, each with the resources of then.
@@ -118,7 +118,7 @@ class Spending:
             kept_s: seconds of trials, added up, that a later stage needs; it gets half of a limit at most.
         """
         spent, before, budget = self.spent(), self._past.spent, self._budget
-        kept_gpu, kept_wall = self._gpus * kept_s / HOUR_S, kept_s / self._past.places / HOUR_S
+        kept_gpu, kept_wall = self._gpus * kept_s / HOUR_S, kept_s / self._past.queue / HOUR_S
         return _over(budget.gpu_hours, before.gpu_hours + spent.gpu_hours, kept_gpu, "GPU hours") or _over(
             budget.wall_hours, before.wall_hours + spent.wall_hours, kept_wall, "hours"
         )
@@ -150,6 +150,6 @@ def _over(limit: float | None, used: float, kept: float, unit: str) -> str:
 
 def gpus_of(session: Event, otherwise: float) -> float:
     """GPUs of each trial of a session that an event begins; `otherwise` where it does not say."""
-    content = session.content["study"] if session.kind is Kind.STUDY_STARTED else session.content
+    content = session.content["study"] if session.kind is EventKind.STUDY_STARTED else session.content
     resources = content.get("resources")
     return otherwise if resources is None else float(resources["gpu"] * resources.get("workers", 1))

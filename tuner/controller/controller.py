@@ -1,4 +1,4 @@
-"""The course of a search, whoever runs its trials: what runs next, what a report means, what a failure costs.
+"""The lifecycle of a search, whoever runs its trials: what runs next, what a report means, what a failure costs.
 
 A trial is run in attempts. An attempt ends with the trial, or because a machine died, because the scheduler
 wants the place for another trial, or because the search ended; the next attempt goes on from the trial's last
@@ -14,25 +14,25 @@ from typing import Any
 
 from tuner.controller.attempt import Attempt
 from tuner.controller.budget import Spending, Spent, Stages, finals_s
-from tuner.controller.lifecycle import Course, end_of
+from tuner.controller.lifecycle import TrialLifecycle, end_of
 from tuner.controller.replay import Recovery
-from tuner.controller.retry import Failure, Policy
+from tuner.controller.retry import Failure, RetryPolicy
 from tuner.controller.stacking import Stacking
 from tuner.journal.event import Event
-from tuner.journal.record import Record, State, TrialRecord
-from tuner.schedulers.scheduler import GO, Action, Decision, Rule
-from tuner.searchers.searcher import Source
-from tuner.space.space import put_in
+from tuner.journal.record import State, StudyRecord, TrialRecord
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision, Scheduler
+from tuner.searchers.searcher import Searcher
+from tuner.space.space import with_values
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
 
-class Conductor:
+class Controller:
     """Decides; runs nothing itself. Every method is called from one thread.
 
     Args:
         study: its settings prepared.
-        source: asked for each trial's point.
+        source: asked for each trial's params.
         rule: the scheduler.
         record: told of everything, its journal first.
         storage: where the states of trials are.
@@ -48,29 +48,29 @@ class Conductor:
     """
 
     def __init__(
-        self, study: Study, source: Source, rule: Rule, record: Record, storage: Storage, policy: Policy,
+        self, study: Study, source: Searcher, rule: Scheduler, record: StudyRecord, storage: Storage, policy: RetryPolicy,
         clock: Callable[[], float] = time.monotonic, stages: Stages | None = None,
         stacking: Stacking | None = None,
     ) -> None:  # fmt: skip
         self.study, self.record = study, record
         self.stacking = stacking or Stacking()
         self.halted, self.budget_over = "", False
-        self._source, self._rule, self._policy = source, rule, policy
+        self._source, self._scheduler, self._policy = source, rule, policy
         self._spending = Spending(study, clock, stages)
-        self._course = Course(source, rule, record, storage, self._spending)
-        self._places = self._course.places
+        self._lifecycle = TrialLifecycle(source, rule, record, storage, self._spending)
+        self._queue = self._lifecycle.queue
         self._exhausted = False  # the source had nothing more while nothing ran
 
     @property
     def over(self) -> bool:
         """Nothing runs, nothing waits, nothing will be begun."""
-        return not self._places.running and (bool(self.halted) or not self.left)
+        return not self._queue.running and (bool(self.halted) or not self.left)
 
     @property
     def left(self) -> int:
         """How many trials do not run, but may yet."""
         unbegun = self.study.trials - len(self.record.trials) if self._more else 0
-        return len(self._places.waiting) + len(self._places.held) + unbegun
+        return len(self._queue.waiting) + len(self._queue.paused) + unbegun
 
     @property
     def _more(self) -> bool:
@@ -79,25 +79,25 @@ class Conductor:
     def next(self) -> Attempt | None:
         """The next attempt, or None: there is nothing to run now."""
         self.watch()
-        while not self.halted and not self._places.waiting:
+        while not self.halted and not self._queue.waiting:
             if not self._ask() and not self._release():
                 break
-        if self.halted or not self._places.waiting:
+        if self.halted or not self._queue.waiting:
             return None
-        return self._begin(self._places.waiting[0])
+        return self._begin(self._queue.waiting[0])
 
     def joining(self, key: str, free: int) -> list[Attempt]:
         """Up to `free` further attempts, for a stack of this key.
 
-        Trials are begun ahead to find them, until as many wait as a stack has places.
+        Trials are begun ahead to find them, until as many wait as a stack has queue.
         """
         self.watch()
         joining = list[Attempt]()
         while not self.halted and len(joining) < free:
-            number = next((each for each in self._places.waiting if self._key(each) == key), None)
+            number = next((each for each in self._queue.waiting if self._key(each) == key), None)
             if number is not None:
                 joining.append(self._begin(number))
-            elif len(self._places.waiting) >= self.stacking.size or not (self._ask() or self._release()):
+            elif len(self._queue.waiting) >= self.stacking.size or not (self._ask() or self._release()):
                 break
         return joining
 
@@ -129,10 +129,10 @@ class Conductor:
         name, value = self.study.metric.name, float(metrics.get(self.study.metric.name, math.nan))
         if not math.isfinite(value) and self._again(trial, Failure.not_finite(name, value, epoch)):
             return True
-        ended = self._carry_out(trial, self._course.report(trial, epoch, metrics, checkpoint))
+        ended = self._carry_out(trial, self._lifecycle.report(trial, epoch, metrics, checkpoint))
         self.watch()
         if self.halted and not ended:
-            self._course.break_off(trial, self.halted)
+            self._lifecycle.break_off(trial, self.halted)
         return ended or bool(self.halted)
 
     def live(self, attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -142,7 +142,7 @@ class Conductor:
     def returned(self, attempt: Attempt) -> None:
         """The trial function returned by itself, or its end was wanted."""
         if self._live(attempt) and not self.halted:
-            trial, full = self.record.trials[attempt.number], self.study.full
+            trial, full = self.record.trials[attempt.number], self.study.max_reports
             self._end(trial, State.FAILED, f"ended by itself after {trial.epoch} of {full} reports")
 
     def failed(self, attempt: Attempt, failure: Failure) -> None:
@@ -170,39 +170,39 @@ class Conductor:
 
     def end(self, state: State) -> None:
         """The search is over; what its running trials took since their last reports is counted."""
-        seconds = {number: self._spending.ended(number) for number in self._places.running}
+        seconds = {number: self._spending.ended(number) for number in self._queue.running}
         self.record.end_study(state, self.halted, seconds)
 
     def recover(self, events: Iterable[Event]) -> None:
         """Stand where an earlier session stood, of which this is the journal."""
-        past, recovery = list(events), Recovery(self._course, self._policy)
+        past, recovery = list(events), Recovery(self._lifecycle, self._policy)
         for event in past:
             recovery.take(event)
         self.halted = recovery.halted
         self._spending.recall(past)
         self.record.resume_study(self.study.trials, self.study.resources.model_dump())
-        for number in list(self._places.waiting):
-            self._carry_out(self.record.trials[number], recovery.decisions.get(number, GO))
+        for number in list(self._queue.waiting):
+            self._carry_out(self.record.trials[number], recovery.decisions.get(number, CONTINUE))
 
     def _begin(self, number: int) -> Attempt:
-        number, count = self._places.begin(number)
+        number, count = self._queue.begin(number)
         trial = self.record.trials[number]
-        params, key = self._params(trial), self._key(number)
-        return Attempt(number, count, params, trial.checkpoint, trial.saved, trial.moved, key)
+        config, key = self._config(trial), self._key(number)
+        return Attempt(number, count, config, trial.checkpoint, trial.saved, trial.cloned, key)
 
     def _key(self, number: int) -> str | None:
         """What trials of one stack have in common; None for one that runs alone."""
         trial = self.record.trials[number]
-        return None if trial.alone else self.stacking.key(self._params(trial))
+        return None if trial.alone else self.stacking.key(self._config(trial))
 
     def _live(self, attempt: Attempt) -> bool:
-        return self._places.runs(attempt.number, attempt.count)
+        return self._queue.runs(attempt.number, attempt.count)
 
     def _again(self, trial: TrialRecord, failure: Failure) -> bool:
         """Let a trial have another attempt, if its failure allows one."""
-        changes = self._policy.changes(trial, failure, self._params(trial))
+        changes = self._policy.changes(trial, failure, self._config(trial))
         if changes is not None:
-            self._course.retry(trial, failure, changes)
+            self._lifecycle.retry(trial, failure, changes)
         return changes is not None
 
     def _carry_out(self, trial: TrialRecord, decision: Decision) -> bool:
@@ -210,12 +210,12 @@ class Conductor:
         end = end_of(trial, decision, self.study)
         if end is not None:
             self._end(trial, *end)
-        elif decision.action is Action.HOLD:
-            self._course.hold(trial)
-        return end is not None or decision.action is Action.HOLD
+        elif decision.action is Action.PAUSE:
+            self._lifecycle.pause(trial)
+        return end is not None or decision.action is Action.PAUSE
 
     def _end(self, trial: TrialRecord, state: State, reason: str, trace: str = "") -> None:
-        self._course.end(trial, state, reason, trace)
+        self._lifecycle.end(trial, state, reason, trace)
         if repeated := self._policy.repeated(trial, trace):
             self.interrupt(repeated)
 
@@ -223,22 +223,22 @@ class Conductor:
         """Begin a new trial, where there is one to begin."""
         suggestion = self._source.ask() if self._more else None
         if suggestion is None:
-            self._exhausted = not self._places.running and not self._places.held
+            self._exhausted = not self._queue.running and not self._queue.paused
         else:
-            self._course.begin(suggestion)
+            self._lifecycle.begin(suggestion)
         return suggestion is not None
 
     def _release(self) -> bool:
         """Let trials go on that were held, or end them; whether it did."""
-        held = tuple(self._places.held)
-        decisions = self._rule.release(held, idle=not self._places.running) if held else {}
+        held = tuple(self._queue.paused)
+        decisions = self._scheduler.resume(held, idle=not self._queue.running) if held else {}
         for number, decision in decisions.items():
             trial = self.record.trials[number]
             if decision.action is Action.STOP:
                 self._end(trial, State.STOPPED, decision.reason)
             else:
-                self._course.release(trial, decision)
+                self._lifecycle.resume(trial, decision)
         return bool(decisions)
 
-    def _params(self, trial: TrialRecord) -> dict[str, Any]:
-        return put_in(self.study.params(trial.point), trial.changes)
+    def _config(self, trial: TrialRecord) -> dict[str, Any]:
+        return with_values(self.study.config(trial.params), trial.changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Held:
+class ResourceClock:
     """Seconds by trial: of a stack of four each is counted a quarter while all four are there.
 
     Args:

@@ -13,7 +13,7 @@ _LOSSES = 3  # of one kind
 
 
 class Stacking:
-    """Groups trials by what the trial's `stackable` says of their params.
+    """Groups trials by what the trial's `stackable` says of their config.
 
     Args:
         size: most trials of a stack.
@@ -25,13 +25,13 @@ class Stacking:
         self._known: dict[str, str | None] = {}
         self._lost: Counter[str] = Counter()
 
-    def key(self, params: dict[str, Any]) -> str | None:
-        """Equal for params that can be in one stack; None for those that run alone."""
+    def key(self, config: dict[str, Any]) -> str | None:
+        """Equal for config that can be in one stack; None for those that run alone."""
         if self.size == 1 or self._stackable is None:
             return None
-        text = json.dumps(params, sort_keys=True, default=str)
+        text = json.dumps(config, sort_keys=True, default=str)
         if text not in self._known:
-            self._known[text] = self._asked(self._stackable, params)
+            self._known[text] = self._asked(self._stackable, config)
         return self._known[text]
 
     def lost(self, why: str) -> bool:
@@ -41,9 +41,9 @@ class Stacking:
         self.size = 1 if over else self.size
         return over
 
-    def _asked(self, stackable: Stackable, params: dict[str, Any]) -> str | None:
+    def _asked(self, stackable: Stackable, config: dict[str, Any]) -> str | None:
         try:
-            return str(stackable(params))
+            return str(stackable(config))
         except Exception:  # noqa: BLE001 - of whatever kind: run alone, it says by itself what is wrong
             return None
 

@@ -6,14 +6,14 @@ import hashlib
 import re
 from pathlib import Path
 
-from tuner.controller.retry import Cause, Failure
+from tuner.controller.retry import Failure, FailureCause
 from tuner.files import write_text
 
 _HEAD = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$', re.MULTILINE)
 
 
-def failure_of(cause: Cause, traceback: str, folder: Path, number: int) -> Failure:
+def failure_of(cause: FailureCause, traceback: str, folder: Path, number: int) -> Failure:
     """A failure as the policy wants it; arguments as for `keep_error`."""
     return Failure(cause, keep_error(traceback, folder, number), trace_of(traceback))
 

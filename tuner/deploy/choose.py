@@ -32,7 +32,7 @@ class Limits:
         return " ".join(f"{name} {limit:,g}" for name, limit in given if limit is not None)
 
 
-def wanted(
+def filter_models(
     models: Sequence[Deployable], exit_: int | None = None, ensemble: bool = False, early: float | None = None
 ) -> list[Deployable]:
     """The models that an export may choose from: all, or those of one kind.
@@ -60,7 +60,7 @@ def wanted(
     return [replace(model, name=f"early exit {early:g}", choice={"early": early}) for model in several]
 
 
-def chosen(models: Sequence[Deployable], latency_ms: float | None, params: str | None) -> Deployable:
+def best_within(models: Sequence[Deployable], latency_ms: float | None, params: str | None) -> Deployable:
     """The lowest error within limits; raises as `choose`, and for a limit that is no positive number."""
     if latency_ms is not None and not 0 < latency_ms < math.inf:
         raise StudyError(f"--max-latency-ms {latency_ms}: needs a number above 0")

@@ -14,7 +14,7 @@ from tuner.deploy.models import Deployable, deployables, params_of
 from tuner.errors import StudyError
 from tuner.files import write_text
 from tuner.journal.journal import NAME, read_events
-from tuner.journal.record import Record, TrialRecord
+from tuner.journal.record import StudyRecord, TrialRecord
 from tuner.storage.storage import Storage
 from tuner.study.load import load_study
 from tuner.study.study import Study
@@ -59,7 +59,7 @@ def read_search(out: Path) -> Search:
         if not (out / name).is_file():
             raise StudyError(f"{out}: holds no {name}; give the --out folder of a search")
     study = load_study(str(out / "study.yaml"))
-    record = Record(study.metric.name)
+    record = StudyRecord(study.metric.name)
     for event in read_events(out / NAME):
         record.apply(event)
     return Search(study, record.ordered, Storage(study.storage or str(out.resolve())), out)

@@ -18,7 +18,7 @@ from tuner.errors import StudyError
 from tuner.files import write_text
 from tuner.journal.record import TrialRecord
 from tuner.results.selection import dominates, ranked
-from tuner.space.space import put_in
+from tuner.space.space import with_values
 from tuner.study.study import Study
 from tuner.trial_module import load_exits
 
@@ -67,7 +67,7 @@ class Deployable:
 
 def params_of(study: Study, trial: TrialRecord) -> dict[str, Any]:
     """What the trial was given at its end."""
-    return put_in(study.params(trial.point), trial.changes)
+    return with_values(study.config(trial.params), trial.changes)
 
 
 def deployables(study: Study, trials: Sequence[TrialRecord]) -> list[Deployable]:

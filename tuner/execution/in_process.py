@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tuner.controller.attempt import Attempt
-from tuner.controller.controller import Conductor
+from tuner.controller.controller import Controller
 from tuner.controller.retry import cause_of
 from tuner.controller.tracebacks import failure_of
 from tuner.execution.devices import set_devices
 from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, checked
-from tuner.execution.worker import Task, run_attempt
+from tuner.execution.worker import TrialTask, run_attempt
 from tuner.journal.record import INTERRUPTED
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.trial import Metrics, Save
@@ -49,12 +49,12 @@ class LocalContext:
         return None
 
     @property
-    def moved(self) -> bool:
+    def cloned(self) -> bool:
         return False
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         self._epoch += 1
-        last = self._epoch >= self._study.full
+        last = self._epoch >= self._study.max_reports
         if last and save is not None and self._keep is not None:
             self._keep.mkdir(parents=True)
             save(self._keep)
@@ -64,8 +64,8 @@ class LocalContext:
             raise Stopped
 
 
-def run_local(study: Study, point: Point, on_report: OnReport, keep: Path | None = None) -> None:
-    """Run one trial to its end; arguments as for `LocalContext`, `point` is one value of each dimension.
+def run_local(study: Study, params: Params, on_report: OnReport, keep: Path | None = None) -> None:
+    """Run one trial to its end; arguments as for `LocalContext`, `params` is one value of each dimension.
 
     Raises:
         Exception: whatever the trial function raises.
@@ -73,7 +73,7 @@ def run_local(study: Study, point: Point, on_report: OnReport, keep: Path | None
     set_devices(study.resources)
     run = load_trial(study.trial)
     try:
-        run(study.params(point), LocalContext(study, on_report, keep))
+        run(study.config(params), LocalContext(study, on_report, keep))
     except Stopped:
         return
     except SystemExit as stop:
@@ -81,33 +81,33 @@ def run_local(study: Study, point: Point, on_report: OnReport, keep: Path | None
 
 
 def run_in_process(
-    conductor: Conductor, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
+    controller: Controller, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
     """Run a search's trials one after another in this process; arguments as for `run_on_ray`."""
-    study = conductor.study
-    task = Task(study.trial, study.metric.name, study.resources, storage.uri)
-    while not interrupted.is_set() and (attempt := conductor.next()) is not None:
-        _run(conductor, task, attempt, out / "errors", interrupted)
+    study = controller.study
+    task = TrialTask(study.trial, study.metric.name, study.resources, storage.uri)
+    while not interrupted.is_set() and (attempt := controller.next()) is not None:
+        _run(controller, task, attempt, out / "errors", interrupted)
     if interrupted.is_set():
-        conductor.interrupt(INTERRUPTED)
+        controller.interrupt(INTERRUPTED)
 
 
 def _run(
-    conductor: Conductor, task: Task, attempt: Attempt, errors: Path, interrupted: threading.Event
+    controller: Controller, task: TrialTask, attempt: Attempt, errors: Path, interrupted: threading.Event
 ) -> None:
     def tell(result: dict[str, Any]) -> None:
-        ended = conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
+        ended = controller.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
         if interrupted.is_set():
-            conductor.interrupt(INTERRUPTED)
-        if ended or conductor.halted:
+            controller.interrupt(INTERRUPTED)
+        if ended or controller.halted:
             raise Stopped
 
-    conductor.began(attempt)
+    controller.began(attempt)
     try:
         run_attempt(task, asdict(attempt), tell)
-        conductor.returned(attempt)
+        controller.returned(attempt)
     except Stopped:
         return
     except Exception as error:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
         failure = failure_of(cause_of(error), traceback.format_exc(), errors, attempt.number)
-        conductor.failed(attempt, failure)
+        controller.failed(attempt, failure)

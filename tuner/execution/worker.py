@@ -12,7 +12,7 @@ from tuner.errors import StateLostError, lines
 from tuner.execution.devices import set_devices
 from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, VALUE, checked
 from tuner.storage.backend import StorageError
-from tuner.storage.retention import Keeper
+from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
 from tuner.study.settings import Resources
 from tuner.trial import Metrics, Save
@@ -20,7 +20,7 @@ from tuner.trial_module import load_trial
 
 
 @dataclass(frozen=True)
-class Task:
+class TrialTask:
     """What every trial of a study is run with.
 
     Attributes:
@@ -39,14 +39,14 @@ class Task:
 
 
 class GroupError(RuntimeError):
-    """One of several processes of a trial failed; the text is its traceback, `cause` a `Cause`."""
+    """One of several processes of a trial failed; the text is its traceback, `cause` a `FailureCause`."""
 
     def __init__(self, cause: str, text: str) -> None:
         super().__init__(text)
         self.cause = cause
 
 
-class RayContext:
+class ReportingContext:
     """The contract's context inside a Ray worker.
 
     Args:
@@ -54,16 +54,16 @@ class RayContext:
         keeper: keeps the states of the trial.
         epoch: reports of earlier attempts.
         checkpoint: folder of an earlier attempt, or None.
-        moved: whether it is another trial's.
+        cloned: whether it is another trial's.
         tell: passes a report on; raises SystemExit where the attempt ends.
     """
 
     def __init__(
-        self, metric: str, keeper: Keeper, epoch: int, checkpoint: Path | None, moved: bool,
+        self, metric: str, keeper: CheckpointRetention, epoch: int, checkpoint: Path | None, cloned: bool,
         tell: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self._metric, self._keeper, self._epoch, self._checkpoint = metric, keeper, epoch, checkpoint
-        self.moved, self._tell = moved, tell
+        self.cloned, self._tell = cloned, tell
         self.stopped = False
 
     @property
@@ -95,16 +95,16 @@ class RayContext:
             ) from error
 
 
-class SilentContext:
+class NonReportingContext:
     """The contract's context of a process whose reports are not counted.
 
     Args:
         checkpoint: folder of an earlier attempt, or None.
-        moved: whether it is another trial's.
+        cloned: whether it is another trial's.
     """
 
-    def __init__(self, checkpoint: Path | None, moved: bool) -> None:
-        self.checkpoint, self.moved = checkpoint, moved
+    def __init__(self, checkpoint: Path | None, cloned: bool) -> None:
+        self.checkpoint, self.cloned = checkpoint, cloned
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
         """Another process reports and saves."""
@@ -126,13 +126,13 @@ def fetched(storage: Storage, name: str) -> Iterator[Path]:
 
 
 def run_attempt(
-    task: Task, config: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True,
+    task: TrialTask, attempt: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True,
 ) -> None:  # fmt: skip
     """Run one attempt in this process.
 
     Args:
         task: what is common to all trials.
-        config: the attempt.
+        attempt: `tuner.controller.attempt.Attempt` as a dict.
         tell: passes a report on; raises SystemExit where the attempt ends.
         counts: whether its reports and states are the trial's; those of all processes but one are not.
     Raises:
@@ -142,15 +142,15 @@ def run_attempt(
     run = load_trial(task.trial)
     storage = Storage(task.storage)
     with ExitStack() as stack:
-        name, moved = config["checkpoint"], config["moved"]
+        name, cloned = attempt["checkpoint"], attempt["cloned"]
         folder = stack.enter_context(fetched(storage, name)) if name else None
         if not counts:
-            run(config["params"], SilentContext(folder, moved))
+            run(attempt["config"], NonReportingContext(folder, cloned))
             return
-        keeper = Keeper(storage, config["number"], name)
-        context = RayContext(task.metric, keeper, config["epoch"], folder, moved, tell)
+        keeper = CheckpointRetention(storage, attempt["number"], name)
+        context = ReportingContext(task.metric, keeper, attempt["epoch"], folder, cloned, tell)
         try:
-            run(config["params"], context)
+            run(attempt["config"], context)
         except SystemExit as quit_by_itself:
             if context.stopped:
                 raise

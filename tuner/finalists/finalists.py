@@ -12,11 +12,11 @@ from typing import Any
 
 from tuner.errors import StudyError
 from tuner.journal.record import State, TrialRecord
-from tuner.results.outcome import Driven
-from tuner.results.seed_race import LEAST, Course, course
+from tuner.results.outcome import StageRun
+from tuner.results.seed_race import LEAST, SeedRace, course
 from tuner.results.selection import ranked
 from tuner.searchers.searcher import Suggestion
-from tuner.space.space import Point, put_in
+from tuner.space.space import Params, with_values
 from tuner.study.settings import Finalists
 from tuner.study.study import Study
 from tuner.trial_module import load_seeded
@@ -41,24 +41,24 @@ class Finals(Study):
     seeds: dict[int, dict[str, Any]]
     level: float
 
-    def params(self, point: Any) -> dict[str, Any]:
-        changes = {**self.candidates[point["candidate"]], **self.seeds[point["seed"]]} if point else {}
-        return {**put_in(self.settings, changes), "epochs": self.epochs}
+    def config(self, params: Any) -> dict[str, Any]:
+        changes = {**self.candidates[params["candidate"]], **self.seeds[params["seed"]]} if params else {}
+        return {**with_values(self.settings, changes), "epochs": self.epochs}
 
-    def plain(self) -> dict[str, Any]:
-        content = super().plain()
+    def to_dict(self) -> dict[str, Any]:
+        content = super().to_dict()
         own = ("candidates", "seeds", "level")
         return {key: content[key] for key in content if key not in own} | {"trials": 1}
 
-    def tags(self, point: Mapping[str, Any]) -> dict[str, str]:
-        return {"candidate": f"{point['candidate']:04d}", "seed": str(point["seed"])}
+    def tags(self, params: Mapping[str, Any]) -> dict[str, str]:
+        return {"candidate": f"{params['candidate']:04d}", "seed": str(params["seed"])}
 
     @property
-    def kind(self) -> str:
+    def run_kind(self) -> str:
         return FOLDER
 
     @property
-    def noun(self) -> str:
+    def trial_noun(self) -> str:
         return "run"
 
     @property
@@ -70,7 +70,7 @@ class Finals(Study):
         return self.name.removesuffix(_SUFFIX)
 
 
-class Rounds:
+class SeedRounds:
     """Asked like a sampler: all candidates with one seed, then with the next.
 
     A seed waits for the one before only where somebody may be out of the race by then, so what is asked does
@@ -82,7 +82,7 @@ class Rounds:
 
     def __init__(self, finals: Finals) -> None:
         self._finals = finals
-        self._asked: list[Point] = []
+        self._asked: list[Params] = []
         self._values: dict[int, dict[int, float]] = {}
         self._now = course_of(finals, self._values)
 
@@ -97,10 +97,10 @@ class Rounds:
             return None
         for seed in list(self._finals.seeds)[: max(LEAST, len(now.seeds) + 1)]:
             for candidate in self._finals.candidates:
-                point = {"candidate": candidate, "seed": seed}
-                if candidate in now.standing and point not in self._asked:
-                    self._asked.append(point)
-                    return Suggestion(len(self._asked) - 1, point)
+                params = {"candidate": candidate, "seed": seed}
+                if candidate in now.standing and params not in self._asked:
+                    self._asked.append(params)
+                    return Suggestion(len(self._asked) - 1, params)
         return None
 
     def recall(self, suggestion: Suggestion) -> None:
@@ -110,7 +110,7 @@ class Rounds:
             StudyError: that session had other candidates or seeds.
         """
         if self.ask() != suggestion:
-            had = f"trial {suggestion.point['candidate']} with seed {suggestion.point['seed']}"
+            had = f"trial {suggestion.params['candidate']} with seed {suggestion.params['seed']}"
             way_out = f"resume with the trials and finalists of then, or move the folder {FOLDER} away"
             raise StudyError(f"--resume: the finals there began with others ({had}); {way_out}")
 
@@ -119,13 +119,13 @@ class Rounds:
 
     def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
         """A run ended; one that failed counts as no value."""
-        point = self._asked[number]
+        params = self._asked[number]
         value = metrics[self._finals.metric.name] if state is State.COMPLETE else math.nan
-        self._values.setdefault(point["candidate"], {})[point["seed"]] = value
+        self._values.setdefault(params["candidate"], {})[params["seed"]] = value
         self._now = course_of(self._finals, self._values)
 
 
-def undecidable(driven: Driven) -> str:
+def undecidable(driven: StageRun) -> str:
     """Why no finals can follow a search that asks for them, or ""."""
     if driven.halted and not driven.budget_over:
         return f"not run: {driven.halted}"
@@ -133,20 +133,20 @@ def undecidable(driven: Driven) -> str:
     return f"not run: they need 2 complete trials, there is {complete}" if complete < 2 else ""
 
 
-def planned(driven: Driven, wanted: Finalists) -> Finals:
+def planned(driven: StageRun, wanted: Finalists) -> Finals:
     """The finals of a search that is over.
 
     Args:
         driven: the search; at least 2 of its trials are complete.
         wanted: its finalists.
     Raises:
-        ValueError: what the trial's `seeded` raises.
+        ValueError: what the trial's `reseeded` raises.
     """
     study = driven.study
     best = ranked(driven.record.ordered, study.metric, study.constraints)[: wanted.top]
-    content = {key: value for key, value in study.plain().items() if key in _KEPT} | {
+    content = {key: value for key, value in study.to_dict().items() if key in _KEPT} | {
         "name": f"{study.name}{_SUFFIX}",
-        "candidates": {trial.number: {**trial.point, **trial.changes} for trial in best},
+        "candidates": {trial.number: {**trial.params, **trial.changes} for trial in best},
         "seeds": _fresh(study, best, wanted.seeds),
         "level": wanted.level,
         "scheduler": {"name": "none"},
@@ -158,15 +158,15 @@ def planned(driven: Driven, wanted: Finalists) -> Finals:
 
 def _fresh(study: Study, best: list[TrialRecord], count: int) -> dict[int, dict[str, Any]]:
     """Seeds that no candidate was chosen by: where the seed itself is searched, each leaves out another."""
-    seeded = load_seeded(study.trial)
-    first, *others = [seeded(study.params(trial.point), count + len(best)) for trial in best]
+    reseeded = load_seeded(study.trial)
+    first, *others = [reseeded(study.config(trial.params), count + len(best)) for trial in best]
     common = [seed for seed in first if all(seed in other for other in others)][:count]
     if len(common) < count:
-        raise StudyError(f"trial {study.trial}: `seeded` has {len(common)} seeds, finalists need {count}")
+        raise StudyError(f"trial {study.trial}: `reseeded` has {len(common)} seeds, finalists need {count}")
     return {seed: first[seed] for seed in common}
 
 
-def course_of(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> Course:
+def course_of(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
     """How far the race has got with what ended so far."""
     return course(list(finals.candidates), list(finals.seeds), values, finals.level, finals.metric.mode)
 

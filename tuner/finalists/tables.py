@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.files import write_text
 from tuner.journal.record import TrialRecord
-from tuner.results.seed_race import Candidate, Verdict
+from tuner.results.seed_race import SeedCandidate, SeedVerdict
 from tuner.results.selection import ranked
 from tuner.statistics import aligned
 from tuner.study.settings import Metric
@@ -20,7 +20,7 @@ Trials = Mapping[int, TrialRecord]  # of the search, by number
 FILES = ("finalists.md", "finalists.json")
 
 
-def origin(found: Verdict, seed: int) -> dict[str, Any]:
+def origin(found: SeedVerdict, seed: int) -> dict[str, Any]:
     """What `best.yaml` says of the finals; `seed` is of the run that it trains again."""
     count = len(found.winner.values)
     said = {"seed": seed, "selected": f"value is of the best of {count} runs; expect the mean"}
@@ -34,7 +34,7 @@ def origin(found: Verdict, seed: int) -> dict[str, Any]:
     return said | ({"ended": found.ended} if found.ended else {})
 
 
-def figures(found: Verdict) -> dict[str, float]:
+def figures(found: SeedVerdict) -> dict[str, float]:
     """Numbers for the tracking."""
     low, high = found.winner.interval
     numbers = {
@@ -52,7 +52,7 @@ def figures(found: Verdict) -> dict[str, float]:
     return numbers
 
 
-def tags(found: Verdict, seed: int) -> dict[str, str]:
+def tags(found: SeedVerdict, seed: int) -> dict[str, str]:
     """Texts for the tracking."""
     said = {"best_trial": f"{found.winner.number:04d}", "best_seed": str(seed)}
     if found.runner_up is not None:
@@ -60,11 +60,11 @@ def tags(found: Verdict, seed: int) -> dict[str, str]:
     return said
 
 
-def write(found: Verdict, trials: Trials, metric: Metric, out: Path) -> list[Path]:
+def write(found: SeedVerdict, trials: Trials, metric: Metric, out: Path) -> list[Path]:
     """Write the table for people and the numbers for programs; returns both files."""
     candidates = [
         {
-            "trial": each.number, "params": trials[each.number].point,
+            "trial": each.number, "params": trials[each.number].params,
             "search_value": trials[each.number].value,
             "values": {str(seed): value for seed, value in each.values.items()},
             **_figures(each), "dropped_after": each.dropped,
@@ -82,7 +82,7 @@ def write(found: Verdict, trials: Trials, metric: Metric, out: Path) -> list[Pat
     return [out / name for name in FILES]
 
 
-def table(found: Verdict, trials: Trials, metric: Metric) -> str:
+def table(found: SeedVerdict, trials: Trials, metric: Metric) -> str:
     """The finals as Markdown that also reads well as text, the winner first."""
     rows: list[tuple[str, ...]] = [
         ("trial", "runs", "failed", "mean", "standard error", "95 % interval", "in the search", "")
@@ -105,11 +105,11 @@ def table(found: Verdict, trials: Trials, metric: Metric) -> str:
     return "\n".join([*aligned(rows), "", *notes]) + "\n"
 
 
-def rows(found: Verdict, trials: Trials, metric: Metric) -> list[tuple[str, str]]:
+def rows(found: SeedVerdict, trials: Trials, metric: Metric) -> list[tuple[str, str]]:
     """The verdict as lines of a summary: title and text."""
     winner, name = found.winner, metric.name
-    point = shown(trials[winner.number].point)
-    lines = [("best", f"trial {winner.number}: {name} {_about(winner)}  [{point}]")]
+    params = shown(trials[winner.number].params)
+    lines = [("best", f"trial {winner.number}: {name} {_about(winner)}  [{params}]")]
     if found.runner_up is not None:
         about = f"trial {found.runner_up.number}: {name} {_about(found.runner_up)}"
         lines.append(("runner-up", f"{about}; less the best {_span(found)}"))
@@ -121,14 +121,14 @@ def rows(found: Verdict, trials: Trials, metric: Metric) -> list[tuple[str, str]
     return [*lines, ("finalists", _course(found)), ("note", again)]
 
 
-def _course(found: Verdict) -> str:
+def _course(found: SeedVerdict) -> str:
     out = [f"trial {c.number} after {c.dropped} seeds" for c in found.course.candidates if c.dropped]
     text = f"{found.runs} runs of {len(found.course.candidates)} trials with fresh seeds"
     text += f"; out of the race: {', '.join(out)}" if out else ""
     return text + (f"; ended early: {found.ended}" if found.ended else "")
 
 
-def _about(candidate: Candidate) -> str:
+def _about(candidate: SeedCandidate) -> str:
     low, high = candidate.interval
     span = f"95 % interval {low:.6g} to {high:.6g}" if math.isfinite(low) else "no interval"
     failed = f", {candidate.failed} failed" if candidate.failed else ""
@@ -137,7 +137,7 @@ def _about(candidate: Candidate) -> str:
     return f"{candidate.mean:.6g} +- {candidate.error:.2g} ({how})"
 
 
-def _span(found: Verdict) -> str:
+def _span(found: SeedVerdict) -> str:
     between = found.difference
     if between is None or not math.isfinite(between.mean):
         return "no seed of both"
@@ -145,17 +145,17 @@ def _span(found: Verdict) -> str:
     return f"{between.mean:+.4g}{span}: {_shown(found)}"
 
 
-def _shown(found: Verdict) -> str:
+def _shown(found: SeedVerdict) -> str:
     return "shown" if found.difference is not None and found.difference.shown else "not shown"
 
 
-def _place(found: Verdict, candidate: Candidate) -> str:
+def _place(found: SeedVerdict, candidate: SeedCandidate) -> str:
     if candidate.dropped is not None:
         return f"dropped after {candidate.dropped} seeds"
     return "winner" if candidate is found.winner else "runner-up" if candidate is found.runner_up else ""
 
 
-def _figures(candidate: Candidate) -> dict[str, Any]:
+def _figures(candidate: SeedCandidate) -> dict[str, Any]:
     numbers = {
         "mean": _number(candidate.mean), "standard_error": _number(candidate.error),
         "interval": _interval(*candidate.interval),
@@ -163,7 +163,7 @@ def _figures(candidate: Candidate) -> dict[str, Any]:
     return numbers | ({"failed": candidate.failed} if candidate.failed else {})
 
 
-def _difference(found: Verdict) -> dict[str, Any]:
+def _difference(found: SeedVerdict) -> dict[str, Any]:
     between = found.difference
     assert between is not None
     return {

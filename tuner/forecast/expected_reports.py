@@ -32,9 +32,9 @@ def expected(study: Study) -> Expected:
     Args:
         study: its number of reports is known (see `tuner.preflight.described`).
     """
-    name, every = study.scheduler.name, study.trials * study.full
+    name, every = study.scheduler.name, study.trials * study.max_reports
     final = study.finalists
-    finals = 0 if final is None else min(final.top, study.trials) * final.seeds * study.full
+    finals = 0 if final is None else min(final.top, study.trials) * final.seeds * study.max_reports
     if name == "asha":
         return Expected(_halving(study), finals)
     if name == "one-epoch":
@@ -65,15 +65,15 @@ def _chance(before: int, reduction: float) -> float:
 def _halving(study: Study) -> float:
     rule, reached = study.scheduler, 0
     reports, alive, milestone = 0.0, float(study.trials), float(rule.grace)
-    while milestone < study.full:
+    while milestone < study.max_reports:
         rung = math.ceil(milestone)
         reports += alive * (rung - reached)
         alive, reached, milestone = passing(alive, rule.reduction), rung, milestone * rule.reduction
-    return reports + alive * (study.full - reached)
+    return reports + alive * (study.max_reports - reached)
 
 
 def _cut(study: Study) -> float:
     grace, kept = study.scheduler.grace, float(math.ceil(study.trials / study.scheduler.reduction))
     if study.default is not None:  # among the best by chance, else beside them
         kept += 1 - kept / study.trials
-    return study.trials * grace + kept * (study.full - grace)
+    return study.trials * grace + kept * (study.max_reports - grace)

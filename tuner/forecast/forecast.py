@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tuner.forecast.expected_reports import Expected, expected
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 START_S = 2.4
@@ -22,7 +22,7 @@ class Measured:
     """What one configuration took, while the other one ran beside it.
 
     Attributes:
-        point: which.
+        params: which.
         cost: by the trial's own `cost`.
         load_s: importing the trial function, once a process.
         start_s: from there to the first report, less what a report takes.
@@ -33,7 +33,7 @@ class Measured:
         device_total: memory of that GPU, bytes; None where unknown.
     """
 
-    point: Point
+    params: Params
     cost: float
     load_s: float
     start_s: float
@@ -45,7 +45,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Range:
+class Estimate:
     """A figure if all trials were the smallest, at the mean of the space, and if all were the largest."""
 
     low: float
@@ -54,7 +54,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Place:
+class Machine:
     """One machine of the cluster.
 
     Attributes:
@@ -87,16 +87,16 @@ class Forecast:
     expected: Expected
     smallest: Measured
     largest: Measured
-    seconds: Range
-    gpu_seconds: Range
-    memory: Range
+    seconds: Estimate
+    gpu_seconds: Estimate
+    memory: Estimate
     room: float
-    disk: Range
+    disk: Estimate
     gpu_share: float | None
 
 
 def forecast(
-    study: Study, smallest: Measured, largest: Measured, slots: int, costs: list[float], places: list[Place]
+    study: Study, smallest: Measured, largest: Measured, slots: int, costs: list[float], places: list[Machine]
 ) -> Forecast:
     """What a study will take.
 
@@ -119,7 +119,7 @@ def forecast(
     return Forecast(
         trials=study.trials, slots=slots, expected=reports, smallest=smallest, largest=largest,
         seconds=_wall(study, busy, slots, begin, reports),
-        gpu_seconds=Range(*(gpus * each for each in (busy.low, busy.mean, busy.high))),
+        gpu_seconds=Estimate(*(gpus * each for each in (busy.low, busy.mean, busy.high))),
         memory=_between(share, *(tight.processes * each.memory for each in ends)), room=tight.memory,
         disk=_between(share, *(KEPT_STATES * study.trials * each.state for each in ends)),
         gpu_share=_gpu_share(study, ends),
@@ -131,9 +131,9 @@ def _share(cost: float, low: float, high: float) -> float:
     return (cost - low) / (high - low) if high > low else 0.0
 
 
-def _between(share: float, low: float, high: float) -> Range:
+def _between(share: float, low: float, high: float) -> Estimate:
     """A figure of the two ends; the larger configuration may take less."""
-    return Range(min(low, high), low + share * (high - low), max(low, high))
+    return Estimate(min(low, high), low + share * (high - low), max(low, high))
 
 
 def _busy_s(study: Study, reports: Expected, end: Measured) -> float:
@@ -143,7 +143,7 @@ def _busy_s(study: Study, reports: Expected, end: Measured) -> float:
     return (reports.reports + reports.finals) * (end.report_s + REPORT_S) + runs * (end.start_s + TRIAL_S)
 
 
-def _wall(study: Study, busy: Range, slots: int, begin: Range, reports: Expected) -> Range:
+def _wall(study: Study, busy: Estimate, slots: int, begin: Estimate, reports: Expected) -> Estimate:
     """Seconds from the first trial's begin to the last one's end.
 
     The last trials leave slots empty, for at least nothing and at most (1 - 1 / slots) of the longest trial
@@ -152,9 +152,9 @@ def _wall(study: Study, busy: Range, slots: int, begin: Range, reports: Expected
     """
     idle = (1 - 1 / slots) / study.trials
     longest = (
-        study.trials * study.full / (reports.reports + reports.finals)
+        study.trials * study.max_reports / (reports.reports + reports.finals)
     )  # trials in the unit of the mean one
-    return Range(
+    return Estimate(
         begin.low + busy.low / slots,
         begin.mean + busy.mean * (1 / slots + idle / 2),
         begin.high + busy.high * (1 / slots + idle * max(1.0, longest)),

@@ -13,10 +13,10 @@ from ray.exceptions import RayError
 from rich.console import Console
 
 from tuner.errors import StudyError
-from tuner.execution.worker import Task
+from tuner.execution.worker import TrialTask
 from tuner.forecast.forecast import Measured
-from tuner.forecast.probe import Laps, run_measured
-from tuner.space.space import Point
+from tuner.forecast.probe import ProbeTiming, run_measured
+from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.text import shown
@@ -27,7 +27,7 @@ _DEATH_S = 10.0
 _WAY_OUT = "mend it, or search without measuring first (--no-forecast)"
 
 
-class Board:
+class ReportCounter:
     """Who has made how many reports; an actor, so that one is a load for the other until both have enough."""
 
     def __init__(self, wanted: int) -> None:
@@ -52,9 +52,9 @@ class Board:
 
 
 def measure(
-    study: Study, points: list[Point], costs: list[float], storage: str, console: Console
+    study: Study, points: list[Params], costs: list[float], storage: str, console: Console
 ) -> list[Measured]:
-    """Run each configuration until it has reported twice; waits as long as that takes.
+    """ProbeRun each configuration until it has reported twice; waits as long as that takes.
 
     Args:
         study: prepared; a trial fits on the connected cluster.
@@ -65,17 +65,19 @@ def measure(
     Raises:
         StudyError: a configuration failed, with it and the reason.
     """
-    task = Task(study.trial, study.metric.name, study.resources, storage)
-    name, wanted = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.full)
-    board = ray.remote(Board).options(num_cpus=0).remote(wanted)
+    task = TrialTask(study.trial, study.metric.name, study.resources, storage)
+    name, wanted = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.max_reports)
+    board = ray.remote(ReportCounter).options(num_cpus=0).remote(wanted)
     cpu, gpu = task.resources.cpu, task.resources.gpu
     # an actor has a process of its own, whose peak memory is then the trial's
-    process = ray.remote(Process).options(num_cpus=cpu, num_gpus=gpu, max_restarts=0)
+    process = ray.remote(ProbeActor).options(num_cpus=cpu, num_gpus=gpu, max_restarts=0)
     runs = {}
-    for place, point in enumerate(points):
+    for place, params in enumerate(points):
         actor: Any = process.remote()
-        told = actor.run.remote(task, study.params(point), study.full, f"{name}/{place}", place, board)
-        runs[told] = Run(point, actor)
+        told = actor.run.remote(
+            task, study.config(params), study.max_reports, f"{name}/{place}", place, board
+        )
+        runs[told] = ProbeRun(params, actor)
     try:
         laps = _gather(runs, board, wanted, console)
     finally:
@@ -87,36 +89,36 @@ def measure(
     return [_measured(*each) for each in zip(points, costs, laps, strict=True)]
 
 
-class Process:
+class ProbeActor:
     """Runs one configuration, in the actor's process."""
 
     def run(
-        self, task: Task, params: dict[str, Any], full: int, name: str, place: int, board: Any
-    ) -> Laps | str:
+        self, task: TrialTask, config: dict[str, Any], full: int, name: str, place: int, board: Any
+    ) -> ProbeTiming | str:
         """What it took, or why it failed; arguments as for `run_measured`, and its place on the board."""
         ray.get(board.begin.remote(place))
         try:
-            return run_measured(task, params, full, name, lambda: bool(ray.get(board.report.remote(place))))
+            return run_measured(task, config, full, name, lambda: bool(ray.get(board.report.remote(place))))
         finally:
             ray.get(board.leave.remote(place))
 
 
 @dataclass(frozen=True)
-class Run:
+class ProbeRun:
     """A configuration and the actor that runs it."""
 
-    point: Point
+    params: Params
     actor: Any
 
 
-def _gather(runs: dict[Any, Run], board: Any, wanted: int, console: Console) -> list[Laps]:
+def _gather(runs: dict[Any, ProbeRun], board: Any, wanted: int, console: Console) -> list[ProbeTiming]:
     """What all of them measured; raises as soon as one failed. Who is done gives its resources back."""
-    found: dict[Any, Laps] = {}
+    found: dict[Any, ProbeTiming] = {}
     pending, began = list(runs), time.monotonic()
     while pending:
         done, pending = ray.wait(pending, timeout=PROGRESS_S)
         for each in done:
-            found[each] = _laps(each, runs[each].point)
+            found[each] = _laps(each, runs[each].params)
             ray.kill(runs[each].actor)
         if not done:
             counts = ray.get(board.counts.remote()).values()
@@ -125,21 +127,21 @@ def _gather(runs: dict[Any, Run], board: Any, wanted: int, console: Console) -> 
     return [found[each] for each in runs]
 
 
-def _laps(task: Any, point: Point) -> Laps:
+def _laps(task: Any, params: Params) -> ProbeTiming:
     try:
         result = ray.get(task)
     except RayError:
         result = "its process died: out of memory, or killed"
-    if isinstance(result, Laps):
+    if isinstance(result, ProbeTiming):
         return result
-    where = f"the configuration [{shown(point)}]" if point else "the trial"
+    where = f"the configuration [{shown(params)}]" if params else "the trial"
     raise StudyError(f"forecast: {where} does not work: {result}; {_WAY_OUT}")
 
 
-def _measured(point: Point, cost: float, laps: Laps) -> Measured:
+def _measured(params: Params, cost: float, laps: ProbeTiming) -> Measured:
     first, *others = laps.seconds
     report_s = median(others) if others else first
     return Measured(
-        point, cost, laps.load_s, max(0.0, first - report_s), report_s, laps.memory, laps.state,
+        params, cost, laps.load_s, max(0.0, first - report_s), report_s, laps.memory, laps.state,
         laps.device_memory, laps.device_total,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 from tuner.errors import lines
 from tuner.execution.devices import set_devices
 from tuner.execution.messages import checked
-from tuner.execution.worker import Task
+from tuner.execution.worker import TrialTask
 from tuner.storage.storage import Storage
 from tuner.trial import Metrics, Save
 from tuner.trial_module import load_trial
@@ -24,12 +24,12 @@ from tuner.trial_module import load_trial
 DEVICE_MEMORY = "memory/peak_bytes"  # a metric, in bytes, that a trial on a GPU may report
 
 
-class Enough(SystemExit):
+class ProbeDone(SystemExit):
     """Ends a trial as the search does."""
 
 
 @dataclass(frozen=True)
-class Laps:
+class ProbeTiming:
     """What a process measured of itself; `seconds` between reports, the first since the trial's begin."""
 
     load_s: float
@@ -51,9 +51,9 @@ class MeasuringContext:
     """
 
     checkpoint: Path | None = None
-    moved = False
+    cloned = False
 
-    def __init__(self, task: Task, storage: Storage, name: str, enough: Callable[[], bool]) -> None:
+    def __init__(self, task: TrialTask, storage: Storage, name: str, enough: Callable[[], bool]) -> None:
         self._task, self._storage, self._name, self._enough = task, storage, name, enough
         self.seconds: list[float] = []
         self.state, self.device_memory = 0.0, 0.0
@@ -68,7 +68,7 @@ class MeasuringContext:
         self.device_memory = max(self.device_memory, numbers.get(DEVICE_MEMORY, 0.0))
         self.seconds.append(time.perf_counter() - self._since)
         if self._enough():
-            raise Enough
+            raise ProbeDone
         self._since = time.perf_counter()
 
     def _weigh(self, folder: Path, save: Save) -> None:
@@ -77,13 +77,13 @@ class MeasuringContext:
 
 
 def run_measured(
-    task: Task, params: dict[str, Any], full: int, name: str, enough: Callable[[], bool]
-) -> Laps | str:
-    """Run the trial function until there are enough reports.
+    task: TrialTask, config: dict[str, Any], full: int, name: str, enough: Callable[[], bool]
+) -> ProbeTiming | str:
+    """ProbeRun the trial function until there are enough reports.
 
     Args:
         task: what is common to all trials.
-        params: of the trial function.
+        config: of the trial function.
         full: reports after which it ends in any case.
         name: of its state in the storage.
         enough: told of every report; whether that is enough.
@@ -91,14 +91,16 @@ def run_measured(
         What it took, or why it failed.
     """
     try:
-        return _run(task, params, full, name, enough)
+        return _run(task, config, full, name, enough)
     except SystemExit as quit_by_itself:
         return f"the trial called sys.exit({quit_by_itself.code})"
     except Exception as error:  # noqa: BLE001 - of whatever kind: it is told as one line
         return f"{type(error).__name__}: {'; '.join(lines(error))}"
 
 
-def _run(task: Task, params: dict[str, Any], full: int, name: str, enough: Callable[[], bool]) -> Laps | str:
+def _run(
+    task: TrialTask, config: dict[str, Any], full: int, name: str, enough: Callable[[], bool]
+) -> ProbeTiming | str:
     set_devices(task.resources)
     began = time.perf_counter()
     function = load_trial(task.trial)
@@ -107,12 +109,12 @@ def _run(task: Task, params: dict[str, Any], full: int, name: str, enough: Calla
         task, Storage(task.storage), name, lambda: enough() or len(context.seconds) >= full
     )
     try:
-        function(params, context)
+        function(config, context)
         return f"ended by itself after {len(context.seconds)} of {full} reports"
-    except Enough:
+    except ProbeDone:
         total = _device_total() if task.resources.gpu > 0 else None
         peak = context.device_memory if task.resources.gpu > 0 else None
-        return Laps(load_s, context.seconds, _peak_memory(), context.state, peak or None, total)
+        return ProbeTiming(load_s, context.seconds, _peak_memory(), context.state, peak or None, total)
 
 
 def _peak_memory() -> float:
@@ -121,7 +123,7 @@ def _peak_memory() -> float:
 
 
 def _device_total() -> float | None:
-    """Memory of the first GPU that this process was given, bytes; None where the driver does not say."""
+    """SearcherState of the first GPU that this process was given, bytes; None where the driver does not say."""
     device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", "-i", device]
     try:

@@ -13,17 +13,17 @@ from rich.console import Console
 
 from tuner.errors import StudyError, lines
 from tuner.files import write_text
-from tuner.forecast.forecast import Forecast, Place, forecast
+from tuner.forecast.forecast import Forecast, Machine, forecast
 from tuner.forecast.text import forecast_lines
 from tuner.preflight import candidates, check_extremes, prepared
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.text import shown
 from tuner.trial_module import Cost, load_cost
 
 NAME = "forecast.json"
-Costed = tuple[float, Point]
+Costed = tuple[float, Params]
 
 
 def forecast_study(study: Study, console: Console) -> Forecast:
@@ -91,8 +91,8 @@ def make_forecast(study: Study, slots: int, storage: str, console: Console) -> F
     ends, costs = choose(study)
     Storage(storage).probe()
     console.print(f"measuring {len(ends)} of {study.trials} trials for the forecast ...")
-    measured = measure(study, [point for _, point in ends], [cost for cost, _ in ends], storage, console)
-    places = _places(machines(study.resources), slots * study.resources.workers)
+    measured = measure(study, [params for _, params in ends], [cost for cost, _ in ends], storage, console)
+    places = _queue(machines(study.resources), slots * study.resources.workers)
     made = forecast(study, measured[0], measured[-1], slots, costs, places)
     for line in forecast_lines(study, made):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -111,22 +111,22 @@ def choose(study: Study) -> tuple[list[Costed], list[float]]:
     if cost is None:
         raise StudyError(f"trial {study.trial}: has no `cost`")
     extremes, sampled = candidates(study)
-    drawn = [(_cost(study, cost, point), point) for point in sampled]
-    every = [(_cost(study, cost, point), point) for point in extremes] + drawn
+    drawn = [(_cost(study, cost, params), params) for params in sampled]
+    every = [(_cost(study, cost, params), params) for params in extremes] + drawn
     low, high = min(every, key=lambda each: each[0]), max(every, key=lambda each: each[0])
     return ([low] if low[0] == high[0] else [low, high]), [each for each, _ in drawn]
 
 
-def _cost(study: Study, cost: Cost, point: Point) -> float:
+def _cost(study: Study, cost: Cost, params: Params) -> float:
     try:
-        value = float(cost(study.params(point)))
+        value = float(cost(study.config(params)))
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"`cost` needs a finite number from 0, got {value}")
     except Exception as error:
-        where = f"the configuration [{shown(point)}]" if point else "the trial"
+        where = f"the configuration [{shown(params)}]" if params else "the trial"
         raise StudyError(f"forecast: {where} does not work: {'; '.join(lines(error))}") from error
     return value
 
 
-def _places(machines: list[tuple[int, float]], processes: int) -> list[Place]:
-    return [Place(min(fitting, processes), memory) for fitting, memory in machines]
+def _queue(machines: list[tuple[int, float]], processes: int) -> list[Machine]:
+    return [Machine(min(fitting, processes), memory) for fitting, memory in machines]

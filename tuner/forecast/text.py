@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.forecast.forecast import Forecast, Measured, Range
+from tuner.forecast.forecast import Estimate, Forecast, Measured
 from tuner.study.study import Study
 from tuner.text import HOUR_S, duration, shown, size
 
@@ -13,7 +13,7 @@ def forecast_lines(study: Study, made: Forecast) -> list[str]:
     """The lines: what was measured, what follows, what speaks against it."""
     at_most = "at most" if made.expected.bound else "about"
     finals = f" and at most {made.expected.finals} of the finals" if made.expected.finals else ""
-    reports = f"{at_most} {made.expected.reports:.0f} {study.unit}s ({study.scheduler.name}){finals}"
+    reports = f"{at_most} {made.expected.reports:.0f} {study.report_unit}s ({study.scheduler.name}){finals}"
     rows = [("forecast", f"{made.trials} trials, {reports}, {made.slots} at once")]
     if (most := study.resources.stack) > 1:
         text = (
@@ -67,11 +67,11 @@ def comparison_line(forecast: dict[str, float], seconds: float) -> str:
     return f"{said}; it took {duration(seconds)}, {abs(apart):.0%} {'more' if apart > 0 else 'less'}"
 
 
-def _range(figure: Range, text: Callable[[float], str], at_most: str = "about") -> str:
+def _range(figure: Estimate, text: Callable[[float], str], at_most: str = "about") -> str:
     low, mean, high = (text(each) for each in (figure.low, figure.mean, figure.high))
     return f"{at_most} {mean}" if low == high else f"{at_most} {mean} ({low} to {high})"
 
 
 def _measured(study: Study, end: Measured) -> str:
-    times = f"{duration(end.report_s)} per {study.unit}, {duration(end.load_s + end.start_s)} to start"
-    return f"{times}, {size(end.memory)}, {size(end.state)} a state  [{shown(end.point)}]"
+    times = f"{duration(end.report_s)} per {study.report_unit}, {duration(end.load_s + end.start_s)} to start"
+    return f"{times}, {size(end.memory)}, {size(end.state)} a state  [{shown(end.params)}]"

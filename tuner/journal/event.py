@@ -13,14 +13,14 @@ FORMAT = 2
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event says, and what its content holds.
 
     STUDY_STARTED: format, search (an id), study, memory (of the sampler). STUDY_RESUMED: trials, resources.
     STUDY_CONCLUDED: figures, files, tags. STUDY_ENDED: state, reason, trials. TRIAL_STARTED: params (the
-    point), knobs. TRIAL_REPORTED: epoch, metrics, checkpoint, seconds. TRIAL_SAVED (of a report that only
-    repeats an earlier one): epoch, checkpoint. TRIAL_RETRIED: cause, reason, changes, seconds. TRIAL_HELD:
-    nothing. TRIAL_RELEASED: action, donor, reason; with a donor params, epoch, checkpoint. TRIAL_ENDED:
+    params), encoded. TRIAL_REPORTED: epoch, metrics, checkpoint, seconds. TRIAL_SAVED (of a report that only
+    repeats an earlier one): epoch, checkpoint. TRIAL_RETRIED: cause, reason, changes, seconds. TRIAL_PAUSED:
+    nothing. TRIAL_RESUMED: action, donor, reason; with a donor params, epoch, checkpoint. TRIAL_ENDED:
     state, reason, epoch, trace, seconds.
     """
 
@@ -32,12 +32,12 @@ class Kind(StrEnum):
     TRIAL_REPORTED = "trial_reported"
     TRIAL_SAVED = "trial_saved"
     TRIAL_RETRIED = "trial_retried"
-    TRIAL_HELD = "trial_held"
-    TRIAL_RELEASED = "trial_released"
+    TRIAL_PAUSED = "trial_paused"
+    TRIAL_RESUMED = "trial_resumed"
     TRIAL_ENDED = "trial_ended"
 
 
-SESSIONS = (Kind.STUDY_STARTED, Kind.STUDY_RESUMED)
+SESSIONS = (EventKind.STUDY_STARTED, EventKind.STUDY_RESUMED)
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Event:
     Attributes:
         kind: what.
         trial: the trial's number, None where the whole search is meant.
-        content: plain values, as listed at `Kind`.
+        content: plain values, as listed at `EventKind`.
         time: seconds since 1970.
     """
 
-    kind: Kind
+    kind: EventKind
     trial: int | None = None
     content: dict[str, Any] = field(default_factory=dict)
     time: float = field(default_factory=time.time)
@@ -59,7 +59,7 @@ class Event:
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As one JSON object: no NaN or inf but the texts "nan", "inf", "-inf"."""
         when = datetime.fromtimestamp(self.time, UTC).isoformat()
         trial = {} if self.trial is None else {"trial": self.trial}
@@ -71,7 +71,7 @@ class Event:
         }
 
     @staticmethod
-    def from_plain(entry: dict[str, Any]) -> Event:
+    def from_dict(entry: dict[str, Any]) -> Event:
         """The event that `plain` made.
 
         Raises:
@@ -82,7 +82,7 @@ class Event:
             if key in content:
                 content[key] = {name: _WORDS.get(value, value) for name, value in content[key].items()}
         when = datetime.fromisoformat(entry["time"]).timestamp()
-        return Event(Kind(entry["event"]), entry.get("trial"), content, when)
+        return Event(EventKind(entry["event"]), entry.get("trial"), content, when)
 
 
 def _plain(node: Any) -> Any:

@@ -12,9 +12,9 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from tuner.errors import StudyError
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.journal.journal import NAME, Journal
-from tuner.journal.replica import Mirror
+from tuner.journal.replica import JournalReplica
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
@@ -33,7 +33,7 @@ def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
         StudyError: the folder is taken, in use or a file; the journal is damaged.
     """
     refuse_taken(out, resume)
-    mirror = None if storage is None else Mirror(Storage(storage))
+    mirror = None if storage is None else JournalReplica(Storage(storage))
     if mirror is not None and not resume and mirror.taken:
         raise StudyError(
             f"storage: {storage}: holds a study already; give another place, or go on with --resume"
@@ -74,9 +74,9 @@ def refuse_taken(out: Path, resume: bool = False) -> None:
 def refuse_another(past: Sequence[Event], study: Study) -> None:
     """Raise StudyError where a journal is of another study."""
     first = past[0]
-    if first.kind is not Kind.STUDY_STARTED:
+    if first.kind is not EventKind.STUDY_STARTED:
         raise StudyError(f"{NAME}:1: does not begin with the start of a study; restore the file")
-    then, now = first["study"], json.loads(json.dumps(study.plain()))
+    then, now = first["study"], json.loads(json.dumps(study.to_dict()))
     for key in sorted((then.keys() | now.keys()) - set(_FREE)):
         if then.get(key) != now.get(key):
             where = _difference(key, then.get(key), now.get(key))

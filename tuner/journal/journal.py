@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import StudyError
-from tuner.journal.event import FORMAT, Event, Kind
-from tuner.journal.replica import Mirror
+from tuner.journal.event import FORMAT, Event, EventKind
+from tuner.journal.replica import JournalReplica
 
 NAME = "journal.jsonl"
 
@@ -32,7 +32,7 @@ class Journal:
         StudyError: a damaged file.
     """
 
-    def __init__(self, path: Path, mirror: Mirror | None = None) -> None:
+    def __init__(self, path: Path, mirror: JournalReplica | None = None) -> None:
         self._mirror = mirror
         if mirror is not None:
             mirror.restore(path)
@@ -47,13 +47,13 @@ class Journal:
             OSError: as by a full disk.
         """
         try:
-            self._file.write(json.dumps(event.plain(), allow_nan=False) + "\n")
+            self._file.write(json.dumps(event.to_dict(), allow_nan=False) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._file.name) from error
         if self._mirror is not None:
-            self._mirror.send(last=event.kind is Kind.STUDY_ENDED)
+            self._mirror.send(last=event.kind is EventKind.STUDY_ENDED)
 
     def close(self) -> None:
         """Nothing more is written."""
@@ -72,10 +72,10 @@ def read_events(path: Path) -> Iterator[Event]:
             if not line.endswith(b"\n"):
                 return
             try:
-                event = Event.from_plain(json.loads(line))
+                event = Event.from_dict(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StudyError(f"{path}:{number}: is no event of a search; restore the file") from error
-            if event.kind is Kind.STUDY_STARTED and event.content.get("format") != FORMAT:
+            if event.kind is EventKind.STUDY_STARTED and event.content.get("format") != FORMAT:
                 found = event.content.get("format", 1)
                 raise StudyError(
                     f"{path}:{number}: has format {found}, needs {FORMAT}; search into a new folder"

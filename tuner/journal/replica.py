@@ -14,7 +14,7 @@ _PATIENCE_S = 15.0
 _PART_BYTES = 65_536
 
 
-class Mirror:
+class JournalReplica:
     """Keeps the journal as numbered parts; S3-like storage cannot append, so the last part is written anew.
 
     A search waits for each write: a state that a trial has removed is then never the newest that the copy

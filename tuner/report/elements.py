@@ -92,10 +92,10 @@ def setting_text(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else cell(value)
 
 
-def point_text(point: Mapping[str, Any]) -> str:
+def params_text(params: Mapping[str, Any]) -> str:
     """A configuration in one line."""
     return (
-        ", ".join(f"{path} = {setting_text(value)}" for path, value in point.items())
+        ", ".join(f"{path} = {setting_text(value)}" for path, value in params.items())
         or "the settings as they are"
     )
 

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from tuner.controller.budget import Spending, Spent
 from tuner.errors import StudyError, lines
-from tuner.journal.event import SESSIONS, Event, Kind
+from tuner.journal.event import SESSIONS, Event, EventKind
 from tuner.journal.journal import NAME, read_events
-from tuner.journal.record import Record, State, TrialRecord
+from tuner.journal.record import State, StudyRecord, TrialRecord
 from tuner.results.selection import ranked
 from tuner.study.load import load_study
 from tuner.study.study import Study
@@ -39,7 +39,7 @@ class Searched:
     folder: Path
     study: Study
     events: Sequence[Event]
-    record: Record
+    record: StudyRecord
     state: str
     reason: str
 
@@ -101,7 +101,7 @@ def read_search(folder: Path, kind: str = "search") -> Searched:
     if not events:
         raise StudyError(f"{path}: has no event yet; wait for the {kind} to begin")
     study = _study(path, events)
-    record = Record(study.metric.name)
+    record = StudyRecord(study.metric.name)
     for number, event in enumerate(events, start=1):
         try:
             record.apply(event)
@@ -111,9 +111,9 @@ def read_search(folder: Path, kind: str = "search") -> Searched:
 
 
 def _study(path: Path, events: Sequence[Event]) -> Study:
-    if events[0].kind is not Kind.STUDY_STARTED:
+    if events[0].kind is not EventKind.STUDY_STARTED:
         raise StudyError(f"{path}:1: does not begin with the start of a study; restore the file")
-    resumed = [event["trials"] for event in events if event.kind is Kind.STUDY_RESUMED]
+    resumed = [event["trials"] for event in events if event.kind is EventKind.STUDY_RESUMED]
     try:
         study = Study.model_validate(events[0]["study"])
     except ValidationError as error:
@@ -134,7 +134,7 @@ def _changed(folder: Path) -> dict[str, Any]:
 
 def _state(folder: Path, events: Sequence[Event]) -> tuple[str, str]:
     last = events[-1]
-    if last.kind is Kind.STUDY_ENDED:
+    if last.kind is EventKind.STUDY_ENDED:
         return str(last["state"]), str(last["reason"])
     return (RUNNING, "") if _held(folder / ".lock") else (KILLED, "its process ended without a word")
 

@@ -73,7 +73,7 @@ def render(figure: Figure) -> str:
 
 
 class _Plain(LogFormatter):
-    """Labels where Matplotlib would put them, as 0.01 instead of 1e-02."""
+    """CategoricalDistribution where Matplotlib would put them, as 0.01 instead of 1e-02."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""

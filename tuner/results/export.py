@@ -17,7 +17,7 @@ from typing import Any
 from tuner.errors import StudyError
 from tuner.files import write_text
 from tuner.journal.record import TrialRecord
-from tuner.space.space import put_in
+from tuner.space.space import with_values
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
@@ -54,7 +54,7 @@ def export_winner(
     comment = _COMMENT.format(name=study.name, path=best, metric=study.metric.name)
     try:
         with fetched(storage, trial.checkpoint) as folder:
-            text = dump(one_trial(study, trial, folder, note).plain(), comment)
+            text = dump(one_trial(study, trial, folder, note).to_dict(), comment)
             return [best, *copy_export(folder, out, {best.name: text}, replace)]
     except OSError as error:
         kept = f"the trials are kept in {out / 'journal.jsonl'}"
@@ -141,14 +141,14 @@ def one_trial(
         "value": trial.value,
         "epoch": trial.epoch,
         "seed": study.sampler.seed,
-        "searched": trial.point,
+        "searched": trial.params,
         "versions": versions(),
         "facts": facts(state),
         **note,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    params = put_in(study.params(trial.point), trial.changes)
-    settings = {key: value for key, value in params.items() if key != "epochs"}
+    config = with_values(study.config(trial.params), trial.changes)
+    settings = {key: value for key, value in config.items() if key != "epochs"}
     changes = {
         "settings": settings,
         "search": {},
@@ -156,7 +156,7 @@ def one_trial(
         "scheduler": {"name": "none"},
         "origin": origin,
     }
-    content = {key: value for key, value in study.plain().items() if key not in _SEARCH_ONLY}
+    content = {key: value for key, value in study.to_dict().items() if key not in _SEARCH_ONLY}
     return Study.model_validate(content | changes)
 
 

@@ -1,7 +1,7 @@
 """Which searched settings told good trials from the rest, how sure that is, and what chance alone would say.
 
-Source: PED-ANOVA (Watanabe et al. 2023), the Pearson divergence between a setting's distribution among the
-best trials and among all; a dimension of several knobs has the sum of theirs. Intervals by the
+Searcher: PED-ANOVA (Watanabe et al. 2023), the Pearson divergence between a setting's distribution among the
+best trials and among all; a dimension of several encoded has the sum of theirs. Intervals by the
 delete-d jackknife (Shao and Wu 1989): a bootstrap's doubled trials look like differences to it.
 """
 
@@ -17,8 +17,8 @@ import optuna
 from numpy.typing import NDArray
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from tuner.searchers.optuna_samplers import distribution
-from tuner.space.space import Point
+from tuner.searchers.optuna_samplers import optuna_distribution
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 LEAST = 8  # trials; the best quarter of fewer is a single one
@@ -28,7 +28,7 @@ LEFT_OUT = 4  # a quarter of the trials, each time others
 Z = 1.645  # 90 % of a normal distribution
 CHANCE = 0.05
 
-Example = tuple[Point, float]  # a trial's configuration and its metric
+Example = tuple[Params, float]  # a trial's configuration and its metric
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def importances(study: Study, examples: Sequence[Example], draws: int = DRAWS) -
     values_N = np.array([value for _, value in examples])
     if len(examples) < LEAST or not study.search or np.ptp(values_N) == 0:
         return []
-    knobs = [study.space.encode(point) for point, _ in examples]
+    encoded = [study.space.encode(params) for params, _ in examples]
     rng = np.random.default_rng(0)
-    own_D = _raw(study, knobs, values_N)
-    left_out = len(knobs) // LEFT_OUT
-    kept = [rng.permutation(len(knobs))[left_out:] for _ in range(draws)]
-    again_RD = np.array([_raw(study, [knobs[row] for row in rows], values_N[rows]) for rows in kept])
-    dealt_RD = np.array([_raw(study, knobs, rng.permutation(values_N)) for _ in range(draws)])
-    reach_D = Z * _shares(again_RD).std(axis=0) * np.sqrt((len(knobs) - left_out) / left_out)
+    own_D = _raw(study, encoded, values_N)
+    left_out = len(encoded) // LEFT_OUT
+    kept = [rng.permutation(len(encoded))[left_out:] for _ in range(draws)]
+    again_RD = np.array([_raw(study, [encoded[row] for row in rows], values_N[rows]) for rows in kept])
+    dealt_RD = np.array([_raw(study, encoded, rng.permutation(values_N)) for _ in range(draws)])
+    reach_D = Z * _shares(again_RD).std(axis=0) * np.sqrt((len(encoded) - left_out) / left_out)
     chance_D = (1 + (dealt_RD >= own_D).sum(axis=0)) / (1 + draws)
     shares_D = _shares(own_D[None])[0]
     columns = (shares_D, np.maximum(0, shares_D - reach_D), np.minimum(1, shares_D + reach_D), chance_D)
@@ -91,10 +91,12 @@ def _shares(raw_RD: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _raw(
-    study: Study, knobs: Sequence[Mapping[str, Any]], values_N: NDArray[np.float64]
+    study: Study, encoded: Sequence[Mapping[str, Any]], values_N: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Importance (D,) by dimension, not normalised."""
-    of = {name: distribution(knob) for name, knob in study.space.knobs().items()}
+    of = {
+        name: optuna_distribution(distribution) for name, distribution in study.space.distributions().items()
+    }
     directions = optuna.study.StudyDirection
     direction = directions.MINIMIZE if study.metric.mode == "min" else directions.MAXIMIZE
     with warnings.catch_warnings():
@@ -105,7 +107,7 @@ def _raw(
         told.add_trials(
             [
                 trial(params=dict(each), distributions=of, value=float(value))
-                for each, value in zip(knobs, values_N, strict=True)
+                for each, value in zip(encoded, values_N, strict=True)
             ]
         )
         evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST)
@@ -114,4 +116,4 @@ def _raw(
 
 
 def _names(study: Study, path: str) -> list[str]:
-    return [f"{path}/{name}" if name else path for name in study.search[path].knobs()]
+    return [f"{path}/{name}" if name else path for name in study.search[path].distributions()]

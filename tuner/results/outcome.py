@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.controller.budget import Spent
-from tuner.journal.record import Record, TrialRecord
+from tuner.journal.record import StudyRecord, TrialRecord
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
 if TYPE_CHECKING:
-    from tuner.results.seed_race import Verdict
+    from tuner.results.seed_race import SeedVerdict
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchResult:
     """What a search leaves.
 
     Attributes:
@@ -26,7 +26,7 @@ class Outcome:
         exported: best.yaml and what the winner exported; empty without a winner.
         signal: the signal that ended it early, or 0.
         halted: why it ended before all trials had run, or "".
-        findings: what the scheduler measured.
+        diagnostics: what the scheduler measured.
         finals: what the finalists' runs over fresh seeds say; None where there were none, or too few.
         undecided: why finalists were asked for and did not decide, or "".
         spent: what all sessions and stages took.
@@ -37,14 +37,14 @@ class Outcome:
     exported: list[Path]
     signal: int
     halted: str = ""
-    findings: list[Mapping[str, Any]] = field(default_factory=list)
-    finals: Verdict | None = None
+    diagnostics: list[Mapping[str, Any]] = field(default_factory=list)
+    finals: SeedVerdict | None = None
     undecided: str = ""
     spent: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True)
-class Driven:
+class StageRun:
     """A set of trials that has been run, before it is closed: what a conclusion may look at.
 
     Attributes:
@@ -59,7 +59,7 @@ class Driven:
     """
 
     study: Study
-    record: Record
+    record: StudyRecord
     storage: Storage
     out: Path
     resumed: bool
@@ -69,7 +69,7 @@ class Driven:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousStage:
     """The stage of a search that another one follows.
 
     Attributes:
@@ -84,7 +84,7 @@ class Earlier:
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class StageResult:
     """What came out of a set of trials.
 
     Attributes:
@@ -98,4 +98,4 @@ class Conclusion:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-Conclude = Callable[[Driven], Conclusion]
+StageFinisher = Callable[[StageRun], StageResult]

@@ -32,11 +32,11 @@ def export_front(study: Study, trials: Sequence[TrialRecord], storage: Storage, 
     """
     if not study.objectives:
         return []
-    front = pareto(trials, study.goals, study.constraints)
+    front = pareto(trials, study.all_objectives, study.constraints)
     (out / FOLDER).mkdir(exist_ok=True)
     for trial in front:
         with fetched(storage, trial.checkpoint) as state:
-            text = dump(one_trial(study, trial, state).plain(), f"Of the Pareto set of {study.name}.")
+            text = dump(one_trial(study, trial, state).to_dict(), f"Of the Pareto set of {study.name}.")
         write_text(out / FOLDER / f"{trial.number:04d}.yaml", text)
     table = out / "pareto.json"
     write_text(table, json.dumps([_row(study, trial) for trial in front], indent=2) + "\n")
@@ -46,13 +46,13 @@ def export_front(study: Study, trials: Sequence[TrialRecord], storage: Storage, 
 def front_lines(study: Study, trials: Sequence[TrialRecord]) -> list[tuple[str, str]]:
     """One line a trial of the set, for a summary."""
     rows: list[tuple[str, str]] = []
-    for trial in pareto(trials, study.goals, study.constraints) if study.objectives else []:
-        values = ", ".join(f"{goal.name} {trial.metrics[goal.name]:.6g}" for goal in study.goals)
-        rows.append(("" if rows else "pareto", f"trial {trial.number}: {values}  [{shown(trial.point)}]"))
+    for trial in pareto(trials, study.all_objectives, study.constraints) if study.objectives else []:
+        values = ", ".join(f"{goal.name} {trial.metrics[goal.name]:.6g}" for goal in study.all_objectives)
+        rows.append(("" if rows else "pareto", f"trial {trial.number}: {values}  [{shown(trial.params)}]"))
     return rows
 
 
 def _row(study: Study, trial: TrialRecord) -> dict[str, Any]:
-    values = {goal.name: trial.metrics[goal.name] for goal in study.goals}
+    values = {goal.name: trial.metrics[goal.name] for goal in study.all_objectives}
     file = f"{FOLDER}/{trial.number:04d}.yaml"
-    return {"trial": trial.number, "values": values, "searched": trial.point, "study": file}
+    return {"trial": trial.number, "values": values, "searched": trial.params, "study": file}

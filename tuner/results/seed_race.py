@@ -2,7 +2,7 @@
 
 Shapes: S seeds that a candidate ran to the end; R seeds that two candidates both did.
 
-Source: racing by F-race (Birattari et al. 2002), with a paired t-test in place of ranks.
+Searcher: racing by F-race (Birattari et al. 2002), with a paired t-test in place of ranks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Values = Mapping[int, Mapping[int, float]]  # candidate -> seed -> metric, NaN o
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SeedCandidate:
     """One configuration over its seeds.
 
     Attributes:
@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Course:
+class SeedRace:
     """A race as far as it has got.
 
     Attributes:
@@ -64,7 +64,7 @@ class Course:
     """
 
     seeds: list[int]
-    candidates: list[Candidate]
+    candidates: list[SeedCandidate]
     over: bool
 
     @property
@@ -74,7 +74,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SeedVerdict:
     """What the finals say.
 
     Attributes:
@@ -86,9 +86,9 @@ class Verdict:
         ended: why the race did not come to its end, or "".
     """
 
-    course: Course
-    winner: Candidate
-    runner_up: Candidate | None
+    course: SeedRace
+    winner: SeedCandidate
+    runner_up: SeedCandidate | None
     difference: Comparison | None
     runs: int
     ended: str = ""
@@ -96,7 +96,7 @@ class Verdict:
 
 def course(
     candidates: Sequence[int], seeds: Sequence[int], values: Values, level: float, mode: str
-) -> Course:
+) -> SeedRace:
     """The race seen from its beginning: a function of what ended, not of when.
 
     Args:
@@ -118,10 +118,10 @@ def course(
             dropped |= dict.fromkeys(_lost(at, level, mode), len(done))
     rows = [_candidate(each, done[: dropped.get(each)], values, dropped.get(each)) for each in candidates]
     over = len(done) == len(seeds) or len(candidates) - len(dropped) < 2
-    return Course(done, sorted(rows, key=lambda row: (row.dropped is not None, _rank(row, mode))), over)
+    return SeedRace(done, sorted(rows, key=lambda row: (row.dropped is not None, _rank(row, mode))), over)
 
 
-def verdict(run: Course, values: Values, mode: str, ended: str = "") -> Verdict | None:
+def verdict(run: SeedRace, values: Values, mode: str, ended: str = "") -> SeedVerdict | None:
     """Who wins, or None where no candidate has two runs over full rounds; arguments as for `course`."""
     able = [each for each in run.candidates if len(each.values) > 1]
     if not able or able[0].dropped is not None:
@@ -131,22 +131,24 @@ def verdict(run: Course, values: Values, mode: str, ended: str = "") -> Verdict 
     if runner_up is not None:
         names = {str(each.number): each.values for each in (winner, runner_up)}
         difference = compare(names, str(runner_up.number), str(winner.number))
-    return Verdict(run, winner, runner_up, difference, sum(map(len, values.values())), ended)
+    return SeedVerdict(run, winner, runner_up, difference, sum(map(len, values.values())), ended)
 
 
-def _candidate(number: int, seeds: Sequence[int], values: Values, dropped: int | None = None) -> Candidate:
+def _candidate(
+    number: int, seeds: Sequence[int], values: Values, dropped: int | None = None
+) -> SeedCandidate:
     runs = {seed: values[number][seed] for seed in seeds}
     ended = {seed: value for seed, value in runs.items() if math.isfinite(value)}
-    return Candidate(number, ended, len(runs) - len(ended), dropped)
+    return SeedCandidate(number, ended, len(runs) - len(ended), dropped)
 
 
-def _rank(candidate: Candidate, mode: str) -> float:
+def _rank(candidate: SeedCandidate, mode: str) -> float:
     """The mean made worse by its standard error, lower is better; whoever has no error comes last."""
     bound = candidate.mean + candidate.error if mode == "min" else candidate.error - candidate.mean
     return bound if math.isfinite(bound) else math.inf
 
 
-def _lost(standing: Sequence[Candidate], level: float, mode: str) -> list[int]:
+def _lost(standing: Sequence[SeedCandidate], level: float, mode: str) -> list[int]:
     """Who is out: without any run that ended, or clearly worse than the best on the seeds of both."""
     sign = 1.0 if mode == "min" else -1.0
     best = min(standing, key=lambda each: _rank(each, mode))

@@ -10,7 +10,7 @@ correlation is lower than among all (range restriction). This heals itself: once
 trials pass, the correlation is more and more that of an unselected set, and if it agrees after all, the rung
 stops trials again.
 
-Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (in the stopping form of Ray
+Searcher: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (in the stopping form of Ray
 Tune's ASHAScheduler, whose decisions these are where no rung disagrees); the correlation is Spearman's.
 """
 
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import scipy
 
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.loss import cost_of, spared
-from tuner.schedulers.scheduler import GO, Action, Decision
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.loss import loss_of, spared
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.study.study import Study
 
 LEAST_PAIRS = 8  # fewer trials say too little of a correlation
@@ -57,7 +57,7 @@ class Rung:
         return self._measured[1]
 
 
-class Asha(Free):
+class ASHA(FIFO):
     """Successive halving with one bracket; spares the default, which fills the rungs all the same.
 
     Args:
@@ -66,30 +66,30 @@ class Asha(Free):
 
     def __init__(self, study: Study) -> None:
         settings = study.scheduler
-        self._cost, self._spared = cost_of(study), spared(study)
-        self._full, self._unit = study.full, study.unit
+        self._loss, self._spared = loss_of(study), spared(study)
+        self._full, self._unit = study.max_reports, study.report_unit
         self._reduction, self._agreement = settings.reduction, settings.agreement
-        count = int(np.log(study.full / settings.grace) / np.log(settings.reduction) + 1)
+        count = int(np.log(study.max_reports / settings.grace) / np.log(settings.reduction) + 1)
         self._rungs = [Rung(settings.grace * settings.reduction**k) for k in range(count)]
         self._last = Rung(math.inf)
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._cost.of(metrics)
+        cost = self._loss.of(metrics)
         if cost is None:
-            return GO
+            return CONTINUE
         if epoch >= self._full:
             self._enter(len(self._rungs), number, -cost)
         rung = self._reached(number, epoch)
         if rung is None:
-            return GO
+            return CONTINUE
         poor = bool(rung.values) and -cost < self._cutoff(rung)
         self._enter(self._rungs.index(rung), number, -cost)
         if not poor or number == self._spared or epoch >= self._full or not self._active(rung):
-            return GO
+            return CONTINUE
         rung.stopped += 1
         return Decision(Action.STOP, f"stopped by asha at {self._unit} {epoch}")
 
-    def findings(self) -> list[Mapping[str, Any]]:
+    def diagnostics(self) -> list[Mapping[str, Any]]:
         """One row a rung below the last report.
 
         Returns:

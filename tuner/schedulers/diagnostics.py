@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Rows = Sequence[Mapping[str, Any]]  # as `Rule.findings` gives them
+Rows = Sequence[Mapping[str, Any]]  # as `Scheduler.diagnostics` gives them
 
 
 def figures(rows: Rows) -> dict[str, float]:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.schedulers.asha import Asha
-from tuner.schedulers.early_discarding import OneEpoch
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.median import Median
-from tuner.schedulers.pbt import Population
+from tuner.schedulers.asha import ASHA
+from tuner.schedulers.early_discarding import EarlyDiscarding
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.median import MedianStopping
+from tuner.schedulers.pbt import PBT
 from tuner.schedulers.race import Race
-from tuner.schedulers.scheduler import Rule
+from tuner.schedulers.scheduler import Scheduler
 from tuner.study.study import Study
 
-RULES: dict[str, Callable[[Study], Rule]] = {
-    "asha": Asha,
-    "median": Median,
+SCHEDULERS: dict[str, Callable[[Study], Scheduler]] = {
+    "asha": ASHA,
+    "median": MedianStopping,
     "race": Race,
-    "one-epoch": OneEpoch,
-    "pbt": Population,
+    "one-epoch": EarlyDiscarding,
+    "pbt": PBT,
 }
 
 
-def build_rule(study: Study) -> Rule:
+def build_scheduler(study: Study) -> Scheduler:
     """The scheduler of one search, which has seen nothing yet."""
     name = study.scheduler.name
     if name == "pb2":
-        from tuner.schedulers.pb2 import Bandit  # scikit-learn takes a second to import
+        from tuner.schedulers.pb2 import PB2  # scikit-learn takes a second to import
 
-        return Bandit(study)
-    return Free() if name == "none" else RULES[name](study)
+        return PB2(study)
+    return FIFO() if name == "none" else SCHEDULERS[name](study)

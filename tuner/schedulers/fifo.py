@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.journal.record import State
-from tuner.schedulers.scheduler import GO, Decision
-from tuner.space.space import Point
+from tuner.schedulers.scheduler import CONTINUE, Decision
+from tuner.space.space import Params
 
 
-class Free:
-    """Stops and holds nobody and remembers nothing; `tuner.schedulers.scheduler.Rule` says what the methods are for."""
+class FIFO:
+    """Stops and holds nobody and remembers nothing; `tuner.schedulers.scheduler.Scheduler` says what the methods are for."""
 
-    def begin(self, number: int, point: Point) -> None:
+    def begin(self, number: int, params: Params) -> None:
         return None
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        return GO
+        return CONTINUE
 
     def end(self, number: int, state: State) -> None:
         return None
 
-    def release(self, held: Sequence[int], idle: bool) -> dict[int, Decision]:
-        return dict.fromkeys(held, GO)
+    def resume(self, paused: Sequence[int], idle: bool) -> dict[int, Decision]:
+        return dict.fromkeys(paused, CONTINUE)
 
-    def released(self, number: int, decision: Decision) -> None:
+    def resumed(self, number: int, decision: Decision) -> None:
         return None
 
-    def findings(self) -> list[Mapping[str, Any]]:
+    def diagnostics(self) -> list[Mapping[str, Any]]:
         return []

@@ -10,7 +10,7 @@ from tuner.study.study import Study
 
 
 @dataclass(frozen=True)
-class Cost:
+class Loss:
     """Reads a metric of a report.
 
     Args:
@@ -31,9 +31,9 @@ class Cost:
         return f"{self.sign * cost:.4g}"
 
 
-def cost_of(study: Study, name: str | None = None) -> Cost:
+def loss_of(study: Study, name: str | None = None) -> Loss:
     """The study's metric, or another one that is better in the same direction."""
-    return Cost(name or study.metric.name, 1.0 if study.metric.mode == "min" else -1.0)
+    return Loss(name or study.metric.name, 1.0 if study.metric.mode == "min" else -1.0)
 
 
 def spared(study: Study) -> int | None:

@@ -1,6 +1,6 @@
-"""Median stopping: whoever was never as good as the median of the others on average is stopped.
+"""MedianStopping stopping: whoever was never as good as the median of the others on average is stopped.
 
-Source: Golovin et al. 2017, "Google Vizier", section 3.2.2; as in Ray Tune's MedianStoppingRule the others
+Searcher: Golovin et al. 2017, "Google Vizier", section 3.2.2; as in Ray Tune's MedianStoppingRule the others
 are all trials that have come as far, not the complete ones alone, and averages begin at the grace report. No
 trial is paused.
 """
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.loss import cost_of, spared
-from tuner.schedulers.scheduler import GO, Action, Decision
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.loss import loss_of, spared
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.study.study import Study
 
 LEAST_OTHERS = 3
 
 
 @dataclass
-class Course:
+class RunningAverage:
     """One trial so far: its best cost, and the running sums of its costs from the grace report on."""
 
     best: float = np.inf
@@ -37,7 +37,7 @@ class Course:
         return self.sums[count - 1] / count if count else None
 
 
-class Median(Free):
+class MedianStopping(FIFO):
     """Stops a trial whose best value is worse than the median of the running averages of at least 3 others.
 
     Spares the default.
@@ -47,24 +47,24 @@ class Median(Free):
     """
 
     def __init__(self, study: Study) -> None:
-        self._cost, self._spared = cost_of(study), spared(study)
-        self._grace, self._unit = study.scheduler.grace, study.unit
-        self._courses: dict[int, Course] = {}
+        self._loss, self._spared = loss_of(study), spared(study)
+        self._grace, self._unit = study.scheduler.grace, study.report_unit
+        self._courses: dict[int, RunningAverage] = {}
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._cost.of(metrics)
+        cost = self._loss.of(metrics)
         if cost is None:
-            return GO
-        own = self._courses.setdefault(number, Course())
+            return CONTINUE
+        own = self._courses.setdefault(number, RunningAverage())
         own.best = min(own.best, cost)
         if epoch < self._grace:
-            return GO
+            return CONTINUE
         own.sums.append((own.sums[-1] if own.sums else 0.0) + cost)
         own.epochs.append(epoch)
         others = [course.average(epoch) for other, course in self._courses.items() if other != number]
         averages = [average for average in others if average is not None]
         if number == self._spared or len(averages) < LEAST_OTHERS or own.best <= np.median(averages):
-            return GO
-        median = self._cost.shown(float(np.median(averages)))
-        where = f"{self._unit} {epoch}: best {self._cost.shown(own.best)}, median of the others {median}"
+            return CONTINUE
+        median = self._loss.shown(float(np.median(averages)))
+        where = f"{self._unit} {epoch}: best {self._loss.shown(own.best)}, median of the others {median}"
         return Decision(Action.STOP, f"stopped by median at {where}")

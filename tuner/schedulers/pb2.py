@@ -1,11 +1,11 @@
-"""Population based bandits: population based training whose numbers are chosen by a Gaussian process.
+"""PBT based bandits: population based training whose numbers are chosen by a Gaussian process.
 
 Which settings help changes while training goes on. So what a trial gained from one milestone to the next is
 modelled over time and settings, and a trial that moves gets the settings with the highest upper confidence
 bound of the gain.
 
-Source: Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with
-Population-Based Bandits" (PB2).
+Searcher: Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with
+PBT-Based Bandits" (PB2).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from tuner.journal.record import State
 from tuner.schedulers.explore import from_unit, perturbed, to_unit
-from tuner.schedulers.pb2_model import Gains, most_promising
-from tuner.schedulers.pbt import LEAST, Population
+from tuner.schedulers.pb2_model import GainModel, most_promising
+from tuner.schedulers.pbt import LEAST, PBT
 from tuner.schedulers.scheduler import Decision
-from tuner.space.distributions import Range
-from tuner.space.space import Point, SearchSpace
+from tuner.space.distributions import NumberDistribution
+from tuner.space.space import Params, SearchSpace
 from tuner.study.study import Study
 
 
-class Bandit(Population):
-    """Chooses numbers by the model once it has data; labels and cuts as in `Population`.
+class PB2(PBT):
+    """Chooses numbers by the model once it has data; labels and cuts as in `PBT`.
 
     Args:
-        study: as for `Population`.
+        study: as for `PBT`.
     """
 
     def __init__(self, study: Study) -> None:
@@ -39,10 +39,10 @@ class Bandit(Population):
         self._since: dict[int, tuple[int, float]] = {}  # trial -> report and cost from which it gains
         self._donors: dict[int, int] = {}  # of trials that moved and have not reported since
         self._trying: dict[int, int] = {}  # trial -> milestone at which its gain will be known
-        self._gains = Gains()
+        self._gains = GainModel()
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._cost.of(metrics)
+        cost = self._loss.of(metrics)
         if cost is not None:
             self._note(number, epoch, cost)
         return super().report(number, epoch, metrics)
@@ -51,8 +51,8 @@ class Bandit(Population):
         super().end(number, state)
         self._trying.pop(number, None)
 
-    def released(self, number: int, decision: Decision) -> None:
-        super().released(number, decision)
+    def resumed(self, number: int, decision: Decision) -> None:
+        super().resumed(number, decision)
         self._trying[number] = self._milestones[number] + self._interval
         if decision.donor is not None:
             self._donors[number] = decision.donor
@@ -78,7 +78,7 @@ class Bandit(Population):
             self._seen.setdefault(number, {})[epoch] = self._seen[donor][epoch]
             self._since[number] = (epoch, self._seen[donor][epoch])
 
-    def _explored(self, number: int, donor: int, rng: np.random.Generator) -> Point:
+    def _explored(self, number: int, donor: int, rng: np.random.Generator) -> Params:
         near = perturbed(self._space, self._points[donor], rng)
         if not self._numbers or len(self._gains) < LEAST:
             return near
@@ -89,17 +89,23 @@ class Bandit(Population):
         ]
         now = self._milestones[number] / self._interval + 1
         chosen = most_promising(self._gains, trying, now, self._place(self._points[donor]), rng)
-        knobs = self._space.encode(near)
+        encoded = self._space.encode(near)
         numbers = zip(self._numbers.items(), chosen, strict=True)
-        return self._space.decode(knobs | {name: from_unit(knob, unit) for (name, knob), unit in numbers})
+        return self._space.decode(
+            encoded | {name: from_unit(distribution, unit) for (name, distribution), unit in numbers}
+        )
 
-    def _place(self, point: Mapping[str, object]) -> NDArray[np.float64]:
-        """A point's numbers in the unit cube."""
-        values = self._space.encode(point)
-        return np.array([to_unit(knob, values[name]) for name, knob in self._numbers.items()])
+    def _place(self, params: Mapping[str, object]) -> NDArray[np.float64]:
+        """A params's numbers in the unit cube."""
+        values = self._space.encode(params)
+        return np.array([to_unit(distribution, values[name]) for name, distribution in self._numbers.items()])
 
 
-def single_numbers(space: SearchSpace) -> dict[str, Range]:
-    """The knobs that are a dimension by themselves and a number."""
-    knobs = space.knobs()
-    return {path: knob for path in space.dimensions if isinstance(knob := knobs.get(path), Range)}
+def single_numbers(space: SearchSpace) -> dict[str, NumberDistribution]:
+    """The encoded that are a dimension by themselves and a number."""
+    encoded = space.distributions()
+    return {
+        path: distribution
+        for path in space.dimensions
+        if isinstance(distribution := encoded.get(path), NumberDistribution)
+    }

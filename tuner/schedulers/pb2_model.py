@@ -1,6 +1,6 @@
 """What settings gain at a time of training, by a time-varying Gaussian process, and which promise most.
 
-Source: Bogunovic et al. 2016, "Time-Varying Gaussian Process Bandit Optimization", for the kernel k((t, x),
+Searcher: Bogunovic et al. 2016, "Time-Varying Gaussian Process PB2 Optimization", for the kernel k((t, x),
 (t', x')) = k(x, x') (1 - e)^(|t - t'| / 2), whose second factor is the Matern kernel with nu = 1/2; Desautels
 et al. 2014 (GP-BUCB) for settings that are being tried: they lower the variance, not the mean.
 
@@ -41,7 +41,7 @@ class _OverTime(Matern):  # type: ignore[misc]
         return super().__call__(X[:, :1], None if Y is None else Y[:, :1], eval_gradient)
 
 
-class Gains:
+class GainModel:
     """What was gained, when (in intervals) and with which settings (in the unit cube)."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Gains:
 
 
 def most_promising(
-    gains: Gains, trying: Sequence[Setting], time: float, near_D: Floats, rng: np.random.Generator
+    gains: GainModel, trying: Sequence[Setting], time: float, near_D: Floats, rng: np.random.Generator
 ) -> Floats:
     """The settings with the highest upper confidence bound of the gain.
 

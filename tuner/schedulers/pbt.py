@@ -1,6 +1,6 @@
-"""Population based training: the worst trials go on from the best ones' state, with changed settings.
+"""PBT based training: the worst trials go on from the best ones' state, with changed settings.
 
-Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks" (truncation selection, here by
+Searcher: Jaderberg et al. 2017, "PBT Based Training of Neural Networks" (truncation selection, here by
 quarters).
 """
 
@@ -12,19 +12,19 @@ import numpy as np
 
 from tuner.journal.record import State
 from tuner.schedulers.explore import perturbed
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.loss import cost_of, spared
-from tuner.schedulers.scheduler import GO, HOLD, Action, Decision
-from tuner.space.space import Point
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.loss import loss_of, spared
+from tuner.schedulers.scheduler import CONTINUE, PAUSE, Action, Decision
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 LEAST = 4  # trials that must have reached a milestone, so that a quarter is one
 
 
-class Population(Free):
+class PBT(FIFO):
     """Holds each trial every `interval` reports; in the worst quarter of its milestone it moves.
 
-    Held trials are released one at a time, the first first, when the whole population has begun and at least
+    ResourceClock trials are released one at a time, the first first, when the whole population has begun and at least
     4 have reached the milestone or no more can. So with one at a time all take turns, and each is compared
     with all the others. A trial moves to a living one of the best quarter that is strictly better; there may
     be none. The default never moves.
@@ -35,40 +35,40 @@ class Population(Free):
 
     def __init__(self, study: Study) -> None:
         self._space, self._seed, self._size = study.space, study.sampler.seed, study.trials
-        self._cost, self._spared, self._unit = cost_of(study), spared(study), study.unit
+        self._loss, self._spared, self._unit = loss_of(study), spared(study), study.report_unit
         self._grace, self._interval = study.scheduler.grace, study.scheduler.interval
-        self._points: dict[int, Point] = {}
+        self._points: dict[int, Params] = {}
         self._epochs: dict[int, int] = {}
-        self._milestones: dict[int, int] = {}  # trial -> where it was held last
+        self._milestones: dict[int, int] = {}  # trial -> where it was paused last
         self._costs: dict[int, dict[int, float]] = {}  # milestone -> trial -> cost
         self._over: set[int] = set()
         self._whole = False  # once one was released, no more trials are waited for
 
-    def begin(self, number: int, point: Point) -> None:
-        self._points[number], self._epochs[number] = point, 0
+    def begin(self, number: int, params: Params) -> None:
+        self._points[number], self._epochs[number] = params, 0
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
         self._epochs[number] = epoch
-        cost = self._cost.of(metrics)
+        cost = self._loss.of(metrics)
         if cost is None or epoch % self._interval or epoch < self._grace:
-            return GO
+            return CONTINUE
         self._costs.setdefault(epoch, {})[number] = cost
         if epoch <= self._milestones.get(number, 0):  # a donor that saves seldom gave it an older state
-            return GO
+            return CONTINUE
         self._milestones[number] = epoch
-        return HOLD
+        return PAUSE
 
     def end(self, number: int, state: State) -> None:
         self._over.add(number)
 
-    def release(self, held: Sequence[int], idle: bool) -> dict[int, Decision]:
-        ready = [number for number in held if idle or self._ready(self._milestones[number])]
+    def resume(self, paused: Sequence[int], idle: bool) -> dict[int, Decision]:
+        ready = [number for number in paused if idle or self._ready(self._milestones[number])]
         return {number: self._decide(number) for number in ready[:1]}
 
-    def released(self, number: int, decision: Decision) -> None:
+    def resumed(self, number: int, decision: Decision) -> None:
         self._whole = True
-        if decision.point is not None:
-            self._points[number] = decision.point
+        if decision.params is not None:
+            self._points[number] = decision.params
 
     def _ready(self, milestone: int) -> bool:
         """Whether enough trials have reached a milestone, or no more can."""
@@ -83,18 +83,18 @@ class Population(Free):
         ranking = sorted(costs, key=lambda other: (costs[other], other))
         quarter = len(ranking) // LEAST
         if number == self._spared or number not in ranking[len(ranking) - quarter :]:
-            return GO
+            return CONTINUE
         better = [other for other in ranking[:quarter] if costs[other] < costs[number]]
         donors = [other for other in better if other not in self._over]
         if not donors:
-            return GO
+            return CONTINUE
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, number, milestone]))
         donor = donors[int(rng.integers(len(donors)))]
         reason = (
             f"in the worst quarter of {len(ranking)} at {self._unit} {milestone}, goes on from trial {donor}"
         )
-        return Decision(Action.MOVE, reason, donor, self._explored(number, donor, rng))
+        return Decision(Action.CLONE, reason, donor, self._explored(number, donor, rng))
 
-    def _explored(self, number: int, donor: int, rng: np.random.Generator) -> Point:
+    def _explored(self, number: int, donor: int, rng: np.random.Generator) -> Params:
         """Settings for a trial that takes over the donor's state."""
         return perturbed(self._space, self._points[donor], rng)

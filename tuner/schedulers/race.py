@@ -3,7 +3,7 @@
 Report k means the same of every trial (the k-th fold of a cross-validation, say), so trials are compared by
 their differences on the same reports, in which what makes a fold hard cancels out.
 
-Source: the paired comparison of F-race (Birattari et al. 2002), with a t-test in place of ranks.
+Searcher: the paired comparison of F-race (Birattari et al. 2002), with a t-test in place of ranks.
 
 Shapes: R reports.
 """
@@ -15,14 +15,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from tuner.journal.record import State
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.loss import cost_of, spared
-from tuner.schedulers.scheduler import GO, Action, Decision
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.loss import loss_of, spared
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.statistics import clearly_worse, spread
 from tuner.study.study import Study
 
 
-class Race(Free):
+class Race(FIFO):
     """Stops what has clearly lost to the best complete trial; spares the default.
 
     Args:
@@ -30,22 +30,22 @@ class Race(Free):
     """
 
     def __init__(self, study: Study) -> None:
-        self._cost, self._spared = cost_of(study, study.scheduler.value), spared(study)
-        self._grace, self._level, self._unit = study.scheduler.grace, study.scheduler.level, study.unit
+        self._loss, self._spared = loss_of(study, study.scheduler.value), spared(study)
+        self._grace, self._level, self._unit = study.scheduler.grace, study.scheduler.level, study.report_unit
         self._costs: dict[int, dict[int, float]] = {}  # trial -> report -> cost
         self._best: int | None = None
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._cost.of(metrics)
+        cost = self._loss.of(metrics)
         if cost is None:
-            return GO
+            return CONTINUE
         self._costs.setdefault(number, {})[epoch] = cost
         if self._best is None or number == self._spared or epoch < self._grace:
-            return GO
+            return CONTINUE
         behind = {other: self._behind(other, self._best) for other in self._costs if other != self._best}
         own = behind.get(number, [])
         if not clearly_worse(own, *spread(list(behind.values())), self._level):
-            return GO
+            return CONTINUE
         where = f"{self._unit} {epoch}: worse than trial {self._best} by {float(np.mean(own)):.4g} on average"
         return Decision(Action.STOP, f"stopped by race at {where}")
 

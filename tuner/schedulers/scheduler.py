@@ -13,16 +13,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from tuner.journal.record import State
-from tuner.space.space import Point
+from tuner.space.space import Params
 
 
 class Action(StrEnum):
-    """GO on. STOP for good. HOLD: give the place back, wait for `release`. MOVE: go on from another trial."""
+    """CONTINUE on. STOP for good. PAUSE: give the place back, wait for `release`. CLONE: go on from another trial."""
 
-    GO = "go"
+    CONTINUE = "continue"
     STOP = "stop"
-    HOLD = "hold"
-    MOVE = "move"
+    PAUSE = "pause"
+    CLONE = "clone"
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,25 @@ class Decision:
 
     Attributes:
         action: what.
-        reason: of STOP, and of MOVE: one line for the record.
-        donor: of MOVE, the trial whose saved state is taken over.
-        point: of MOVE, the settings that the trial goes on with.
+        reason: of STOP, and of CLONE: one line for the record.
+        donor: of CLONE, the trial whose saved state is taken over.
+        params: of CLONE, the settings that the trial goes on with.
     """
 
-    action: Action = Action.GO
+    action: Action = Action.CONTINUE
     reason: str = ""
     donor: int | None = None
-    point: Point | None = None
+    params: Params | None = None
 
 
-GO = Decision()
-HOLD = Decision(Action.HOLD)
+CONTINUE = Decision()
+PAUSE = Decision(Action.PAUSE)
 
 
-class Rule(Protocol):
+class Scheduler(Protocol):
     """One scheduler of one search."""
 
-    def begin(self, number: int, point: Point) -> None:
+    def begin(self, number: int, params: Params) -> None:
         """A trial was begun."""
         ...
 
@@ -58,7 +58,7 @@ class Rule(Protocol):
 
         Args:
             number: the trial's.
-            epoch: reports so far, from 1; after a MOVE it goes on at the donor's.
+            epoch: reports so far, from 1; after a CLONE it goes on at the donor's.
             metrics: everything it reported.
         Returns:
             What happens; the decision of a last report or of one that is no number is not used.
@@ -69,21 +69,21 @@ class Rule(Protocol):
         """A trial is over, for whatever reason."""
         ...
 
-    def release(self, held: Sequence[int], idle: bool) -> dict[int, Decision]:
-        """What becomes of trials that were told HOLD; asked whenever a place is free.
+    def resume(self, paused: Sequence[int], idle: bool) -> dict[int, Decision]:
+        """What becomes of trials that were told PAUSE; asked whenever a place is free.
 
         Args:
             held: their numbers, in the order in which they began to wait.
             idle: no other trial runs, waits to run or will be begun: nothing is left to wait for.
         Returns:
-            GO, MOVE or STOP for those whose wait is over; with `idle` for at least one of them.
+            CONTINUE, CLONE or STOP for those whose wait is over; with `idle` for at least one of them.
         """
         ...
 
-    def released(self, number: int, decision: Decision) -> None:
+    def resumed(self, number: int, decision: Decision) -> None:
         """A decision of `release` was carried out."""
         ...
 
-    def findings(self) -> list[Mapping[str, Any]]:
+    def diagnostics(self) -> list[Mapping[str, Any]]:
         """What the rule measured, as rows for a table (such as the rank correlation between two rungs)."""
         ...

@@ -15,10 +15,10 @@ from tuner.files import write_text
 from tuner.journal.folder import refuse_taken
 from tuner.journal.record import State, TrialRecord
 from tuner.preflight import prepared
-from tuner.results.outcome import Conclusion, Driven, Outcome
+from tuner.results.outcome import SearchResult, StageResult, StageRun
 from tuner.search.search import on_ray
 from tuner.searchers.searcher import Suggestion
-from tuner.space.space import Point, put_in
+from tuner.space.space import Params, with_values
 from tuner.statistics import Comparison, table, with_controls
 from tuner.study.study import Study
 from tuner.trial_module import load_arms
@@ -38,31 +38,31 @@ class Ablation(Study):
     seeds: dict[int, dict[str, Any]]
 
     @property
-    def plan(self) -> list[Point]:
+    def plan(self) -> list[Params]:
         """Every trial, all arms of one seed before the next, so that an early end leaves whole pairs."""
         return [{"arm": arm, "seed": seed} for seed in self.seeds for arm in self.arms]
 
-    def params(self, point: Any) -> dict[str, Any]:
-        changes = {**self.arms[point["arm"]], **self.seeds[point["seed"]]} if point else {}
-        return {**put_in(self.settings, changes), "epochs": self.epochs}
+    def config(self, params: Any) -> dict[str, Any]:
+        changes = {**self.arms[params["arm"]], **self.seeds[params["seed"]]} if params else {}
+        return {**with_values(self.settings, changes), "epochs": self.epochs}
 
-    def plain(self) -> dict[str, Any]:
-        content = super().plain()
+    def to_dict(self) -> dict[str, Any]:
+        content = super().to_dict()
         return {key: content[key] for key in content if key not in ("arms", "seeds")} | {"trials": 1}
 
-    def tags(self, point: Mapping[str, Any]) -> dict[str, str]:
-        return {key: str(value) for key, value in point.items()}
+    def tags(self, params: Mapping[str, Any]) -> dict[str, str]:
+        return {key: str(value) for key, value in params.items()}
 
     @property
-    def kind(self) -> str:
+    def run_kind(self) -> str:
         return "ablation"
 
 
 @dataclass
-class Plan:
+class FixedPlan:
     """Asked like a sampler: fixed points in their order, with nothing to learn."""
 
-    points: list[Point]
+    points: list[Params]
     asked: int = 0
 
     @property
@@ -95,7 +95,7 @@ class Ablated:
         text: the tables, Markdown.
     """
 
-    outcome: Outcome
+    outcome: SearchResult
     compared: list[Comparison]
     text: str
 
@@ -119,14 +119,14 @@ def ablate(study: Study, seeds: int, out: Path, console: Console, resume: bool =
     compared: list[Comparison] = []
     texts: list[str] = []
 
-    def conclude(driven: Driven) -> Conclusion:
+    def conclude(driven: StageRun) -> StageResult:
         values = by_arm(plan, driven.record.ordered)
         compared.extend(with_controls(values))
         texts.append(table(values, compared, study.metric.name, study.metric.mode))
         _write(plan, values, compared, texts[0], driven.out)
-        return Conclusion([driven.out / name for name in FILES], _figures(compared))
+        return StageResult([driven.out / name for name in FILES], _figures(compared))
 
-    outcome = on_ray(plan, lambda memory: Plan(plan.plan), out, console, conclude, resume)
+    outcome = on_ray(plan, lambda memory: FixedPlan(plan.plan), out, console, conclude, resume)
     return Ablated(outcome, compared, texts[0])
 
 
@@ -137,11 +137,11 @@ def planned(study: Study, seeds: int) -> Ablation:
         StudyError: it searches, or its trial function has no arms.
     """
     _refuse(study, seeds)
-    arms, seeded = load_arms(study.trial)
-    content = study.plain() | {
+    arms, reseeded = load_arms(study.trial)
+    content = study.to_dict() | {
         "name": f"{study.name}-ablation",
-        "arms": arms(study.params({})),
-        "seeds": seeded(study.params({}), seeds),
+        "arms": arms(study.config({})),
+        "seeds": reseeded(study.config({}), seeds),
         "scheduler": {"name": "none"},
     }
     content.pop("origin", None)
@@ -163,7 +163,7 @@ def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, flo
     values: dict[str, dict[int, float]] = {arm: {} for arm in plan.arms}
     for trial in trials:
         if trial.state is State.COMPLETE:
-            values[trial.point["arm"]][trial.point["seed"]] = trial.value
+            values[trial.params["arm"]][trial.params["seed"]] = trial.value
     return values
 
 

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tuner.journal.event import SESSIONS, Event, Kind
-from tuner.journal.record import Record, State, TrialRecord
+from tuner.journal.event import SESSIONS, Event, EventKind
+from tuner.journal.record import State, StudyRecord, TrialRecord
 from tuner.results.selection import winner
 from tuner.study.study import Study
 from tuner.text import shown
@@ -33,7 +33,7 @@ class Progress:
     """
 
     def __init__(
-        self, study: Study, console: Console, record: Record, spent: Callable[[], str] = lambda: ""
+        self, study: Study, console: Console, record: StudyRecord, spent: Callable[[], str] = lambda: ""
     ) -> None:
         self._study, self._console, self._trials, self._spent = study, console, record.trials, spent
         self._live: Live | None = None
@@ -45,12 +45,12 @@ class Progress:
         """Show what happened."""
         if event.kind in SESSIONS:
             self._begin()
-        elif event.kind is Kind.TRIAL_ENDED and event.trial is not None:
+        elif event.kind is EventKind.TRIAL_ENDED and event.trial is not None:
             self._say(self._ended_line(self._trials[event.trial]))
-        elif event.kind is Kind.TRIAL_RETRIED:
+        elif event.kind is EventKind.TRIAL_RETRIED:
             why = f"{event['cause']}: {event['reason']}"
-            self._say(Text(f"{self._study.noun} {event.trial} has another attempt ({why})"))
-        elif event.kind is Kind.STUDY_ENDED:
+            self._say(Text(f"{self._study.trial_noun} {event.trial} has another attempt ({why})"))
+        elif event.kind is EventKind.STUDY_ENDED:
             self._end()
 
     def _begin(self) -> None:
@@ -75,14 +75,14 @@ class Progress:
     def __rich__(self) -> Group:
         """The live table; rich asks for it at every refresh."""
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), expand=True)
-        for title in (self._study.noun, self._study.unit, self._study.metric.name):
+        for title in (self._study.trial_noun, self._study.report_unit, self._study.metric.name):
             table.add_column(title, no_wrap=True)
         table.add_column("configuration", no_wrap=True, ratio=1)  # the only one that shrinks
         running = [trial for trial in list(self._trials.values()) if trial.state is State.RUNNING]
         for trial in running:
             value = f"{trial.value:.5g}" if trial.epoch else "-"
-            epoch = f"{trial.epoch}/{self._study.full}"
-            table.add_row(f"{trial.number}", epoch, value, Text(shown(trial.point)))
+            epoch = f"{trial.epoch}/{self._study.max_reports}"
+            table.add_row(f"{trial.number}", epoch, value, Text(shown(trial.params)))
         return Group(table, Text(self._status()))
 
     def _beat(self) -> None:
@@ -93,22 +93,22 @@ class Progress:
 
     def _ended_line(self, trial: TrialRecord) -> Text:
         value = f"{self._study.metric.name} {trial.value:.5g}" if trial.epoch else "no report"
-        done = f"{trial.epoch}/{self._study.full} {self._study.unit}s"
-        head = f"{self._study.noun} {trial.number} {trial.state} after {done}: {value}"
+        done = f"{trial.epoch}/{self._study.max_reports} {self._study.report_unit}s"
+        head = f"{self._study.trial_noun} {trial.number} {trial.state} after {done}: {value}"
         if trial.state is State.FAILED:
             return Text(f"{head}: {trial.reason}")
-        return Text(f"{head}   [{shown(trial.point)}]")
+        return Text(f"{head}   [{shown(trial.params)}]")
 
     def _status(self) -> str:
         trials = list(self._trials.values())
         counts: Counter[Any] = Counter(trial.state for trial in trials)
         ended = len(trials) - counts[State.RUNNING]
-        parts = [f"{ended}/{self._study.trials} {self._study.noun}s"]
+        parts = [f"{ended}/{self._study.trials} {self._study.trial_noun}s"]
         parts += [f"{counts[each]} {each}" for each in State if counts[each]]
         best = winner(trials, self._study.metric, self._study.constraints)
         if best is not None:
             parts.append(
-                f"best {self._study.metric.name} {best.value:.5g} ({self._study.noun} {best.number})"
+                f"best {self._study.metric.name} {best.value:.5g} ({self._study.trial_noun} {best.number})"
             )
         elapsed = time.monotonic() - self._begun
         parts.append(f"{_clock(elapsed)} elapsed")

@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tuner.controller.budget import Spent, Stages
-from tuner.controller.controller import Conductor
-from tuner.controller.retry import Policy
+from tuner.controller.controller import Controller
+from tuner.controller.retry import RetryPolicy
 from tuner.controller.stacking import stacking_of
 from tuner.deploy.models import export_exits
 from tuner.files import write_text
 from tuner.finalists.conclude import conclude_finals, final_outcome, own_winner
-from tuner.finalists.finalists import FOLDER, Finals, Rounds, plan_line, planned, undecidable
+from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_line, planned, undecidable
 from tuner.forecast.run import forecast_into
 from tuner.journal.folder import begun, new_search, opened, refuse_another, refuse_taken
 from tuner.journal.journal import Journal
-from tuner.journal.record import INTERRUPTED, Listener, Record, State
+from tuner.journal.record import INTERRUPTED, EventListener, State, StudyRecord
 from tuner.preflight import check_extremes, prepared
 from tuner.results.export import export_winner
-from tuner.results.outcome import Conclude, Conclusion, Driven, Earlier, Outcome
+from tuner.results.outcome import PreviousStage, SearchResult, StageFinisher, StageResult, StageRun
 from tuner.results.pareto import export_front
 from tuner.results.selection import winner
 from tuner.schedulers.diagnostics import figures as measured
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.scheduler import Rule
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.scheduler import Scheduler
 from tuner.search.interrupt import Interrupt, interruptible
 from tuner.search.progress import Progress
-from tuner.searchers.searcher import Make, Memory, Source
+from tuner.searchers.searcher import Searcher, SearcherFactory, SearcherState
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
@@ -57,7 +57,9 @@ class Runner:
     places: int
 
 
-def search(study: Study, out: Path, console: Console, resume: bool = False, forecast: bool = True) -> Outcome:
+def search(
+    study: Study, out: Path, console: Console, resume: bool = False, forecast: bool = True
+) -> SearchResult:
     """Search on Ray.
 
     Args:
@@ -80,7 +82,7 @@ def search(study: Study, out: Path, console: Console, resume: bool = False, fore
         return _search(ready, out.resolve(), console, runner, resume)
 
 
-def search_local(study: Study, out: Path, console: Console, resume: bool = False) -> Outcome:
+def search_local(study: Study, out: Path, console: Console, resume: bool = False) -> SearchResult:
     """Search in this process without Ray, one trial after another; otherwise as `search`."""
     from tuner.execution.in_process import run_in_process
 
@@ -90,13 +92,18 @@ def search_local(study: Study, out: Path, console: Console, resume: bool = False
 
 
 def on_ray(
-    study: Study, make: Make, out: Path, console: Console, conclude: Conclude, resume: bool = False
-) -> Outcome:
+    study: Study,
+    make: SearcherFactory,
+    out: Path,
+    console: Console,
+    conclude: StageFinisher,
+    resume: bool = False,
+) -> SearchResult:
     """Run a prepared study's trials on Ray.
 
     Args:
         study: its settings prepared.
-        make: makes what is asked for each trial's point.
+        make: makes what is asked for each trial's params.
         out: a folder that holds no study yet.
         console: for the progress.
         conclude: draws the conclusion once all trials are over and writes it.
@@ -106,7 +113,7 @@ def on_ray(
         storage or MLflow cannot be reached.
     """
     with _on_cluster(study, out.resolve(), console) as runner:
-        return _drive(study, make, out.resolve(), console, runner, conclude, resume)[1]
+        return run_stage(study, make, out.resolve(), console, runner, conclude, resume)[1]
 
 
 @contextmanager
@@ -126,46 +133,46 @@ def _on_cluster(study: Study, out: Path, console: Console) -> Iterator[Runner]:
         yield Runner(partial(run_on_ray, slots=reserved), min(reserved or fitting, fitting))
 
 
-def _search(study: Study, out: Path, console: Console, runner: Runner, resume: bool) -> Outcome:
+def _search(study: Study, out: Path, console: Console, runner: Runner, resume: bool) -> SearchResult:
     """The search and, where the study asks for them, its finals."""
     if study.finalists is not None:
         refuse_taken(out / FOLDER, resume)
-    driven, outcome = _drive(study, partial(_sampler, study), out, console, runner, _export, resume)
+    driven, outcome = run_stage(study, partial(_sampler, study), out, console, runner, _export, resume)
     if study.finalists is None:
         return outcome
     if why := undecidable(driven):
         return replace(outcome, undecided=why)
     finals = planned(driven, study.finalists)
     console.print(f"finalists: {plan_line(finals)}")
-    earlier = Earlier(out, driven.record.search, driven.spent)
+    earlier = PreviousStage(out, driven.record.search, driven.spent)
     conclude = partial(conclude_finals, driven)
     rounds = partial(_rounds, finals)
-    raced, ended = _drive(finals, rounds, out / FOLDER, console, runner, conclude, resume, earlier)
+    raced, ended = run_stage(finals, rounds, out / FOLDER, console, runner, conclude, resume, earlier)
     return final_outcome(driven, raced, outcome, ended)
 
 
-def _sampler(study: Study, memory: Memory | None) -> Source:
-    from tuner.searchers.optuna_searcher import Sampler
+def _sampler(study: Study, memory: SearcherState | None) -> Searcher:
+    from tuner.searchers.optuna_searcher import OptunaSearcher
 
-    return Sampler(study, memory)
-
-
-def _rounds(finals: Finals, memory: Memory | None) -> Source:
-    return Rounds(finals)
+    return OptunaSearcher(study, memory)
 
 
-def _export(driven: Driven) -> Conclusion:
+def _rounds(finals: Finals, memory: SearcherState | None) -> Searcher:
+    return SeedRounds(finals)
+
+
+def _export(driven: StageRun) -> StageResult:
     study, best = driven.study, winner(driven.record.ordered, driven.study.metric, driven.study.constraints)
     if best is None:
-        return Conclusion()
+        return StageResult()
     figures = {f"best/{study.metric.name}": best.value}
     exits = export_exits(study, driven.record.ordered, driven.out)
     if study.finalists is not None:
         why = undecidable(driven)
-        return replace(own_winner(driven, why) if why else Conclusion(), figures=figures)
+        return replace(own_winner(driven, why) if why else StageResult(), figures=figures)
     files = export_winner(study, best, driven.storage, driven.out, driven.resumed)
     files += export_front(study, driven.record.ordered, driven.storage, driven.out)
-    return Conclusion(files + exits, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})
+    return StageResult(files + exits, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})
 
 
 def _ready(study: Study) -> Study:
@@ -175,10 +182,10 @@ def _ready(study: Study) -> Study:
     return ready
 
 
-def _drive(
-    study: Study, make: Make, out: Path, console: Console, runner: Runner, conclude: Conclude,
-    resume: bool, earlier: Earlier | None = None,
-) -> tuple[Driven, Outcome]:  # fmt: skip
+def run_stage(
+    study: Study, make: SearcherFactory, out: Path, console: Console, runner: Runner, conclude: StageFinisher,
+    resume: bool, earlier: PreviousStage | None = None,
+) -> tuple[StageRun, SearchResult]:  # fmt: skip
     storage = Storage(study.storage or str(out))
     storage.probe()
     with ExitStack() as stack:
@@ -187,61 +194,67 @@ def _drive(
             refuse_another(journal.past, study)
         source = make(journal.past[0]["memory"] if journal.past else None)
         tracking = stack.enter_context(_tracking(study, out, journal, earlier))
-        listeners: list[Listener] = [journal, tracking]
-        record = Record(study.metric.name, listeners)
-        rule = build_rule(study)
-        policy = Policy(study.retries, load_relieve(study.trial))
+        listeners: list[EventListener] = [journal, tracking]
+        record = StudyRecord(study.metric.name, listeners)
+        rule = build_scheduler(study)
+        policy = RetryPolicy(study.retries, load_relieve(study.trial))
         stages = Stages(earlier.spent if earlier else Spent(), runner.places)
         stacking = stacking_of(study)
-        conductor = Conductor(study, source, rule, record, storage, policy, stages=stages, stacking=stacking)
-        listeners.append(Progress(study, console, record, lambda: conductor.spent().of(study.budget)))
+        controller = Controller(
+            study, source, rule, record, storage, policy, stages=stages, stacking=stacking
+        )
+        listeners.append(Progress(study, console, record, lambda: controller.spent().of(study.budget)))
         interrupt = stack.enter_context(interruptible(console))
         state, files = State.FAILED, list[Path]()
-        _begin(conductor, journal, source.memory, out)
+        _begin(controller, journal, source.memory, out)
         try:
-            runner.run(conductor, storage, out, interrupted=interrupt.event)
-            driven = _driven(conductor, storage, out, bool(journal.past), interrupt)
+            runner.run(controller, storage, out, interrupted=interrupt.event)
+            driven = _driven(controller, storage, out, bool(journal.past), interrupt)
             files = _conclude(conclude(driven), driven, rule)
-            state = State.INTERRUPTED if conductor.halted else State.COMPLETE
+            state = State.INTERRUPTED if controller.halted else State.COMPLETE
         except KeyboardInterrupt:
             state = State.INTERRUPTED
             raise
         finally:
-            conductor.end(state)
-        spent = conductor.spent()  # without what is still delivered, as a later session reads it
+            controller.end(state)
+        spent = controller.spent()  # without what is still delivered, as a later session reads it
     best = winner(record.ordered, study.metric, study.constraints)
-    return driven, Outcome(
-        record.ordered, best, files, interrupt.signal, conductor.halted, list(rule.findings()),
+    return driven, SearchResult(
+        record.ordered, best, files, interrupt.signal, controller.halted, list(rule.diagnostics()),
         spent=spent,
     )  # fmt: skip
 
 
-def _driven(conductor: Conductor, storage: Storage, out: Path, resumed: bool, interrupt: Interrupt) -> Driven:
-    halted = conductor.halted or (INTERRUPTED if interrupt.event.is_set() else "")
-    return Driven(
-        conductor.study, conductor.record, storage, out, resumed, conductor.spent(), halted,
-        conductor.budget_over,
+def _driven(
+    controller: Controller, storage: Storage, out: Path, resumed: bool, interrupt: Interrupt
+) -> StageRun:
+    halted = controller.halted or (INTERRUPTED if interrupt.event.is_set() else "")
+    return StageRun(
+        controller.study, controller.record, storage, out, resumed, controller.spent(), halted,
+        controller.budget_over,
     )  # fmt: skip
 
 
-def _conclude(conclusion: Conclusion, driven: Driven, rule: Rule) -> list[Path]:
+def _conclude(conclusion: StageResult, driven: StageRun, rule: Scheduler) -> list[Path]:
     names = [os.path.relpath(file, driven.out) for file in conclusion.files]
-    figures = {**conclusion.figures, **measured(rule.findings())}
+    figures = {**conclusion.figures, **measured(rule.diagnostics())}
     driven.record.conclude(figures, names, conclusion.tags)
     return conclusion.files
 
 
-def _begin(conductor: Conductor, journal: Journal, memory: Memory, out: Path) -> None:
+def _begin(controller: Controller, journal: Journal, memory: SearcherState, out: Path) -> None:
     """Start the record, or go on with an earlier one."""
-    study = conductor.study
+    study = controller.study
     if journal.past:
-        conductor.recover(journal.past)
+        controller.recover(journal.past)
     else:
-        conductor.record.start_study(new_search(), study.plain(), memory)
-    write_text(out / "study.yaml", dump(study.plain(), f"The {study.kind} in this folder: {study.name}"))
+        controller.record.start_study(new_search(), study.to_dict(), memory)
+    write_text(
+        out / "study.yaml", dump(study.to_dict(), f"The {study.run_kind} in this folder: {study.name}")
+    )
 
 
-def _tracking(study: Study, out: Path, journal: Journal, earlier: Earlier | None) -> Tracking:
+def _tracking(study: Study, out: Path, journal: Journal, earlier: PreviousStage | None) -> Tracking:
     from tuner.tracking.tracking import Tracking
 
     return Tracking(study, out, journal.past, earlier)

@@ -60,16 +60,17 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
     def on_report(epoch: int, metrics: dict[str, float]) -> None:
         values.append(metrics[study.metric.name])
         console.print(
-            f"{ready.unit} {epoch}/{ready.full}  {study.metric.name} {values[-1]:.6g}", highlight=False
+            f"{ready.report_unit} {epoch}/{ready.max_reports}  {study.metric.name} {values[-1]:.6g}",
+            highlight=False,
         )
 
     with tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
         keep = Path(folder) / "checkpoint"
         run_local(ready, {}, on_report, keep if out is not None else None)
-        if len(values) < ready.full or not math.isfinite(values[-1]):
+        if len(values) < ready.max_reports or not math.isfinite(values[-1]):
             value = f", {study.metric.name} {values[-1]}" if values else ""
             raise StudyError(
-                f"study {study.name}: ended after {len(values)} of {ready.full} {ready.unit}s{value}"
+                f"study {study.name}: ended after {len(values)} of {ready.max_reports} {ready.report_unit}s{value}"
             )
         exported = [] if out is None else _export(keep, out)
     return Trained(values[-1], (study.origin or {}).get("value"), exported)

@@ -10,37 +10,33 @@ from typing import Any
 
 import numpy as np
 from optuna import Study, samplers
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions as optuna_distributions
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial
 from threadpoolctl import threadpool_limits
 
-from tuner.space.distributions import Knob, Labels
+from tuner.space.distributions import CategoricalDistribution, Distribution
 from tuner.study.settings import SamplerConfig
 
 _THREADS = "OMP_NUM_THREADS"
-_DRAWS, _TURNS = 2, 64  # of the model, then of single knobs, before a point is taken twice
+_DRAWS, _TURNS = 2, 64  # of the model, then of single encoded, before a point is taken twice
 
 Distributions = Mapping[str, BaseDistribution]
-Taken = Callable[[dict[str, Any]], bool]  # whether the knobs give a point that a trial had
+Taken = Callable[[dict[str, Any]], bool]  # whether the encoded give a params that a trial had
 
 
 class _Tpe(samplers.TPESampler):
-    """TPE that does not draw a point twice, and that need not look through all trials for what is searched.
+    """TPE that does not draw a params twice, and that need not look through all trials for what is searched.
 
-    Where all dimensions are whole numbers and labels, the model soon draws its best point again and again.
+    Where all dimensions are whole numbers and labels, the model soon draws its best params again and again.
     Such a trial says nothing, ranks with the best at every rung and so runs to its end, and its pairs make
-    early ranks look true. After a second such draw, knobs are turned at random until the point is new.
+    early ranks look true. After a second such draw, encoded are turned at random until the point is new.
 
     Args:
         seed: of the draws.
         startup: trials drawn at random.
-        distributions: of every knob.
+        distributions: of every distribution.
         taken: asked of what was drawn.
     """
 
@@ -51,25 +47,25 @@ class _Tpe(samplers.TPESampler):
         self._turning = samplers.RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What Optuna finds too, by comparing the distributions of all trials: every trial has every knob."""
+        """What Optuna finds too, by comparing the distributions of all trials: every trial has every distribution."""
         return {} if len(study.directions) > 1 else dict(self._knobs)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         for _ in range(_DRAWS):
-            knobs = super().sample_relative(study, trial, search_space)
-            if not knobs or not self._taken(knobs):
-                return knobs
-        near = dict(knobs)
+            encoded = super().sample_relative(study, trial, search_space)
+            if not encoded or not self._taken(encoded):
+                return encoded
+        near = dict(encoded)
         for name in map(str, self._order.choice(list(self._knobs), _TURNS)):
             near[name] = self._turning.sample_independent(study, trial, name, self._knobs[name])
             if not self._taken(near):
                 return near
-        return knobs
+        return encoded
 
 
-class _Evolution(samplers.NSGAIISampler):
+class _NSGAII(samplers.NSGAIISampler):
     """NSGA-II whose mutations have a stream of their own.
 
     Optuna gives mutation and crossover the same seed. Seeded anew for each trial, the first mutated value
@@ -86,7 +82,7 @@ class _Evolution(samplers.NSGAIISampler):
         return self._mutations.sample_independent(study, trial, param_name, param_distribution)
 
 
-class _Gaussian(samplers.GPSampler):
+class _SingleThreadGP(samplers.GPSampler):
     """A Gaussian process on one thread, whose suggestions do not depend on the number of cores.
 
     Optuna limits a part of the work. The rest spins on all cores, which the trials need: with both cores of
@@ -100,8 +96,8 @@ class _Gaussian(samplers.GPSampler):
             return super().sample_relative(study, trial, search_space)
 
 
-class _Counted(samplers.BaseSampler):
-    """A sampler that is asked for a trial whose knobs are given, so that what it keeps count of moves on.
+class _ReplayedSampler(samplers.BaseSampler):
+    """A sampler that is asked for a trial whose encoded are given, so that what it keeps count of moves on.
 
     Optuna asks a sampler for nothing that is given.
     """
@@ -127,7 +123,7 @@ class _Counted(samplers.BaseSampler):
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
 
-def drawing(
+def sampler_for(
     config: SamplerConfig, number: int, distributions: Distributions, taken: Taken
 ) -> samplers.BaseSampler:
     """The sampler that draws one trial; its randomness is of the study's seed and the trial's number alone.
@@ -135,36 +131,36 @@ def drawing(
     Args:
         config: the study's.
         number: the trial's.
-        distributions: of every knob.
-        taken: whether knobs give a point that a trial had.
+        distributions: of every distribution.
+        taken: whether encoded give a params that a trial had.
     """
     seed, second = (int(word) for word in np.random.SeedSequence([config.seed, number]).generate_state(2))
     if config.name == "tpe":
         return _Tpe(seed, config.startup, distributions, taken)
     if config.name == "gp":
-        return _Gaussian(seed=seed, n_startup_trials=config.startup)
+        return _SingleThreadGP(seed=seed, n_startup_trials=config.startup)
     if config.name == "nsga2":
-        return _Evolution(config.startup, seed, second)
+        return _NSGAII(config.startup, seed, second)
     if config.name == "qmc":
-        return _sequence(config.seed, seed)
+        return _qmc(config.seed, seed)
     return samplers.RandomSampler(seed=seed)
 
 
-def repeating(config: SamplerConfig, number: int, drawn: bool) -> samplers.BaseSampler:
-    """The sampler to ask for a trial whose knobs are given: a cheap one, unless it keeps count.
+def sampler_for_known(config: SamplerConfig, number: int, drawn: bool) -> samplers.BaseSampler:
+    """The sampler to ask for a trial whose encoded are given: a cheap one, unless it keeps count.
 
     Args:
         config: the study's.
         number: the trial's.
-        drawn: whether `drawing` once drew the knobs; known points take no place in a sequence.
+        drawn: whether `sampler_for` once drew the encoded; known points take no place in a sequence.
     """
     counts = config.name == "nsga2" or (config.name == "qmc" and drawn)  # of generations, of its sequence
     if not counts:
         return samplers.RandomSampler(seed=0)
-    return _Counted(drawing(config, number, {}, lambda knobs: False))
+    return _ReplayedSampler(sampler_for(config, number, {}, lambda encoded: False))
 
 
-def _sequence(seed: int, first: int) -> samplers.BaseSampler:
+def _qmc(seed: int, first: int) -> samplers.BaseSampler:
     """One scrambled Sobol sequence for the whole study; it begins with the second trial."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -190,10 +186,10 @@ def _one_thread() -> Iterator[None]:
             os.environ[_THREADS] = before
 
 
-def distribution(knob: Knob) -> BaseDistribution:
-    """A knob as Optuna knows it."""
-    if isinstance(knob, Labels):
-        return CategoricalDistribution(knob.labels)
-    if knob.whole:
-        return IntDistribution(int(knob.low), int(knob.high))
-    return FloatDistribution(knob.low, knob.high, log=knob.log)
+def optuna_distribution(distribution: Distribution) -> BaseDistribution:
+    """A distribution as Optuna knows it."""
+    if isinstance(distribution, CategoricalDistribution):
+        return optuna_distributions.CategoricalDistribution(distribution.labels)
+    if distribution.whole:
+        return optuna_distributions.IntDistribution(int(distribution.low), int(distribution.high))
+    return optuna_distributions.FloatDistribution(distribution.low, distribution.high, log=distribution.log)

@@ -12,16 +12,16 @@ import optuna
 
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.searchers.optuna_samplers import distribution, drawing, repeating
-from tuner.searchers.searcher import Memory, Suggestion
-from tuner.searchers.warm_start import Earlier, earlier_trials
+from tuner.searchers.optuna_samplers import optuna_distribution, sampler_for, sampler_for_known
+from tuner.searchers.searcher import SearcherState, Suggestion
+from tuner.searchers.warm_start import EarlierTrial, earlier_trials
 from tuner.study.study import Study
 
 
-class Sampler:
-    """A `Source` that learns; the same for a search on Ray and in this process.
+class OptunaSearcher:
+    """A `Searcher` that learns; the same for a search on Ray and in this process.
 
-    Each trial is drawn by a sampler of its own, seeded by the study's seed and the trial's number, so that a
+    Each trial is drawn by a sampler of its own, reseeded by the study's seed and the trial's number, so that a
     suggestion depends on nothing but these and what was told before.
 
     Args:
@@ -36,12 +36,15 @@ class Sampler:
         study: Optuna's, with its own numbering.
     """
 
-    def __init__(self, study: Study, memory: Memory | None = None) -> None:
+    def __init__(self, study: Study, memory: SearcherState | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._space, self._config, self._full = study.space, study.sampler, study.full
-        self._goals, self._constraints = study.goals, study.constraints
-        self._known = [self._space.encode(point) for point in study.known]
-        self._distributions = {name: distribution(knob) for name, knob in self._space.knobs().items()}
+        self._space, self._config, self._full = study.space, study.sampler, study.max_reports
+        self._goals, self._constraints = study.all_objectives, study.constraints
+        self._known = [self._space.encode(params) for params in study.initial_params]
+        self._distributions = {
+            name: optuna_distribution(distribution)
+            for name, distribution in self._space.distributions().items()
+        }
         self.study = optuna.create_study(
             directions=["minimize" if goal.mode == "min" else "maximize" for goal in self._goals],
             sampler=optuna.samplers.RandomSampler(seed=0),
@@ -67,8 +70,8 @@ class Sampler:
         """The next trial: the study's default, then its known points, then what is drawn."""
         number = self._asked
         if number < len(self._known):
-            return self._begin(repeating(self._config, number, drawn=False), self._known[number])
-        return self._begin(drawing(self._config, number, self._distributions, self._taken))
+            return self._begin(sampler_for_known(self._config, number, drawn=False), self._known[number])
+        return self._begin(sampler_for(self._config, number, self._distributions, self._taken))
 
     def recall(self, suggestion: Suggestion) -> None:
         """A suggestion of an earlier session, in the order of asking.
@@ -80,7 +83,7 @@ class Sampler:
             missing = f"trial {self._asked} is missing before trial {suggestion.number}"
             raise StudyError(f"the journal of the search: {missing}; restore the file")
         drawn = self._asked >= len(self._known)
-        self._begin(repeating(self._config, self._asked, drawn), suggestion.knobs)
+        self._begin(sampler_for_known(self._config, self._asked, drawn), suggestion.encoded)
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """A trial's metrics after an epoch; of a repeated epoch the first count. With objectives nothing."""
@@ -95,29 +98,29 @@ class Sampler:
             self._end(self._trials.pop(number), state, metrics)
 
     def _begin(
-        self, sampler: optuna.samplers.BaseSampler, knobs: Mapping[str, Any] | None = None
+        self, sampler: optuna.samplers.BaseSampler, encoded: Mapping[str, Any] | None = None
     ) -> Suggestion:
-        trial = self._ask(sampler, knobs)
+        trial = self._ask(sampler, encoded)
         number = self._asked
         self._trials[number], self._asked = trial, number + 1
         self._points.add(self._written(trial.params))
         return Suggestion(number, self._space.decode(trial.params), dict(trial.params))
 
-    def _taken(self, knobs: Mapping[str, Any]) -> bool:
-        """Whether a trial of this search had the point; those of an earlier study may be run again."""
-        return self._written(knobs) in self._points
+    def _taken(self, encoded: Mapping[str, Any]) -> bool:
+        """Whether a trial of this search had the params; those of an earlier study may be run again."""
+        return self._written(encoded) in self._points
 
-    def _written(self, knobs: Mapping[str, Any]) -> str:
-        return json.dumps(self._space.decode(knobs), sort_keys=True)
+    def _written(self, encoded: Mapping[str, Any]) -> str:
+        return json.dumps(self._space.decode(encoded), sort_keys=True)
 
-    def _ask(self, sampler: optuna.samplers.BaseSampler, knobs: Mapping[str, Any] | None) -> optuna.Trial:
+    def _ask(self, sampler: optuna.samplers.BaseSampler, encoded: Mapping[str, Any] | None) -> optuna.Trial:
         self.study.sampler = sampler
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
             )  # about Optuna's own insides: experimental, slower without greenlet
-            if knobs is not None:
-                self.study.enqueue_trial(dict(knobs))
+            if encoded is not None:
+                self.study.enqueue_trial(dict(encoded))
             return self.study.ask(self._distributions)
 
     def _report(self, trial: optuna.Trial, epoch: int, value: float) -> None:
@@ -145,13 +148,13 @@ class Sampler:
             elif state is State.COMPLETE:
                 trial.set_constraint(each.metric, math.inf)
 
-    def _inherit(self, earlier: Earlier) -> None:
-        trial = self._ask(repeating(self._config, 0, drawn=False), self._space.encode(earlier.point))
+    def _inherit(self, earlier: EarlierTrial) -> None:
+        trial = self._ask(sampler_for_known(self._config, 0, drawn=False), self._space.encode(earlier.params))
         for epoch, value in enumerate(earlier.values, start=1):
             self._report(trial, epoch, math.nan if value is None else value)
         whole = len(earlier.values) == self._full
         self._end(trial, State.COMPLETE if whole else State.STOPPED, earlier.metrics)
 
 
-def _recalled(memory: Memory) -> list[Earlier]:
-    return [Earlier.model_validate(each) for each in memory.get("earlier", ())]
+def _recalled(memory: SearcherState) -> list[EarlierTrial]:
+    return [EarlierTrial.model_validate(each) for each in memory.get("earlier", ())]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tuner.journal.record import State
-from tuner.space.space import Point
+from tuner.space.space import Params
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,17 @@ class Suggestion:
 
     Attributes:
         number: counted from 0 in the order of asking.
-        point: one value of each active dimension.
-        knobs: what the sampler itself drew, plain values that JSON keeps exactly.
+        params: one value of each active dimension.
+        encoded: what the sampler itself drew, plain values that JSON keeps exactly.
     """
 
     number: int
-    point: Point
-    knobs: dict[str, Any] = field(default_factory=dict)
+    params: Params
+    encoded: dict[str, Any] = field(default_factory=dict)
 
 
-class Source(Protocol):
-    """Ask for a point, tell what became of it.
+class Searcher(Protocol):
+    """Ask for a params, tell what became of it.
 
     What comes next depends on nothing but the seed and what was told: after `recall` of each suggestion of an
     earlier session, and the same reports and ends in the same order, it goes on as if never interrupted.
@@ -54,5 +54,7 @@ class Source(Protocol):
         ...
 
 
-Memory = Mapping[str, Any]
-Make = Callable[[Memory | None], Source]  # given the memory of an earlier session, or None in the first one
+SearcherState = Mapping[str, Any]
+SearcherFactory = Callable[
+    [SearcherState | None], Searcher
+]  # given the memory of an earlier session, or None in the first one

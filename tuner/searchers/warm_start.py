@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SettingError, StudyError, dotted, nearest
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.strict import Strict
 from tuner.study.study import Study
 
@@ -18,32 +18,32 @@ JOURNAL = "journal.jsonl"
 _ENDED = ("complete", "stopped")
 
 
-class Earlier(Strict):
+class EarlierTrial(Strict):
     """A trial of an earlier study.
 
     Attributes:
-        point: legal in this study.
+        params: legal in this study.
         values: this study's metric by report, None where it is no number; at most a full trial's reports.
         metrics: of the last of these reports, those numbers that this study names.
     """
 
-    point: dict[str, Any]
+    params: dict[str, Any]
     values: list[float | None]
     metrics: dict[str, float]
 
 
 @dataclass
 class _Trial:
-    point: Point
+    params: Params
     reports: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     state: str = ""
-    moved: bool = False
+    cloned: bool = False
 
 
-def earlier_trials(study: Study) -> list[Earlier]:
+def earlier_trials(study: Study) -> list[EarlierTrial]:
     """The trials of the study in `warm_start` that ended well enough to learn from, by number.
 
-    A trial that took over another one's state on the way (PBT) is left out: its point does not say what led
+    A trial that took over another one's state on the way (PBT) is left out: its params does not say what led
     to its values. Reports beyond this study's last one are cut off.
 
     Args:
@@ -55,7 +55,7 @@ def earlier_trials(study: Study) -> list[Earlier]:
         return []
     place = f"study {study.name}: warm_start: {study.warm_start}"
     trials = [trial for _, trial in sorted(_read(Path(study.warm_start), place).items())]
-    ended = [trial for trial in trials if trial.state in _ENDED and not trial.moved]
+    ended = [trial for trial in trials if trial.state in _ENDED and not trial.cloned]
     reported = [trial for trial in ended if any(study.metric.name in each for each in trial.reports.values())]
     if ended and not reported:
         names = sorted({name for trial in ended for each in trial.reports.values() for name in each})
@@ -107,30 +107,32 @@ def _take(trials: dict[int, _Trial], entry: dict[str, Any]) -> None:
         trials[entry["trial"]] = _Trial(dict(entry["params"]))
     elif kind == "trial_reported":
         trials[entry["trial"]].reports[int(entry["epoch"])] = dict(entry["metrics"])
-    elif kind == "trial_released":
-        trials[entry["trial"]].moved |= entry["donor"] is not None
+    elif kind == "trial_resumed":
+        trials[entry["trial"]].cloned |= entry["donor"] is not None
     elif kind == "trial_ended":
         trials[entry["trial"]].state = entry["state"]
 
 
 def _problem(study: Study, trial: _Trial) -> str:
     try:
-        study.space.check_point(trial.point, ())
+        study.space.check_params(trial.params, ())
     except SettingError as error:
         return f"{dotted(error.path)} {error}"
     return ""
 
 
-def _cut(study: Study, trial: _Trial) -> Earlier | None:
+def _cut(study: Study, trial: _Trial) -> EarlierTrial | None:
     """The trial up to this study's last report; None where nothing can be learned from it."""
-    last = min(max(trial.reports), study.full)
+    last = min(max(trial.reports), study.max_reports)
     values = [_number(trial.reports.get(epoch, {}).get(study.metric.name)) for epoch in range(1, last + 1)]
-    named = [*(goal.name for goal in study.goals), *(each.metric for each in study.constraints)]
+    named = [*(goal.name for goal in study.all_objectives), *(each.metric for each in study.constraints)]
     final = trial.reports.get(last, {})
     metrics = {name: value for name in named if (value := _number(final.get(name))) is not None}
-    whole = last == study.full and all(goal.name in metrics for goal in study.goals)
-    learned = whole or (last < study.full and not study.objectives and any(v is not None for v in values))
-    return Earlier(point=trial.point, values=values, metrics=metrics) if learned else None
+    whole = last == study.max_reports and all(goal.name in metrics for goal in study.all_objectives)
+    learned = whole or (
+        last < study.max_reports and not study.objectives and any(v is not None for v in values)
+    )
+    return EarlierTrial(params=trial.params, values=values, metrics=metrics) if learned else None
 
 
 def _number(value: Any) -> float | None:

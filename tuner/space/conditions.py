@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tuner.errors import SettingError, nearest
-from tuner.space.distributions import Dimension, Labels, Range, When
+from tuner.space.distributions import CategoricalDistribution, Dimension, NumberDistribution, When
 
 
 def parse_when(given: Any) -> When:
@@ -71,8 +71,10 @@ def holds(needs: When, values: Mapping[str, Any]) -> bool:
 def _problem(other: str, values: tuple[Any, ...], dimensions: Mapping[str, Dimension]) -> str:
     if other not in dimensions:
         return f"is not searched; {nearest(other, dimensions)}"
-    knob = dimensions[other].knobs().get("")
-    if not isinstance(knob, Labels) and not (isinstance(knob, Range) and knob.whole):
+    distribution = dimensions[other].distributions().get("")
+    if not isinstance(distribution, CategoricalDistribution) and not (
+        isinstance(distribution, NumberDistribution) and distribution.whole
+    ):
         return "needs a dimension of single values, a choice or an int; make it one of them"
     problems = (dimensions[other].problem(value) for value in values)
     return next((problem for problem in problems if problem), "")

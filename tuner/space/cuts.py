@@ -1,4 +1,4 @@
-"""Where to cut: an increasing set of positions of searched size, as a fixed number of plain knobs.
+"""Where to cut: an increasing set of positions of searched size, as a fixed number of plain encoded.
 
 A sampler learns badly from parameters that come and go, so a set of up to `most` cuts is always `most`
 positions and, unless the size is fixed, a count: the first `count` positions are used.
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tuner.space.conditions import written_when
-from tuner.space.distributions import Conditional, Knob, Range, pair
+from tuner.space.distributions import Conditional, Distribution, NumberDistribution, pair
 
 
 class Cuts(Conditional):
@@ -31,13 +31,14 @@ class Cuts(Conditional):
             raise ValueError(f"cuts needs 1 <= count[0] <= count[1] <= positions, {got}")
         return self
 
-    def knobs(self) -> dict[str, Knob]:
-        slots: dict[str, Knob] = {
-            str(slot): Range(low=1, high=self.positions, whole=True) for slot in range(1, self.most + 1)
+    def distributions(self) -> dict[str, Distribution]:
+        slots: dict[str, Distribution] = {
+            str(slot): NumberDistribution(low=1, high=self.positions, whole=True)
+            for slot in range(1, self.most + 1)
         }
         if self.least == self.most:
             return slots
-        return {"count": Range(low=self.least, high=self.most, whole=True), **slots}
+        return {"count": NumberDistribution(low=self.least, high=self.most, whole=True), **slots}
 
     def decode(self, values: Mapping[str, Any]) -> list[int]:
         slots = [int(values[str(slot)]) for slot in range(1, self.most + 1)]
@@ -45,8 +46,8 @@ class Cuts(Conditional):
 
     def encode(self, value: Any) -> dict[str, Any]:
         slots = [*value, *[value[-1]] * (self.most - len(value))]
-        knobs = {str(slot): position for slot, position in enumerate(slots, start=1)}
-        return knobs if self.least == self.most else {"count": len(value), **knobs}
+        encoded = {str(slot): position for slot, position in enumerate(slots, start=1)}
+        return encoded if self.least == self.most else {"count": len(value), **encoded}
 
     def problem(self, value: Any) -> str:
         rule = f"needs {self.least} to {self.most} increasing positions of 1..{self.positions}, got {value!r}"
@@ -66,7 +67,7 @@ class Cuts(Conditional):
             list(range(self.positions - self.most + 1, self.positions + 1)),
         ]
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         own = {"positions": self.positions, "count": [self.least, self.most]}
         return {"cuts": own, **written_when(self.when)}
 
@@ -92,7 +93,7 @@ def parse_cuts(given: Any) -> Cuts:
 
 
 def resolve(slots: Sequence[int], positions: int) -> list[int]:
-    """Make any positions different.
+    """SearcherFactory any positions different.
 
     Args:
         slots: at most `positions` numbers in 1..positions, doubles allowed.

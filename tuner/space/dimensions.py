@@ -12,7 +12,14 @@ from pydantic import Field, model_validator
 from tuner.errors import nearest
 from tuner.space.conditions import parse_when, written_when
 from tuner.space.cuts import Cuts, parse_cuts
-from tuner.space.distributions import Conditional, Dimension, Knob, Labels, Range, pair
+from tuner.space.distributions import (
+    CategoricalDistribution,
+    Conditional,
+    Dimension,
+    Distribution,
+    NumberDistribution,
+    pair,
+)
 
 NumberKind = Literal["float", "log", "int"]
 
@@ -33,8 +40,12 @@ class Number(Conditional):
             raise ValueError(f"log needs low > 0, got {self.ends()}; raise the low end or use float")
         return self
 
-    def knobs(self) -> dict[str, Knob]:
-        return {"": Range(low=self.low, high=self.high, log=self.kind == "log", whole=self.kind == "int")}
+    def distributions(self) -> dict[str, Distribution]:
+        return {
+            "": NumberDistribution(
+                low=self.low, high=self.high, log=self.kind == "log", whole=self.kind == "int"
+            )
+        }
 
     def decode(self, values: Mapping[str, Any]) -> float | int:
         return self._cast(values[""])
@@ -58,7 +69,7 @@ class Number(Conditional):
     def ends(self) -> list[Any]:
         return [self._cast(self.low), self._cast(self.high)]
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {self.kind: self.ends(), **written_when(self.when)}
 
     def params(self, path: str, value: Any) -> dict[str, Any]:
@@ -81,8 +92,8 @@ class Choice(Conditional):
             )
         return self
 
-    def knobs(self) -> dict[str, Knob]:
-        return {"": Labels(labels=self._labels())}
+    def distributions(self) -> dict[str, Distribution]:
+        return {"": CategoricalDistribution(labels=self._labels())}
 
     def decode(self, values: Mapping[str, Any]) -> Any:
         return json.loads(values[""])
@@ -101,7 +112,7 @@ class Choice(Conditional):
     def ends(self) -> list[Any]:
         return list(self.values)
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"choice": list(self.values), **written_when(self.when)}
 
     def params(self, path: str, value: Any) -> dict[str, Any]:

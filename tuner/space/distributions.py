@@ -1,4 +1,4 @@
-"""What a dimension of a search is, and the plain knobs a sampler turns for it."""
+"""What a dimension of a search is, and the plain encoded a sampler turns for it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tuner.strict import Strict
 When = Mapping[str, tuple[Any, ...]]  # path of another dimension -> the values with which this one is active
 
 
-class Range(Strict):
-    """A knob: a number between two ends, both included; `log` spreads it evenly in the logarithm."""
+class NumberDistribution(Strict):
+    """A distribution: a number between two ends, both included; `log` spreads it evenly in the logarithm."""
 
     low: float
     high: float
@@ -21,13 +21,13 @@ class Range(Strict):
     whole: bool = False
 
 
-class Labels(Strict):
-    """A knob: one of some texts."""
+class CategoricalDistribution(Strict):
+    """A distribution: one of some texts."""
 
     labels: tuple[str, ...]
 
 
-Knob = Range | Labels
+Distribution = NumberDistribution | CategoricalDistribution
 
 
 class Conditional(Strict):
@@ -44,16 +44,16 @@ class Dimension(Protocol):
         """Values of other dimensions with which it is active; empty: always."""
         ...
 
-    def knobs(self) -> dict[str, Knob]:
-        """Its knobs by name; "" is the name of an only one."""
+    def distributions(self) -> dict[str, Distribution]:
+        """Its encoded by name; "" is the name of an only one."""
         ...
 
     def decode(self, values: Mapping[str, Any]) -> Any:
-        """The value that knob values stand for."""
+        """The value that distribution values stand for."""
         ...
 
     def encode(self, value: Any) -> dict[str, Any]:
-        """Knob values that decode to `value`."""
+        """Distribution values that decode to `value`."""
         ...
 
     def problem(self, value: Any) -> str:
@@ -68,7 +68,7 @@ class Dimension(Protocol):
         """The values at its borders."""
         ...
 
-    def written(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The dimension as it stands in a study file."""
         ...
 

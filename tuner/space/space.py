@@ -11,9 +11,9 @@ from typing import Any
 
 from tuner.errors import SettingError, nearest
 from tuner.space.conditions import among, holds, requirements
-from tuner.space.distributions import Dimension, Knob, When
+from tuner.space.distributions import Dimension, Distribution, When
 
-Point = dict[str, Any]
+Params = dict[str, Any]
 _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 
@@ -21,7 +21,7 @@ _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 class SearchSpace:
     """Dotted paths into a trial's settings, each with the dimension that is searched there.
 
-    A point lacks the dimensions whose condition does not hold in it; the settings have the say there. Knobs
+    A params lacks the dimensions whose condition does not hold in it; the settings have the say there. Knobs
     do not come and go: those of an inactive dimension are turned all the same and mean nothing.
     """
 
@@ -36,48 +36,50 @@ class SearchSpace:
         """
         return requirements(self.dimensions)
 
-    def knobs(self) -> dict[str, Knob]:
+    def distributions(self) -> dict[str, Distribution]:
         """What a sampler turns: plain distributions by name (`batch_size`, `cuts/count`, `cuts/1`)."""
         return {
-            _join(path, name): knob
+            _join(path, name): distribution
             for path, dimension in self.dimensions.items()
-            for name, knob in dimension.knobs().items()
+            for name, distribution in dimension.distributions().items()
         }
 
-    def decode(self, values: Mapping[str, Any]) -> Point:
-        """One setting of all knobs as one value of each active dimension."""
+    def decode(self, values: Mapping[str, Any]) -> Params:
+        """One setting of all encoded as one value of each active dimension."""
         return self._active(
             {
-                path: dimension.decode({name: values[_join(path, name)] for name in dimension.knobs()})
+                path: dimension.decode(
+                    {name: values[_join(path, name)] for name in dimension.distributions()}
+                )
                 for path, dimension in self.dimensions.items()
             }
         )
 
-    def encode(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        """A right inverse of `decode`: knob values that give `point`, central ones for what is inactive."""
-        full = self._centres() | dict(point)
+    def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A right inverse of `decode`: distribution values that give `params`, central ones for what is inactive."""
+        full = self._centres() | dict(params)
         return {
             _join(path, name): value
             for path, dimension in self.dimensions.items()
             for name, value in dimension.encode(full[path]).items()
         }
 
-    def middle(self) -> Point:
+    def middle(self) -> Params:
         """The centre of every dimension."""
         return self._active(self._centres())
 
-    def corners(self, centre: Mapping[str, Any]) -> Iterator[Point]:
-        """Every dimension at its low and at its high end, the others at `centre`; no point twice.
+    def corners(self, centre: Mapping[str, Any]) -> Iterator[Params]:
+        """Every dimension at its low and at its high end, the others at `centre`; no params twice.
 
         For an inactive dimension those that decide about it move to the first value that makes it active.
         """
-        seen: list[Point] = []
+        seen: list[Params] = []
         for path, dimension in self.dimensions.items():
             for end in dimension.ends():
-                point = self._moved(centre, path, end)
-                if point not in seen:
-                    seen.append(point)
-                    yield point
+                params = self._moved(centre, path, end)
+                if params not in seen:
+                    seen.append(params)
+                    yield params
 
     def check_paths(self, settings: Mapping[str, Any]) -> None:
         """Whether every path leads to a place of its own in the settings.
@@ -92,41 +94,41 @@ class SearchSpace:
                 raise SettingError(("search", path), problem)
         requirements(self.dimensions)
 
-    def check_point(self, point: Mapping[str, Any], place: tuple[str | int, ...]) -> None:
-        """Whether `point` has one legal value of each active dimension and nothing else.
+    def check_params(self, params: Mapping[str, Any], place: tuple[str | int, ...]) -> None:
+        """Whether `params` has one legal value of each active dimension and nothing else.
 
         Args:
-            point: path -> value.
+            params: path -> value.
             place: where it stands in the study, for the error.
         Raises:
             SettingError: a missing, an unknown, an inactive or an illegal one.
         """
-        for path in point:
+        for path in params:
             if path not in self.dimensions:
                 raise SettingError((*place, path), f"is not searched; {nearest(path, self.dimensions)}")
         for path, dimension in self.dimensions.items():
-            problem = self._problem(path, dimension, point)
+            problem = self._problem(path, dimension, params)
             if problem:
                 raise SettingError((*place, path), problem)
 
-    def _problem(self, path: str, dimension: Dimension, point: Mapping[str, Any]) -> str:
-        if holds(self.needs[path], point):
-            return dimension.problem(point[path]) if path in point else "is missing; add a value"
+    def _problem(self, path: str, dimension: Dimension, params: Mapping[str, Any]) -> str:
+        if holds(self.needs[path], params):
+            return dimension.problem(params[path]) if path in params else "is missing; add a value"
         wrong = [
-            f"{other}={point[other]!r}"
+            f"{other}={params[other]!r}"
             for other, allowed in self.needs[path].items()
-            if other in point and not among(point[other], allowed)
+            if other in params and not among(params[other], allowed)
         ]
-        return f"is not searched with {', '.join(wrong)}; remove it" if path in point and wrong else ""
+        return f"is not searched with {', '.join(wrong)}; remove it" if path in params and wrong else ""
 
-    def _centres(self) -> Point:
+    def _centres(self) -> Params:
         return {path: dimension.middle() for path, dimension in self.dimensions.items()}
 
-    def _active(self, values: Mapping[str, Any]) -> Point:
+    def _active(self, values: Mapping[str, Any]) -> Params:
         """Of one value of every dimension those that are active."""
         return {path: value for path, value in values.items() if holds(self.needs[path], values)}
 
-    def _moved(self, centre: Mapping[str, Any], path: str, value: Any) -> Point:
+    def _moved(self, centre: Mapping[str, Any], path: str, value: Any) -> Params:
         full = self._centres() | dict(centre)
         for other, allowed in self.needs[path].items():
             if not among(full[other], allowed):
@@ -134,17 +136,17 @@ class SearchSpace:
         return self._active(full | {path: value})
 
 
-def put_in(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+def with_values(settings: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with one value of each dimension put in.
 
     Args:
         settings: nested dict; not changed.
-        point: dotted path -> value.
+        params: dotted path -> value.
     Returns:
         A deep copy with the values; missing levels are made.
     """
     out = deepcopy(dict(settings))
-    for path, value in point.items():
+    for path, value in params.items():
         *above, last = path.split(".")
         level = out
         for key in above:

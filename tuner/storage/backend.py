@@ -21,7 +21,7 @@ class StorageError(OSError):
     """The storage does not take or give a state; the trial itself is not wrong."""
 
 
-class Place(Protocol):
+class StorageBackend(Protocol):
     """What `tuner.storage.storage.Storage` promises for each method, for one kind of storage."""
 
     def put(self, name: str, save: Save) -> None: ...
@@ -34,7 +34,7 @@ class Place(Protocol):
 
 
 @contextmanager
-def lost_by_the_disk() -> Iterator[None]:
+def disk_errors_as_storage_errors() -> Iterator[None]:
     """Raises StorageError for a full disk and the like: a trial whose `save` meets one is not wrong."""
     try:
         yield

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tuner.files import flush
-from tuner.storage.backend import lost_by_the_disk
+from tuner.storage.backend import disk_errors_as_storage_errors
 from tuner.trial import Save
 
 
-class FolderPlace:
+class LocalBackend:
     """A folder; the methods are those of `tuner.storage.storage.Storage`.
 
     Args:
@@ -28,7 +28,7 @@ class FolderPlace:
 
     def put(self, name: str, save: Save) -> None:
         target = self._base / name
-        with lost_by_the_disk():
+        with disk_errors_as_storage_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".saving-"))
             try:

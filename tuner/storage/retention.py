@@ -10,7 +10,7 @@ from tuner.trial import Save
 _KEPT = 2  # the driver has heard of the one before, when a new one is saved
 
 
-class Keeper:
+class CheckpointRetention:
     """Names the states of a trial `trials/0003/0007`: trial 3, report 7.
 
     Args:

@@ -17,7 +17,7 @@ from zipfile import ZipFile
 from pyarrow import fs
 
 from tuner.errors import StudyError, lines, nearest
-from tuner.storage.backend import StorageError, lost_by_the_disk
+from tuner.storage.backend import StorageError, disk_errors_as_storage_errors
 from tuner.trial import Save
 
 _OPTIONS = ("endpoint_override", "scheme", "region", "tls_ca_file_path")
@@ -41,7 +41,7 @@ _AWAY = (
 _T = TypeVar("_T")
 
 
-class S3Place:
+class S3Backend:
     """A bucket or a part of one; the methods are those of `tuner.storage.storage.Storage`.
 
     Args:
@@ -56,28 +56,28 @@ class S3Place:
         self._patience_s = patience_s
 
     def put(self, name: str, save: Save) -> None:
-        with lost_by_the_disk(), tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
+        with disk_errors_as_storage_errors(), tempfile.TemporaryDirectory(prefix="fsd-tuner-") as folder:
             content, archive = Path(folder, "content"), Path(folder, "state")
             content.mkdir()
             save(content)
             _pack(content, archive)
-            self._insist(lambda: self._upload(archive, self._state(name)))
+            self._deliver_with_retries(lambda: self._upload(archive, self._state(name)))
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         with ExitStack() as stack:
-            with lost_by_the_disk():
+            with disk_errors_as_storage_errors():
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-"))
                 content, archive = Path(folder, "content"), Path(folder, "state")
                 with _known(self._state(name)):
-                    self._insist(lambda: self._download(self._state(name), archive))
+                    self._deliver_with_retries(lambda: self._download(self._state(name), archive))
                 _unpack(archive, content)
                 archive.unlink()
             yield content
 
     def copy(self, name: str, to: str) -> None:
         with _known(self._state(name)):
-            self._insist(lambda: self._fs.copy_file(self._state(name), self._state(to)))
+            self._deliver_with_retries(lambda: self._fs.copy_file(self._state(name), self._state(to)))
 
     def remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
@@ -108,7 +108,7 @@ class S3Place:
         with self._fs.open_input_stream(source) as stream, target.open("wb") as file:
             shutil.copyfileobj(stream, file, _CHUNK_BYTES)
 
-    def _insist(self, act: Callable[[], _T]) -> _T:
+    def _deliver_with_retries(self, act: Callable[[], _T]) -> _T:
         """Act until the server answers or the patience is over."""
         deadline, attempts = time.monotonic() + self._patience_s, 0
         while True:

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tuner.errors import StudyError, lines
-from tuner.storage.backend import Place
-from tuner.storage.local import FolderPlace
-from tuner.storage.s3 import S3Place
+from tuner.storage.backend import StorageBackend
+from tuner.storage.local import LocalBackend
+from tuner.storage.s3 import S3Backend
 from tuner.trial import Save
 
 _PATIENCE_S = 300.0  # a server that is started again is back by then
@@ -111,16 +111,16 @@ class Storage:
         return self._place.read(name)
 
 
-def _place(uri: str, patience_s: float) -> Place:
+def _place(uri: str, patience_s: float) -> StorageBackend:
     if uri.startswith("s3://"):
-        return S3Place(uri, patience_s)
+        return S3Backend(uri, patience_s)
     if uri.startswith("file:///"):
         uri = unquote(urlsplit(uri).path)
     path = Path(uri)
     if not path.is_absolute():
         way_out = "give an absolute folder or s3://bucket/path?endpoint_override=HOST:PORT"
         raise StudyError(f"storage: {uri}: is no place that every machine of a cluster finds; {way_out}")
-    return FolderPlace(path)
+    return LocalBackend(path)
 
 
 def _write_probe(folder: Path) -> None:

@@ -36,8 +36,10 @@ def _check_trials(study: Study) -> None:
     if study.budget.trials not in (None, study.trials):
         rule = f"needs the study's trials, {study.trials}, got {study.budget.trials}; give one of the two"
         raise SettingError(("budget", "trials"), rule)
-    if len(study.known) > study.trials:
-        rule = f"with the default these are {len(study.known)} trials of {study.trials}; raise trials"
+    if len(study.initial_params) > study.trials:
+        rule = (
+            f"with the default these are {len(study.initial_params)} trials of {study.trials}; raise trials"
+        )
         raise SettingError(("points",), rule)
     if study.finalists is not None and study.finalists.top > study.trials:
         rule = f"needs at most the study's trials, {study.trials}, got {study.finalists.top}"
@@ -52,8 +54,8 @@ def _check_stack(study: Study) -> None:
 
 def _check_scheduler(study: Study) -> None:
     scheduler = study.scheduler
-    if scheduler.name != "none" and scheduler.grace > study.full:
-        rule = f"needs at most the study's {study.unit}s, {study.full}, got {scheduler.grace}"
+    if scheduler.name != "none" and scheduler.grace > study.max_reports:
+        rule = f"needs at most the study's {study.report_unit}s, {study.max_reports}, got {scheduler.grace}"
         raise SettingError(("scheduler", "grace"), rule)
     if scheduler.name in ("pbt", "pb2"):
         _check_population(study)
@@ -67,8 +69,8 @@ def _check_population(study: Study) -> None:
         raise SettingError(("sampler", "name"), rule)
     if study.trials < _POPULATION:
         raise SettingError(("trials",), f"{name} needs a population of {_POPULATION}, got {study.trials}")
-    if study.scheduler.interval >= study.full:
-        rule = f"needs less than the study's {study.unit}s, {study.full}, got {study.scheduler.interval}"
+    if study.scheduler.interval >= study.max_reports:
+        rule = f"needs less than the study's {study.report_unit}s, {study.max_reports}, got {study.scheduler.interval}"
         raise SettingError(("scheduler", "interval"), rule)
 
 
@@ -79,7 +81,7 @@ def _check_goals(study: Study) -> None:
             f"needs none with `objectives`, got {study.scheduler.name}: it would stop trials by one of them"
         )
         raise SettingError(("scheduler", "name"), rule)
-    _refuse_double([goal.name for goal in study.goals], "objectives", "name", first=1)
+    _refuse_double([goal.name for goal in study.all_objectives], "objectives", "name", first=1)
     _refuse_double([each.metric for each in study.constraints], "constraints", "metric", first=0)
 
 

@@ -76,7 +76,7 @@ class SamplerConfig(Strict):
 
 
 class SchedulerConfig(Strict):
-    """How poor trials are stopped or moved, none before its report number `grace`; the default is spared.
+    """How poor trials are stopped or cloned, none before its report number `grace`; the default is spared.
 
     asha: asynchronous successive halving; about the best 1 / `reduction` go on at each rung.
     median: whoever was never as good as the median of the others' averages is stopped.

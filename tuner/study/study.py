@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, model_validator
 
 from tuner.space.dimensions import parse_dimension
-from tuner.space.space import Point, SearchSpace, put_in
+from tuner.space.space import Params, SearchSpace, with_values
 from tuner.strict import Strict
 from tuner.study.consistency import check_parts
 from tuner.study.settings import (
@@ -83,9 +83,9 @@ class Study(Strict):
     def _consistent(self) -> Study:
         self.space.check_paths(self.settings)
         if self.default is not None:
-            self.space.check_point(self.default, ("default",))
-        for place, point in enumerate(self.points):
-            self.space.check_point(point, ("points", place))
+            self.space.check_params(self.default, ("default",))
+        for place, params in enumerate(self.points):
+            self.space.check_params(params, ("points", place))
         check_parts(self)
         return self
 
@@ -95,17 +95,17 @@ class Study(Strict):
         return SearchSpace(self.search)
 
     @property
-    def known(self) -> list[Point]:
+    def initial_params(self) -> list[Params]:
         """The points of the first trials."""
         return [*([] if self.default is None else [self.default]), *self.points]
 
     @property
-    def goals(self) -> list[Metric | Objective]:
+    def all_objectives(self) -> list[Metric | Objective]:
         """Everything that is optimised, the metric first."""
         return [self.metric, *self.objectives]
 
     @property
-    def full(self) -> int:
+    def max_reports(self) -> int:
         """Reports of a trial that ran to its end."""
         return self.reports or self.epochs
 
@@ -115,25 +115,25 @@ class Study(Strict):
         return None if self.concurrency is None else self.concurrency // self.resources.stack
 
     @property
-    def unit(self) -> str:
+    def report_unit(self) -> str:
         """What lies between two reports, for a line of text."""
         return "epoch" if self.reports is None else "report"
 
-    def params(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        """What one trial is given: the settings with `point` put in, and the number of epochs."""
-        return {**put_in(self.settings, point), "epochs": self.epochs}
+    def config(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """What one trial is given: the settings with `params` put in, and the number of epochs."""
+        return {**with_values(self.settings, params), "epochs": self.epochs}
 
-    def tags(self, point: Mapping[str, Any]) -> dict[str, str]:
+    def tags(self, params: Mapping[str, Any]) -> dict[str, str]:
         """What tells a trial apart besides its number; none in a search."""
         return {}
 
     @property
-    def kind(self) -> str:
+    def run_kind(self) -> str:
         """What the whole is called in the tracking."""
         return "study"
 
     @property
-    def noun(self) -> str:
+    def trial_noun(self) -> str:
         """What a trial is called on the screen."""
         return "trial"
 
@@ -147,9 +147,9 @@ class Study(Strict):
         """Name of the experiment that it is tracked in."""
         return self.name
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The study as a study file's content; keys that say nothing are left out."""
         content = self.model_dump(exclude={"search"}, exclude_none=True)
         keys = [key for key in type(self).model_fields if key in content or key == "search"]
-        searched = {path: dimension.written() for path, dimension in self.search.items()}
+        searched = {path: dimension.to_dict() for path, dimension in self.search.items()}
         return {key: searched if key == "search" else content[key] for key in keys}

@@ -13,7 +13,7 @@ from tuner.study.load import load_study
 from tuner.study.study import Study
 from tuner.tracking.client import attempts_worth
 from tuner.tracking.files import log_dataset, upload
-from tuner.tracking.trial_artifacts import TrialFiles
+from tuner.tracking.trial_artifacts import TrialArtifacts
 
 _TEXT = 5000
 
@@ -29,7 +29,7 @@ class Results:
         files: what trials leave to look at.
     """
 
-    def __init__(self, client: Any, experiment: str, study: Study, out: Path, files: TrialFiles) -> None:
+    def __init__(self, client: Any, experiment: str, study: Study, out: Path, files: TrialArtifacts) -> None:
         self._client, self._experiment, self._study = client, experiment, study
         self._out, self._files = out, files
 
@@ -56,7 +56,9 @@ class Results:
             if left.problem:
                 raise ValueError(left.problem)
 
-    def crown(self, run: str, trained: str, search: str, trial: int, files: Sequence[str]) -> None:
+    def register_champion(
+        self, run: str, trained: str, search: str, trial: int, files: Sequence[str]
+    ) -> None:
         """Register the winner where the files of the conclusion hold its best.yaml with an export beside it.
 
         Args:
@@ -70,12 +72,14 @@ class Results:
             return
         with self._noted(run, "champion_left_out"):
             now = load_study(str(best)).origin or {}
-            served = self._files.served(best.parent.resolve()) if now.get("trial") == trial else None
-            if served is not None:
+            as_mlflow_model = (
+                self._files.as_mlflow_model(best.parent.resolve()) if now.get("trial") == trial else None
+            )
+            if as_mlflow_model is not None:
                 from tuner.tracking.model import Origin, put_champion  # brings pandas
 
                 origin = Origin(self._experiment, trained, self._study.experiment, {"search_id": search})
-                put_champion(self._client, origin, best.parent, served)
+                put_champion(self._client, origin, best.parent, as_mlflow_model)
 
     @contextmanager
     def _noted(self, run: str, tag: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from tuner.controller.budget import gpus_of
-from tuner.journal.event import SESSIONS, Event, Kind
+from tuner.journal.event import SESSIONS, Event, EventKind
 from tuner.results.selection import rank
 from tuner.study.study import Study
 from tuner.text import HOUR_S
@@ -16,7 +16,7 @@ BEST, COST = "best/", "cost/"
 
 
 @dataclass
-class Standing:
+class BestReport:
     """One trial.
 
     Attributes:
@@ -29,7 +29,7 @@ class Standing:
     epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     checkpoint: str | None = None
-    seconds: dict[tuple[Kind, float], tuple[float, float]] = field(default_factory=dict)
+    seconds: dict[tuple[EventKind, float], tuple[float, float]] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float]:
         """`best/<metric>` of the best report, `best/epoch`, `cost/seconds` and `cost/gpu_hours`."""
@@ -40,7 +40,7 @@ class Standing:
         return {**best, f"{COST}seconds": held, f"{COST}gpu_hours": on_gpus / HOUR_S}
 
 
-class Standings:
+class BestReports:
     """The trials of one search by number; an event that is told twice counts once.
 
     The best report is that with the best value of the study's metric, of equal ones with the lower ties, of
@@ -54,9 +54,9 @@ class Standings:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._gpus = study.resources.gpu * study.resources.workers
-        self._trials: defaultdict[int, Standing] = defaultdict(Standing)
+        self._trials: defaultdict[int, BestReport] = defaultdict(BestReport)
 
-    def __getitem__(self, number: int) -> Standing:
+    def __getitem__(self, number: int) -> BestReport:
         return self._trials[number]
 
     def take(self, event: Event) -> None:
@@ -68,14 +68,14 @@ class Standings:
         trial = self._trials[event.trial]
         held = event.content.get("seconds", 0.0)
         trial.seconds.setdefault((event.kind, event.time), (held, self._gpus * held))
-        if event.kind is Kind.TRIAL_REPORTED:
+        if event.kind is EventKind.TRIAL_REPORTED:
             self._report(trial, event)
-        elif event.kind is Kind.TRIAL_RELEASED and event["donor"] is not None:
+        elif event.kind is EventKind.TRIAL_RESUMED and event["donor"] is not None:
             trial.epoch, trial.metrics, trial.checkpoint = 0, {}, event["checkpoint"]
-        elif event.kind is Kind.TRIAL_SAVED:
+        elif event.kind is EventKind.TRIAL_SAVED:
             trial.checkpoint = event["checkpoint"]
 
-    def _report(self, trial: Standing, event: Event) -> None:
+    def _report(self, trial: BestReport, event: Event) -> None:
         trial.checkpoint = event["checkpoint"] or trial.checkpoint
         if trial.epoch and not self._better(event["metrics"], trial.metrics):
             return

@@ -61,7 +61,7 @@ def _quiet() -> None:
 
 
 def make_store(path: Path) -> None:
-    """Make an empty store at a path, unless there is one; one that is half made is never seen under its name.
+    """SearcherFactory an empty store at a path, unless there is one; one that is half made is never seen under its name.
 
     MLflow builds a store in dozens of steps that it cannot take up again: one that was killed in between is
     refused for ever.

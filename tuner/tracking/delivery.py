@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 
 _ROUND_S = 2.0  # from one delivery to the next, so that what is small travels together
 _MOST = 100  # events of one delivery
@@ -19,7 +19,7 @@ _LAST_S = 15.0  # at the end of a search
 _STUCK_S = 60.0  # of one delivery, at the end: a database that has frozen never says so
 
 
-class Courier:
+class BackgroundDelivery:
     """One thread that delivers; what it cannot deliver waits, and the search does not.
 
     Args:
@@ -39,8 +39,8 @@ class Courier:
         self._closing = threading.Event()
         self._deadline, self._next = float("inf"), 0.0
         self._taken, self._handled, self._given_up = 0, 0, 0
-        self._away, self._hurried = False, False
-        self._refused: set[Kind] = set()
+        self._away, self._pause_cut_short = False, False
+        self._refused: set[EventKind] = set()
         self._thread = threading.Thread(target=self._work, daemon=True, name=f"courier to {name}")
         self._thread.start()
 
@@ -65,7 +65,7 @@ class Courier:
             self._warn(f"{self._given_up} events were refused and left out; they are in the journal")
 
     def _work(self) -> None:
-        while (events := self._gathered()) and self._insist(events):
+        while (events := self._gathered()) and self._deliver_with_retries(events):
             pass  # what follows builds on it
 
     def _gathered(self) -> list[Event]:
@@ -86,7 +86,7 @@ class Courier:
             self._events.put(None)  # for the next round, which is the end
         return events
 
-    def _insist(self, events: Sequence[Event]) -> bool:
+    def _deliver_with_retries(self, events: Sequence[Event]) -> bool:
         """Try until it works, is given up, or the time after the end is over: only then False."""
         attempts, failures = 0, 0
         while True:
@@ -111,7 +111,7 @@ class Courier:
 
     def _one_by_one(self, events: Sequence[Event], error: Exception) -> bool:
         if len(events) > 1:  # which of them is refused?
-            return all(self._insist([event]) for event in events)
+            return all(self._deliver_with_retries([event]) for event in events)
         self._give_up(events[0], error)
         return True
 
@@ -124,10 +124,10 @@ class Courier:
 
     def _pause(self, seconds: float) -> None:
         """The end of the search cuts a pause short, once."""
-        if self._hurried:
+        if self._pause_cut_short:
             time.sleep(seconds)
         else:
-            self._hurried = self._closing.wait(seconds)
+            self._pause_cut_short = self._closing.wait(seconds)
 
     def _warn(self, text: str) -> None:
         print(f"warning: {self._name}: {text}", file=sys.stderr)

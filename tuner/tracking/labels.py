@@ -12,7 +12,7 @@ from tuner.study.study import Study
 def study_tags(study: Study, search: str) -> dict[str, str]:
     """Tags of the study's own run; `search` is the search's id."""
     return {
-        "kind": study.kind, "mlflow.runName": study.name, "study": study.name, "state": State.RUNNING,
+        "kind": study.run_kind, "mlflow.runName": study.name, "study": study.name, "state": State.RUNNING,
         "search_id": search,
     }  # fmt: skip
 
@@ -26,21 +26,21 @@ def study_params(study: Study) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def trial_tags(study: Study, number: int, point: Mapping[str, Any]) -> dict[str, str]:
+def trial_tags(study: Study, number: int, params: Mapping[str, Any]) -> dict[str, str]:
     """Tags of a trial's run, but for what ties it to its search."""
-    name, own = f"{number:04d}", study.tags(point)
+    name, own = f"{number:04d}", study.tags(params)
     return {
         "kind": study.trial_kind, "mlflow.runName": " ".join(own.values()) or name, "study": study.name,
         "trial_id": name, "state": State.RUNNING, **own,
     }  # fmt: skip
 
 
-def trial_params(study: Study, point: Mapping[str, Any]) -> dict[str, Any]:
+def trial_params(study: Study, params: Mapping[str, Any]) -> dict[str, Any]:
     """Only what is searched."""
-    params: dict[str, Any] = dict(study.tags(point))
+    shown: dict[str, Any] = dict(study.tags(params))
     for path, dimension in study.search.items():
-        params |= dimension.params(path, point[path]) if path in point else {}
-    return params
+        shown |= dimension.params(path, params[path]) if path in params else {}
+    return shown
 
 
 def trial_names(study: Study) -> list[str]:

@@ -37,25 +37,25 @@ class Origin:
     tags: Mapping[str, str]
 
 
-def put_champion(client: Any, origin: Origin, exported: Path, served: Mapping[str, Any]) -> None:
+def put_champion(client: Any, origin: Origin, exported: Path, as_mlflow_model: Mapping[str, Any]) -> None:
     """Log and register what was exported, unless that is done, and point the alias to it.
 
     Args:
         client: of MLflow.
         origin: where it comes from.
         exported: the folder with the export.
-        served: how to load it (`served` in `tuner.trial`).
+        as_mlflow_model: how to load it (`as_mlflow_model` in `tuner.trial`).
     Raises:
         MlflowException, OSError: the store does not take it.
-        KeyError, ValueError: `served` says too little.
+        KeyError, ValueError: `as_mlflow_model` says too little.
     """
-    folder = exported / served["folder"]
+    folder = exported / as_mlflow_model["folder"]
     tags = {**origin.tags, "digest": digest(folder)}
     version = _version(client, origin, tags)
     if version is None:
         model = _logged(client, origin, tags) or _made(client, origin, tags)
         if model.status != "READY":
-            with _packed(folder, served) as packed:
+            with _packed(folder, as_mlflow_model) as packed:
                 client.log_model_artifacts(model.model_id, str(packed))
             client.finalize_logged_model(model.model_id, "READY")
         version = _registered(client, origin, tags, model)
@@ -89,20 +89,20 @@ def _made(client: Any, origin: Origin, tags: Mapping[str, str]) -> Any:
 
 
 @contextmanager
-def _packed(folder: Path, served: Mapping[str, Any]) -> Iterator[Path]:
-    example = DataFrame(served["input"])
+def _packed(folder: Path, as_mlflow_model: Mapping[str, Any]) -> Iterator[Path]:
+    example = DataFrame(as_mlflow_model["input"])
     for name in ("mlflow.pyfunc", "mlflow.models", "mlflow.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="fsd-tuner-") as above:
         packed = Path(above, "model")
         pyfunc.save_model(
             path=packed,
-            loader_module=served["loader"],
+            loader_module=as_mlflow_model["loader"],
             data_path=str(folder),
-            model_config=dict(served.get("config") or {}) or None,
-            signature=infer_signature(example, DataFrame(served["output"])),
+            model_config=dict(as_mlflow_model.get("config") or {}) or None,
+            signature=infer_signature(example, DataFrame(as_mlflow_model["output"])),
             input_example=example,
-            pip_requirements=list(served["requirements"]),
+            pip_requirements=list(as_mlflow_model["requirements"]),
         )
         yield packed
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
 
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State
 from tuner.study.study import Study
 from tuner.tracking.artifacts import Results
-from tuner.tracking.best_reports import Standings
+from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import pages
 from tuner.tracking.labels import study_params, study_tags, trial_params, trial_tags
 from tuner.tracking.together import together
@@ -67,7 +67,7 @@ class Runs:
     """
 
     def __init__(
-        self, client: Any, experiment: str, study: Study, standings: Standings, results: Results,
+        self, client: Any, experiment: str, study: Study, standings: BestReports, results: Results,
         above: str = "",
     ) -> None:  # fmt: skip
         self._client, self._experiment, self._study = client, experiment, study
@@ -104,34 +104,34 @@ class Runs:
         for group in together(events):
             for event in group:
                 self._standings.take(event)
-            if group[0].kind is Kind.TRIAL_REPORTED:
+            if group[0].kind is EventKind.TRIAL_REPORTED:
                 self._report(self._run(group[0].trial), group)
             else:
                 self._carry_out(group[0])
 
     def _carry_out(self, event: Event) -> None:
-        if event.kind is Kind.STUDY_STARTED:
+        if event.kind is EventKind.STUDY_STARTED:
             self._search = event["search"]
             tags = study_tags(self._study, self._search) | self._parent()
             self._start(None, tags, study_params(self._study), _ms(event))
-        elif event.kind is Kind.TRIAL_STARTED and event.trial is not None:
+        elif event.kind is EventKind.TRIAL_STARTED and event.trial is not None:
             self._start_trial(event.trial, event)
-        elif event.kind is Kind.STUDY_RESUMED:
+        elif event.kind is EventKind.STUDY_RESUMED:
             self._run_again(_ms(event))
-        elif event.kind is Kind.STUDY_CONCLUDED:
+        elif event.kind is EventKind.STUDY_CONCLUDED:
             self._conclude(self._run(None), event)
-        elif event.kind is Kind.STUDY_ENDED:
+        elif event.kind is EventKind.STUDY_ENDED:
             self._end_study(self._run(None), event)
         else:
             self._deliver_trial(self._run(event.trial), event)
 
     def _deliver_trial(self, run: Run, event: Event) -> None:
-        if event.kind is Kind.TRIAL_RETRIED:
+        if event.kind is EventKind.TRIAL_RETRIED:
             self._retried(run, event)
-        elif event.kind is Kind.TRIAL_RELEASED and event["donor"] is not None:
-            moved = f"report {event['epoch']}: {event['reason']}"
-            self._client.set_tag(run.id, f"moved_{event['epoch']:04d}", moved[:_TEXT])
-        elif event.kind is Kind.TRIAL_ENDED:
+        elif event.kind is EventKind.TRIAL_RESUMED and event["donor"] is not None:
+            cloned = f"report {event['epoch']}: {event['reason']}"
+            self._client.set_tag(run.id, f"cloned_{event['epoch']:04d}", cloned[:_TEXT])
+        elif event.kind is EventKind.TRIAL_ENDED:
             self._end(run, event)
 
     def _run(self, key: int | None) -> Run:
@@ -230,8 +230,8 @@ class Runs:
         best = event["tags"].get("best_trial")
         if best is not None:
             # in finals it is a trial of the search, whose runs these are not
-            trained = self._runs.get(int(best), run) if self._study.kind == "study" else run
-            self._results.crown(run.id, trained.id, self._search, int(best), event["files"])
+            trained = self._runs.get(int(best), run) if self._study.run_kind == "study" else run
+            self._results.register_champion(run.id, trained.id, self._search, int(best), event["files"])
 
     def _end_study(self, run: Run, event: Event) -> None:
         if self._late:

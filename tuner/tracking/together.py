@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 
 
 def together(events: Sequence[Event]) -> Iterator[list[Event]]:
@@ -14,7 +14,7 @@ def together(events: Sequence[Event]) -> Iterator[list[Event]]:
     """
     reports: dict[int | None, list[Event]] = {}
     for event in events:
-        if event.kind is Kind.TRIAL_REPORTED:
+        if event.kind is EventKind.TRIAL_REPORTED:
             reports.setdefault(event.trial, []).append(event)
             continue
         for trial in [event.trial] if event.trial is not None else list(reports):

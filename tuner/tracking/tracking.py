@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import StudyError
-from tuner.journal.event import Event, Kind
-from tuner.results.outcome import Earlier
+from tuner.journal.event import Event, EventKind
+from tuner.results.outcome import PreviousStage
 from tuner.study.study import Study
 from tuner.tracking.address import STORE, store_uri, tracking_uri
-from tuner.tracking.best_reports import Standings
-from tuner.tracking.delivery import Courier
-from tuner.tracking.trial_artifacts import TrialFiles
+from tuner.tracking.best_reports import BestReports
+from tuner.tracking.delivery import BackgroundDelivery
+from tuner.tracking.trial_artifacts import TrialArtifacts
 
 if TYPE_CHECKING:
     from tuner.tracking.runs import Runs
@@ -45,16 +45,16 @@ class Tracking:
     """
 
     def __init__(
-        self, study: Study, out: Path, past: Sequence[Event] = (), earlier: Earlier | None = None
+        self, study: Study, out: Path, past: Sequence[Event] = (), earlier: PreviousStage | None = None
     ) -> None:
         self._study, self._out, self._past, self._earlier = study, out, past, earlier
         self._place = earlier.out if earlier else out
-        self._standings = Standings(study)
+        self._standings = BestReports(study)
         for event in past:
             self._standings.take(event)
         self._runs = self._open() if past or tracking_uri() or (self._place / STORE).exists() else None
         self._reported = threading.Event()
-        self._courier = Courier(self._deliver, _worth, _reason, "MLflow")
+        self._courier = BackgroundDelivery(self._deliver, _worth, _reason, "MLflow")
         for event in past:
             self._courier.take(event)
 
@@ -67,7 +67,7 @@ class Tracking:
 
     def take(self, event: Event) -> None:
         """Deliver an event soon."""
-        if event.kind is Kind.TRIAL_REPORTED:
+        if event.kind is EventKind.TRIAL_REPORTED:
             self._reported.set()
         self._courier.take(event)
 
@@ -88,7 +88,7 @@ class Tracking:
             client = open_client(tracking_uri() or store_uri(self._place))
             experiment = _open_experiment(client, self._study.experiment, self._place)
             above = self._earlier.search if self._earlier else ""
-            files = TrialFiles(self._study.storage or str(self._out), self._study.trial)
+            files = TrialArtifacts(self._study.storage or str(self._out), self._study.trial)
             results = Results(client, experiment, self._study, self._out, files)
             runs = Runs(client, experiment, self._study, self._standings, results, above)
             if self._past:

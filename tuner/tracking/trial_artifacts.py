@@ -21,7 +21,7 @@ _PATIENCE_S = 10.0  # a search that is over waits for what is left of its tracki
 
 
 @dataclass(frozen=True)
-class Left:
+class ArtifactReader:
     """What one trial left.
 
     Attributes:
@@ -35,62 +35,64 @@ class Left:
     problem: str = ""
 
 
-class TrialFiles:
+class TrialArtifacts:
     """Reads the states of a search's trials; what cannot be had is a problem to note, never an error.
 
     Args:
         storage: URI of the place of the states.
-        trial: name of the trial function, whose module may have `illustrate`.
+        trial: name of the trial function, whose module may have `draw_plots`.
     """
 
     def __init__(self, storage: str, trial: str) -> None:
         self._storage, self._trial = Storage(storage, _PATIENCE_S), trial
 
     @contextmanager
-    def of(self, state: str | None) -> Iterator[Left]:
+    def of(self, state: str | None) -> Iterator[ArtifactReader]:
         """What a state holds, there until the context ends.
 
         Args:
             state: its name in the storage, or None.
         """
         with ExitStack() as stack:
-            yield Left() if state is None else self._read(state, stack)
+            yield ArtifactReader() if state is None else self._read(state, stack)
 
-    def served(self, exported: Path) -> Mapping[str, Any] | None:
+    def as_mlflow_model(self, exported: Path) -> Mapping[str, Any] | None:
         """How to load what the winner exported into a folder; None where the trial's module does not say.
 
         Raises:
             ValueError: what the module finds wrong with it, or any error of its own.
         """
-        served = load_served(self._trial)
+        as_mlflow_model = load_served(self._trial)
         try:
-            return None if served is None else served(exported)
+            return None if as_mlflow_model is None else as_mlflow_model(exported)
         except Exception as error:
             raise ValueError(lines(error)[0]) from error
 
-    def _read(self, state: str, stack: ExitStack) -> Left:
+    def _read(self, state: str, stack: ExitStack) -> ArtifactReader:
         known: dict[str, Any] = {}
         try:
             saved = stack.enter_context(self._storage.fetched(state))
             known = facts(saved)
             files = saved / FOLDER
             if not files.is_dir():
-                return Left(known)
+                return ArtifactReader(known)
             size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
             if size > _MOST_BYTES:
-                return Left(known, problem=f"{size / 2**20:.0f} MiB are more than {_MOST_BYTES // 2**20}")
+                return ArtifactReader(
+                    known, problem=f"{size / 2**20:.0f} MiB are more than {_MOST_BYTES // 2**20}"
+                )
             copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-")), FOLDER)
             shutil.copytree(files, copy)
         except (OSError, StudyError) as error:
-            return Left(known, problem=lines(error)[0])
-        return Left(known, copy, self._illustrated(copy))
+            return ArtifactReader(known, problem=lines(error)[0])
+        return ArtifactReader(known, copy, self._illustrated(copy))
 
     def _illustrated(self, folder: Path) -> str:
         """Let the trial's module draw; why it could not, or ""."""
         try:
-            illustrate = load_illustrate(self._trial)
-            if illustrate is not None:
-                illustrate(folder)
+            draw_plots = load_illustrate(self._trial)
+            if draw_plots is not None:
+                draw_plots(folder)
         except Exception as error:  # noqa: BLE001 - of a trial's own code; the files are worth keeping
-            return f"illustrate: {lines(error)[0]}"
+            return f"draw_plots: {lines(error)[0]}"
         return ""

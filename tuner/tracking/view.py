@@ -106,7 +106,7 @@ def prepared(study: Study, params: Sequence[Mapping[str, str]]) -> str:
         params: of each trial, as MLflow has them.
     """
     metric, names = study.metric.name, trial_names(study)
-    best = [f"{BEST}{goal.name}" for goal in study.goals]
+    best = [f"{BEST}{goal.name}" for goal in study.all_objectives]
     shown = [*(f"metrics.`{name}`" for name in (*best, f"{BEST}epoch", f"{COST}seconds"))]
     shown += [f"params.`{name}`" for name in names if any(name in each for each in params)]
     state = {
@@ -118,11 +118,11 @@ def prepared(study: Study, params: Sequence[Mapping[str, str]]) -> str:
         "isAccordionReordered": True,
         "compareRunSections": [
             _section("parallel", "Parallel coordinates", columns=1, cardHeight=420),
-            _section("learning", "Learning curves", columns=min(2, len(study.goals)), cardHeight=420),
+            _section("learning", "Learning curves", columns=min(2, len(study.all_objectives)), cardHeight=420),
         ],
         "compareRunCharts": [
             _chart("PARALLEL", "parallel", selectedParams=axes(params, names), selectedMetrics=best[:1]),
-            *(_chart("LINE", "learning", metricKey=goal.name, **_AS_MEASURED) for goal in study.goals),
+            *(_chart("LINE", "learning", metricKey=goal.name, **_AS_MEASURED) for goal in study.all_objectives),
         ],
     }  # fmt: skip
     packed = zlib.compress(json.dumps(state).encode(), 9)

@@ -13,7 +13,7 @@ from fsd_model.trial.report.network import exit_section, network_section
 from fsd_model.trial.report.reported_trial import Section, read_trials
 
 
-def sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Section]:
+def report_sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Section]:
     """The sections of a report that know of speech.
 
     Args:

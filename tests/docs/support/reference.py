@@ -90,7 +90,7 @@ def dimensions() -> str:
         said = (type(dimension).__doc__ or "").split("\n")[0].strip()
         said = said.split(": ", 1)[-1] if isinstance(dimension, Number) else said
         assert isinstance(dimension, (Number, Choice, Cuts))
-        ((_, written),) = dimension.written().items()
+        ((_, written),) = dimension.to_dict().items()
         rows.append(
             [f"`{kind}`", f"`{{{kind}: {plain(written)}}}`", "; ".join(filter(None, [said.rstrip("."), how]))]
         )

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: rates by attack, configuration, scores, figures, the served detector."""
+"""What a training leaves to look at: rates by attack, configuration, scores, figures, the as_mlflow_model detector."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy.stats import norm
 from sklearn.metrics import det_curve as reference_curve
 
 from fsd_model.detector.detector import Detector
-from fsd_model.detector.mlflow_model import _load_pyfunc, served
+from fsd_model.detector.mlflow_model import _load_pyfunc, as_mlflow_model
 from fsd_model.errors import InputError
 from fsd_model.labels import BONAFIDE
 from fsd_model.metrics.det import det_curve
@@ -24,7 +24,7 @@ from fsd_model.scores.eer_by_group import pooled_eer
 from fsd_model.scores.plots import draw_det, draw_histogram
 from fsd_model.scores.score_file import Scores, read_scores, write_scores
 from fsd_model.training.config import TrainConfig
-from fsd_model.trial.artifacts import CONFIG_FILE, SCORES_FILE, illustrate
+from fsd_model.trial.artifacts import CONFIG_FILE, SCORES_FILE, draw_plots
 from fsd_model.trial.run_trial import run
 
 SETTINGS: dict[str, Any] = {
@@ -41,7 +41,7 @@ class Kept:
     """A context that keeps what is reported and the last state."""
 
     def __init__(self, folder: Path) -> None:
-        self.checkpoint, self.moved, self.folder = None, False, folder
+        self.checkpoint, self.cloned, self.folder = None, False, folder
         self.reports: list[dict[str, float]] = []
 
     def report(self, metrics: Any, save: Any = None) -> None:
@@ -102,7 +102,7 @@ def test_facts_name_the_data(trained: Kept, tiny_corpus: Path) -> None:
 
 def test_a_served_detector_scores_and_decides_as_the_detector(trained: Kept, tiny_corpus: Path) -> None:
     exported = trained.folder / "2" / "export"
-    said = served(exported)
+    said = as_mlflow_model(exported)
     assert said is not None
     model, detector = _load_pyfunc(str(exported / said["folder"])), Detector.load(exported / "detector")
     assert model.predict(DataFrame(said["input"])).to_dict("list") == said["output"]
@@ -113,7 +113,7 @@ def test_a_served_detector_scores_and_decides_as_the_detector(trained: Kept, tin
     assert answer["decision"].tolist() == [detector.decide(score) for score in answer["score"]]
     with pytest.raises(InputError):
         model.predict(DataFrame({"waveform": [[]]}))
-    assert served(trained.folder / "2") is None
+    assert as_mlflow_model(trained.folder / "2") is None
 
 
 def test_the_det_curve_is_that_of_scikit_learn_without_its_ends() -> None:
@@ -144,16 +144,16 @@ def test_figures_are_pictures_of_one_size_also_of_perfect_and_of_constant_scores
 def test_figures_are_drawn_without_pyplot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # its import raises
     write_scores(tmp_path / SCORES_FILE, overlapping(1.0, 50))
-    illustrate(tmp_path)
+    draw_plots(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {SCORES_FILE, "det.png", "scores.png"}
 
 
 def test_without_scores_nothing_is_drawn_and_damaged_ones_are_named(tmp_path: Path) -> None:
-    illustrate(tmp_path)
+    draw_plots(tmp_path)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / SCORES_FILE).write_text("nonsense\n")
     with pytest.raises(InputError, match=r"dev\.scores\.txt:1"):
-        illustrate(tmp_path)
+        draw_plots(tmp_path)
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import torch
 from fsd_model.errors import InputError
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.trainer import Trainer
-from fsd_model.trial.control_arms import arms, seeded
+from fsd_model.trial.control_arms import arms, reseeded
 from tests.fsd_model.support.synthetic import config, training_data
 
 
@@ -73,7 +73,7 @@ def test_nothing_to_take_away_is_an_error() -> None:
 
 
 def test_the_seed_that_the_search_used_is_left_out() -> None:
-    assert list(seeded(plain(seed=1), 3)) == [2, 3, 4]
-    assert list(seeded(plain(seed=3), 3)) == [1, 2, 4]
-    assert list(seeded(plain(seed=9), 3)) == [1, 2, 3]
-    assert config().override(seeded(plain(seed=1), 2)[2]) == config(seed=2)
+    assert list(reseeded(plain(seed=1), 3)) == [2, 3, 4]
+    assert list(reseeded(plain(seed=3), 3)) == [1, 2, 4]
+    assert list(reseeded(plain(seed=9), 3)) == [1, 2, 3]
+    assert config().override(reseeded(plain(seed=1), 2)[2]) == config(seed=2)

@@ -194,7 +194,7 @@ class Reports:
     """A context that keeps what it is told, and the last saved state."""
 
     checkpoint: Path | None = None
-    moved: bool = False
+    cloned: bool = False
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.metrics = folder, list[dict[str, float]]()

@@ -48,7 +48,7 @@ def saved(folder: Path, kept: Scores) -> Path:
 
 
 def by_title(trials: list[dict[str, Any]], study: dict[str, Any] = STUDY) -> dict[str, dict[str, Any]]:
-    return {section["title"]: section for section in trial.sections(study, trials)}
+    return {section["title"]: section for section in trial.report_sections(study, trials)}
 
 
 def drawn(section: dict[str, Any]) -> Any:
@@ -99,7 +99,7 @@ def test_held_out_groups_take_the_place_of_attacks() -> None:
         "unseen/eer_fold": 0.1,
         "unseen/eer_vocoders": 0.3,
     }
-    (section,) = trial.sections({"name": "s"}, [{**told(1, "winner"), "metrics": rates}])
+    (section,) = trial.report_sections({"name": "s"}, [{**told(1, "winner"), "metrics": rates}])
     assert section["numbers"] == {"winner (1)": {"vocoders": 0.3}}
     assert "held out" in section["text"][0]
 
@@ -141,12 +141,12 @@ def test_every_figure_says_what_it_shows_and_how_to_read_it(tmp_path: Path) -> N
 
 
 def test_nothing_to_show_is_no_section() -> None:
-    assert trial.sections(STUDY, []) == []
-    assert trial.sections(STUDY, [told(0)]) == []
+    assert trial.report_sections(STUDY, []) == []
+    assert trial.report_sections(STUDY, [told(0)]) == []
 
 
 def test_a_damaged_score_file_is_named(tmp_path: Path) -> None:
     folder = saved(tmp_path, scores())
     (folder / SCORES_PLACE).write_text("u1 - bonafide nan\n")
     with pytest.raises(InputError, match=r"dev\.scores\.txt:1"):
-        trial.sections(STUDY, [told(0, "winner", folder)])
+        trial.report_sections(STUDY, [told(0, "winner", folder)])

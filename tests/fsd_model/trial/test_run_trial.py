@@ -40,7 +40,7 @@ class Recorder:
 
     folder: Path | None = None
     checkpoint: Path | None = None
-    moved: bool = False
+    cloned: bool = False
     stop_after: int = 99
     metrics: list = field(default_factory=list)
 

@@ -21,7 +21,7 @@ class Recorder:
 
     folder: Path | None = None
     checkpoint: Path | None = None
-    moved: bool = False
+    cloned: bool = False
     end_after: int = 99
     end: type[BaseException] = SystemExit
     order: list = field(default_factory=list)

@@ -34,7 +34,7 @@ HEAD = ["--address", "http://127.0.0.1:9"]
 def study(tmp_path: Path) -> str:
     file = tmp_path / "s.yaml"
     changes = {"name": "münster", "trials": 2, "epochs": 1, "settings": {"note": 'it\'s $HOME; `é` "x"\n😀'}}
-    file.write_text(dump(toy_study(default=DEFAULT, **changes).plain()), encoding="utf-8")
+    file.write_text(dump(toy_study(default=DEFAULT, **changes).to_dict()), encoding="utf-8")
     return str(file)
 
 
@@ -108,7 +108,7 @@ def test_a_shell_on_the_head_sees_the_same_arguments(study: str, capsys: pytest.
         subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=True).stdout
     )
     assert arrived[1:] == ["--out", "/shared/a b"]
-    assert json.loads(arrived[0]) == load_study(study).plain()
+    assert json.loads(arrived[0]) == load_study(study).to_dict()
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_job_runs_and_its_exit_code_comes_back(
     project.mkdir()
     shutil.copy(ROOT / "tests" / "tuner" / "toy.py", project / "mine.py")  # reaches the nodes with the job
     changes = {"trial": "mine:run", "name": "münster", "trials": 2, "epochs": 1, "concurrency": 2}
-    (project / "s.yaml").write_text(dump(toy_study(**changes).plain()), encoding="utf-8")
+    (project / "s.yaml").write_text(dump(toy_study(**changes).to_dict()), encoding="utf-8")
     monkeypatch.chdir(project)
     arguments = ["submit", "s.yaml", "--out", str(out), "--address", head]
     code, output = _typed(*arguments)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.tuner.conftest import DEFAULT, toy_study
 from tuner.commands import app as cli
-from tuner.search.search import Outcome
+from tuner.search.search import SearchResult
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
 
@@ -21,7 +21,7 @@ from tuner.study.yaml_file import dump
 @pytest.fixture
 def study(tmp_path: Path) -> str:
     file = tmp_path / "s.yaml"
-    file.write_text(dump(toy_study(default=DEFAULT, trials=5).plain()))
+    file.write_text(dump(toy_study(default=DEFAULT, trials=5).to_dict()))
     return str(file)
 
 
@@ -197,7 +197,7 @@ def test_a_search_without_a_mature_trial_says_so_and_returns_one(
 
 
 def test_train_compares_with_the_record(
-    searched: tuple[Path, Study, Outcome], capsys: pytest.CaptureFixture[str]
+    searched: tuple[Path, Study, SearchResult], capsys: pytest.CaptureFixture[str]
 ) -> None:
     best = str(searched[0] / "best.yaml")
     assert cli.run(["train", best]) == 0

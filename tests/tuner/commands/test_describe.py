@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tuner.conftest import toy_study
-from tests.tuner.support.driving import run_source
+from tests.tuner.support.driving import run_searcher
 from tests.tuner.support.folds import values
 from tuner.errors import StudyError
 from tuner.journal.record import State, TrialRecord
@@ -30,7 +30,7 @@ def folds_study(**changes: Any) -> Study:
 
 def test_the_trial_says_how_often_it_reports() -> None:
     study = prepared(folds_study())
-    assert (study.reports, study.full, study.unit) == (3, 3, "report")
+    assert (study.reports, study.max_reports, study.report_unit) == (3, 3, "report")
     assert prepared(study) == study
     assert prepared(toy_study()).full == 4
 
@@ -60,7 +60,7 @@ def test_what_the_trial_will_not_report_is_an_error_before_the_search(
 def test_on_a_cluster_the_race_stops_the_clear_loser_alone(ray_cluster: None, tmp_path: Path) -> None:
     study = prepared(folds_study(trials=len(LOSSES)))
     points = [{"loss": loss} for loss in LOSSES]
-    trials = run_source(study, Plan(points), tmp_path)
+    trials = run_searcher(study, Plan(points), tmp_path)
     states = [trial.state for trial in trials]
     assert states == [State.COMPLETE] * 4 + [State.STOPPED, State.COMPLETE]
     loser = trials[4]
@@ -68,7 +68,7 @@ def test_on_a_cluster_the_race_stops_the_clear_loser_alone(ray_cluster: None, tm
     assert loser.reason.startswith("stopped by race at report 2: worse than trial ")
     best = winner(trials, study.metric)
     assert best is not None
-    assert best.value == pytest.approx(min(sum(values(point)) / 3 for point in points))
+    assert best.value == pytest.approx(min(sum(values(params)) / 3 for params in points))
 
 
 def ended(number: int, value: float, **ties: float) -> TrialRecord:

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from tests.tuner.conftest import quiet, toy_study
 from tuner.commands.summary import exit_code, summary
 from tuner.controller.budget import Spending, Spent
-from tuner.controller.controller import Attempt, Conductor
-from tuner.controller.retry import Policy
-from tuner.journal.event import Event, Kind
-from tuner.journal.record import Record, State
-from tuner.schedulers.factory import build_rule
+from tuner.controller.controller import Attempt, Controller
+from tuner.controller.retry import RetryPolicy
+from tuner.journal.event import Event, EventKind
+from tuner.journal.record import State, StudyRecord
+from tuner.schedulers.factory import build_scheduler
 from tuner.search.search import search, search_local
 from tuner.searchers.searcher import Suggestion
 from tuner.storage.storage import Storage
@@ -71,7 +71,7 @@ class Listening:
 
 
 class Session:
-    """A conductor on a fake clock; `slots` trials report in turn, an epoch takes `epoch_s`."""
+    """A controller on a fake clock; `slots` trials report in turn, an epoch takes `epoch_s`."""
 
     def __init__(
         self, study: Study, folder: Path, start: float = 0.0, past: list[Event] | None = None
@@ -79,22 +79,28 @@ class Session:
         self.clock = Clock()
         self.clock.now = start
         self.heard = Listening(self.clock)
-        record = Record(study.metric.name, [self.heard])
-        self.conductor = Conductor(
-            study, Points(), build_rule(study), record, Storage(str(folder)), Policy(2, None), self.clock
+        record = StudyRecord(study.metric.name, [self.heard])
+        self.controller = Controller(
+            study,
+            Points(),
+            build_scheduler(study),
+            record,
+            Storage(str(folder)),
+            RetryPolicy(2, None),
+            self.clock,
         )
         if past:
-            self.conductor.recover(past)
+            self.controller.recover(past)
         else:
-            record.start_study("id", study.plain())
+            record.start_study("id", study.to_dict())
 
     def run(self, epoch_s: float, slots: int = 1, reports: int = 10_000) -> int:
         """Run until it ends, or for so many reports; how many there were."""
         running: dict[int, tuple[Attempt, int]] = {}
         made = 0
         while made < reports:
-            while len(running) < slots and (attempt := self.conductor.next()) is not None:
-                self.conductor.began(attempt)
+            while len(running) < slots and (attempt := self.controller.next()) is not None:
+                self.controller.began(attempt)
                 running[attempt.number] = (attempt, attempt.epoch)
             if not running:
                 break
@@ -102,14 +108,14 @@ class Session:
             for attempt, epoch in list(running.values()):
                 made += 1
                 running[attempt.number] = (attempt, epoch + 1)
-                if self.conductor.reported(attempt, epoch + 1, {"dev/loss": 1.0}, f"s/{epoch + 1}"):
+                if self.controller.reported(attempt, epoch + 1, {"dev/loss": 1.0}, f"s/{epoch + 1}"):
                     del running[attempt.number]
-            if self.conductor.halted:
+            if self.controller.halted:
                 break
         return made
 
     def end(self) -> list[Event]:
-        self.conductor.end(State.INTERRUPTED if self.conductor.halted else State.COMPLETE)
+        self.controller.end(State.INTERRUPTED if self.controller.halted else State.COMPLETE)
         return self.heard.events
 
 
@@ -128,10 +134,10 @@ def test_what_is_no_positive_number_of_hours_is_refused(key: str, value: Any) ->
 def test_wall_hours_stop_the_search_at_most_one_report_late(slots: int, tmp_path: Path) -> None:
     session = Session(study_of(budget={"wall_hours": 1.0}), tmp_path)
     session.run(epoch_s=0.3 * HOUR, slots=slots)
-    assert session.conductor.halted == "the budget is spent: 1 hours"
-    assert session.conductor.over
-    assert session.conductor.spent().wall_hours == pytest.approx(1.2)
-    assert session.conductor.next() is None
+    assert session.controller.halted == "the budget is spent: 1 hours"
+    assert session.controller.over
+    assert session.controller.spent().wall_hours == pytest.approx(1.2)
+    assert session.controller.next() is None
 
 
 @pytest.mark.parametrize(("gpu", "workers"), [(1.0, 1), (0.25, 1), (2.0, 1), (0.5, 2), (1.0, 4)])
@@ -142,7 +148,7 @@ def test_gpu_hours_count_fractions_and_workers_of_all_trials(
     study = study_of(budget={"gpu_hours": 2.0}, resources={"gpu": gpu, "workers": workers})
     session = Session(study, tmp_path)
     reports = session.run(epoch_s=HOUR / 10, slots=slots)
-    spent = session.conductor.spent().gpu_hours
+    spent = session.controller.spent().gpu_hours
     a_report = gpu * workers / 10
     assert spent == pytest.approx(reports * a_report)
     assert 2.0 <= spent < 2.0 + slots * a_report + 1e-9
@@ -151,31 +157,31 @@ def test_gpu_hours_count_fractions_and_workers_of_all_trials(
 def test_a_search_without_gpus_spends_no_gpu_hours(tmp_path: Path) -> None:
     session = Session(study_of(budget={"gpu_hours": 1e-6}, trials=3), tmp_path)
     assert session.run(epoch_s=HOUR) == 12
-    assert session.conductor.halted == ""
-    assert session.conductor.spent() == Spent(0.0, 12.0)
+    assert session.controller.halted == ""
+    assert session.controller.spent() == Spent(0.0, 12.0)
 
 
 def test_waiting_for_resources_costs_nothing(tmp_path: Path) -> None:
     session = Session(study_of(budget={"gpu_hours": 1.0}, resources={"gpu": 1}), tmp_path)
-    attempt = session.conductor.next()
+    attempt = session.controller.next()
     assert attempt is not None
     session.clock.now += 5 * HOUR
-    assert session.conductor.spent().gpu_hours == 0
-    session.conductor.began(attempt)
+    assert session.controller.spent().gpu_hours == 0
+    session.controller.began(attempt)
     session.clock.now += 0.5 * HOUR
-    assert session.conductor.spent().gpu_hours == pytest.approx(0.5)
-    session.conductor.watch()
-    assert session.conductor.halted == ""
+    assert session.controller.spent().gpu_hours == pytest.approx(0.5)
+    session.controller.watch()
+    assert session.controller.halted == ""
     session.clock.now += 0.5 * HOUR
-    session.conductor.watch()  # while nothing reports, as in a long epoch
-    assert session.conductor.halted == "the budget is spent: 1 GPU hours"
+    session.controller.watch()  # while nothing reports, as in a long epoch
+    assert session.controller.halted == "the budget is spent: 1 GPU hours"
 
 
 def test_the_last_report_of_a_trial_counts_though_the_budget_is_spent_with_it(tmp_path: Path) -> None:
     session = Session(study_of(budget={"wall_hours": 4.0}), tmp_path)
     session.run(epoch_s=HOUR)
     session.end()
-    assert [trial.state for trial in session.conductor.record.ordered] == [State.COMPLETE]
+    assert [trial.state for trial in session.controller.record.ordered] == [State.COMPLETE]
 
 
 @given(
@@ -197,21 +203,21 @@ def test_cut_into_sessions_a_search_stops_where_it_would_have_stopped_whole(
         made += session.run(HOUR / 4, slots, limit)
         past += session.heard.events if killed else session.end()
         start = session.clock.now + idle
-        if session.conductor.halted:
+        if session.controller.halted:
             break
     assert made == wanted
-    assert session.conductor.spent().gpu_hours == pytest.approx(whole.conductor.spent().gpu_hours)
-    assert session.conductor.spent().wall_hours == pytest.approx(whole.conductor.spent().wall_hours)
+    assert session.controller.spent().gpu_hours == pytest.approx(whole.controller.spent().gpu_hours)
+    assert session.controller.spent().wall_hours == pytest.approx(whole.controller.spent().wall_hours)
 
 
 def test_each_session_counts_with_its_own_resources(tmp_path: Path) -> None:
     first = Session(study_of(resources={"gpu": 1.0}), tmp_path)
     first.run(HOUR, reports=2)
     second = Session(study_of(resources={"gpu": 0.25}), tmp_path, 100 * HOUR, first.end())
-    assert second.conductor.spent().gpu_hours == pytest.approx(2.0)
+    assert second.controller.spent().gpu_hours == pytest.approx(2.0)
     second.run(HOUR, reports=2)
     third = Session(study_of(), tmp_path, 500 * HOUR, first.heard.events + second.end())
-    assert third.conductor.spent() == Spent(pytest.approx(2.5), pytest.approx(4.0))
+    assert third.controller.spent() == Spent(pytest.approx(2.5), pytest.approx(4.0))
 
 
 def test_what_a_trial_took_after_its_last_report_counts_when_the_search_ends(tmp_path: Path) -> None:
@@ -220,7 +226,7 @@ def test_what_a_trial_took_after_its_last_report_counts_when_the_search_ends(tmp
     session.run(HOUR, reports=1)
     session.clock.now += HOUR / 2
     events = session.end()
-    assert [event["seconds"] for event in events if event.kind is Kind.TRIAL_ENDED] == [HOUR / 2]
+    assert [event["seconds"] for event in events if event.kind is EventKind.TRIAL_ENDED] == [HOUR / 2]
     resumed = Spending(study, Clock())
     resumed.recall(events)
     assert resumed.spent() == Spent(1.5, 1.5)
@@ -229,7 +235,7 @@ def test_what_a_trial_took_after_its_last_report_counts_when_the_search_ends(tmp
 def test_a_clock_set_back_between_events_takes_nothing_away() -> None:
     spending = Spending(study_of(), Clock())
     times = [100.0, 160.0, 40.0, 100.0]
-    kinds = [Kind.STUDY_STARTED, Kind.TRIAL_STARTED, Kind.TRIAL_HELD, Kind.TRIAL_HELD]
+    kinds = [EventKind.STUDY_STARTED, EventKind.TRIAL_STARTED, EventKind.TRIAL_PAUSED, EventKind.TRIAL_PAUSED]
     content = {"study": {}}
     spending.recall(Event(kind, None, content, time) for kind, time in zip(kinds, times, strict=True))
     assert spending.spent().wall_hours == pytest.approx(120 / HOUR)
@@ -272,7 +278,7 @@ def test_a_spent_budget_leaves_a_winner_and_a_larger_one_goes_on(tmp_path: Path)
     assert resumed.halted == ""
     assert [(trial.state, trial.epoch) for trial in resumed.trials] == [(State.COMPLETE, 4)] * 2
     assert outcome.spent.wall_hours >= 1.0 / HOUR
-    asleep_s = 0.05 * resumed.trials[1].point["size"] * (4 - outcome.trials[1].epoch)
+    asleep_s = 0.05 * resumed.trials[1].params["size"] * (4 - outcome.trials[1].epoch)
     assert resumed.spent.wall_hours >= (1.0 + asleep_s) / HOUR  # counted up to the first session's last event
 
 

@@ -20,8 +20,8 @@ from tuner.commands.summary import exit_code, summary
 from tuner.controller.lifecycle import Course
 from tuner.journal.record import State, TrialRecord
 from tuner.search import search as study_module
-from tuner.search.search import Outcome, search, search_local
-from tuner.searchers.optuna_searcher import Sampler
+from tuner.search.search import SearchResult, search, search_local
+from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import TRIALS_FILTER
@@ -46,12 +46,12 @@ class Searched:
 
     out: Path
     study: Study
-    outcome: Outcome
-    sampler: Sampler
+    outcome: SearchResult
+    sampler: OptunaSearcher
 
     @property
     def trials(self) -> dict[str, TrialRecord]:
-        return {trial.point["fate"]: trial for trial in self.outcome.trials}
+        return {trial.params["fate"]: trial for trial in self.outcome.trials}
 
     def told(self, fate: str) -> Any:
         return self.sampler.study.trials[self.trials[fate].number]
@@ -87,10 +87,10 @@ def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def searched_with(study: Study, out: Path, run: Any = search_local) -> Searched:
-    samplers: list[Sampler] = []
+    samplers: list[OptunaSearcher] = []
 
-    def remembered(*arguments: Any) -> Sampler:
-        samplers.append(Sampler(*arguments))
+    def remembered(*arguments: Any) -> OptunaSearcher:
+        samplers.append(OptunaSearcher(*arguments))
         return samplers[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -171,7 +171,7 @@ def test_a_trial_that_could_not_be_helped_has_failed_with_the_reason(
 def test_the_changes_of_the_winner_are_in_its_study_file(failed: Searched) -> None:
     best = failed.outcome.best
     assert best is not None
-    assert best.point["fate"] == "half"
+    assert best.params["fate"] == "half"
     assert "precision: float32" in (failed.out / "best.yaml").read_text()
 
 

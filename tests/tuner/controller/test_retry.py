@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from tuner.controller.retry import Cause, Failure, Policy, cause_of
+from tuner.controller.retry import Failure, FailureCause, RetryPolicy, cause_of
 from tuner.controller.tracebacks import failure_of, last_error, trace_of
 from tuner.errors import StateLostError
-from tuner.journal.event import Event, Kind
-from tuner.journal.record import Record, TrialRecord
-from tuner.trial import Relieve
+from tuner.journal.event import Event, EventKind
+from tuner.journal.record import StudyRecord, TrialRecord
+from tuner.trial import RetrySettings
 
 PARAMS = {"runtime": {"micro_batch": 8}, "rate": 0.1}
-LOST, MEMORY, NAN = (Failure(c, c.value) for c in (Cause.LOST, Cause.MEMORY, Cause.NOT_FINITE))
+LOST, MEMORY, NAN = (
+    Failure(c, c.value) for c in (FailureCause.LOST, FailureCause.MEMORY, FailureCause.NOT_FINITE)
+)
 
 
 def halved(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
@@ -28,32 +30,32 @@ def halved(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     return {"runtime.micro_batch": size} if size else None
 
 
-def changes(failure: Failure, relieve: Relieve | None, trial: TrialRecord | None = None) -> Any:
-    return Policy(2, relieve).changes(trial or TrialRecord(0, {}), failure, PARAMS)
+def changes(failure: Failure, retry_settings: RetrySettings | None, trial: TrialRecord | None = None) -> Any:
+    return RetryPolicy(2, retry_settings).changes(trial or TrialRecord(0, {}), failure, PARAMS)
 
 
 def test_out_of_memory_asks_the_trial_function_for_relief() -> None:
     assert changes(MEMORY, halved) == {"runtime.micro_batch": 4}
     tiny = {"runtime": {"micro_batch": 1}}
-    assert Policy(2, halved).changes(TrialRecord(0, {}), MEMORY, tiny) is None
+    assert RetryPolicy(2, halved).changes(TrialRecord(0, {}), MEMORY, tiny) is None
 
 
 def test_out_of_memory_is_relieved_as_often_as_it_helps() -> None:
     trial = TrialRecord(0, {})
-    trial.retries[Cause.MEMORY] = 50
+    trial.retries[FailureCause.MEMORY] = 50
     assert changes(MEMORY, halved, trial) == {"runtime.micro_batch": 4}
 
 
 def test_a_nan_is_worth_one_more_attempt() -> None:
     trial = TrialRecord(0, {})
     assert changes(NAN, halved, trial) == {"runtime.precision": "float32"}
-    trial.retries[Cause.NOT_FINITE] += 1
+    trial.retries[FailureCause.NOT_FINITE] += 1
     assert changes(NAN, halved, trial) is None
     assert changes(MEMORY, halved, trial) is not None
 
 
 def test_an_error_of_the_trial_function_is_worth_none() -> None:
-    assert changes(Failure(Cause.ERROR, "boom", "abc"), halved) is None
+    assert changes(Failure(FailureCause.ERROR, "boom", "abc"), halved) is None
 
 
 def test_without_a_relieve_only_a_death_is_worth_another_attempt() -> None:
@@ -63,20 +65,20 @@ def test_without_a_relieve_only_a_death_is_worth_another_attempt() -> None:
 
 
 def test_deaths_are_limited_and_a_report_sets_the_count_back() -> None:
-    record = Record("dev/loss")
+    record = StudyRecord("dev/loss")
     record.start(0, {})
-    trial, policy = record.trials[0], Policy(2, None)
+    trial, policy = record.trials[0], RetryPolicy(2, None)
     for allowed in (True, True, False):
         assert (policy.changes(trial, LOST, PARAMS) == {}) is allowed
         if allowed:
-            record.retry(0, Cause.LOST, "gone", {}, 0.0)
-    record.retry(0, Cause.MEMORY, "full", {}, 0.0)
-    assert trial.fruitless == 2  # only deaths count
+            record.retry(0, FailureCause.LOST, "gone", {}, 0.0)
+    record.retry(0, FailureCause.MEMORY, "full", {}, 0.0)
+    assert trial.losses_without_report == 2  # only deaths count
     record.report(0, 1, {"dev/loss": 0.5}, None, 0.0)
-    assert trial.fruitless == 0
+    assert trial.losses_without_report == 0
     assert policy.changes(trial, LOST, PARAMS) == {}
     assert trial.retries == {"lost": 2, "memory": 1}
-    assert Policy(0, None).changes(trial, LOST, PARAMS) is None
+    assert RetryPolicy(0, None).changes(trial, LOST, PARAMS) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def raising(params: dict[str, Any], cause: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "relieve",
+    "retry_settings",
     [
         raising,
         lambda params, cause: {"rate": math.nan},
@@ -105,12 +107,12 @@ def raising(params: dict[str, Any], cause: str) -> dict[str, Any]:
     ids=["raises", "nan", "object", "below a number", "list", "number", "signature"],
 )
 def test_a_faulty_relief_costs_its_trial_one_warning(
-    relieve: Any, capsys: pytest.CaptureFixture[str]
+    retry_settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert changes(MEMORY, relieve) is None
+    assert changes(MEMORY, retry_settings) is None
     warnings = capsys.readouterr().err.splitlines()
     assert len(warnings) == 1
-    assert warnings[0].startswith("warning: trial 0: relieve: ")
+    assert warnings[0].startswith("warning: trial 0: retry_settings: ")
 
 
 def test_a_relief_cannot_change_what_the_attempt_was_given() -> None:
@@ -119,11 +121,11 @@ def test_a_relief_cannot_change_what_the_attempt_was_given() -> None:
         return {"runtime.micro_batch": 2}
 
     params = {"runtime": {"micro_batch": 8}}
-    assert Policy(2, greedy).changes(TrialRecord(0, {}), MEMORY, params) == {"runtime.micro_batch": 2}
+    assert RetryPolicy(2, greedy).changes(TrialRecord(0, {}), MEMORY, params) == {"runtime.micro_batch": 2}
     assert params == {"runtime": {"micro_batch": 8}}
 
 
-def ends(policy: Policy, *traces: str) -> list[str]:
+def ends(policy: RetryPolicy, *traces: str) -> list[str]:
     trial = TrialRecord(0, {}, reason="RuntimeError: boom")
     return [policy.repeated(trial, trace) for trace in traces]
 
@@ -140,7 +142,7 @@ def ends(policy: Policy, *traces: str) -> list[str]:
     ],
 )
 def test_only_the_first_three_alike_stop_a_search(traces: tuple[str, ...], stops: bool) -> None:
-    told = ends(Policy(2, None), *traces)
+    told = ends(RetryPolicy(2, None), *traces)
     assert told[:2] == ["", ""][: len(traces)]
     assert any(told) is stops
     if stops:
@@ -148,10 +150,10 @@ def test_only_the_first_three_alike_stop_a_search(traces: tuple[str, ...], stops
 
 
 def test_whoever_goes_on_gets_three_more() -> None:
-    policy = Policy(2, None)
+    policy = RetryPolicy(2, None)
     assert any(ends(policy, "a", "a", "a"))
     assert not any(ends(policy, "a", "a", "a"))
-    policy.begin_anew()
+    policy.reset()
     assert any(ends(policy, "a", "a", "a"))
 
 
@@ -170,22 +172,22 @@ class ActorDiedError(RayError):
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (MemoryError(), Cause.MEMORY),
-        (OutOfMemoryError("no more"), Cause.MEMORY),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), Cause.MEMORY),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), Cause.MEMORY),
-        (OSError(12, "Cannot allocate memory"), Cause.MEMORY),
-        (FloatingPointError("the loss is nan"), Cause.NOT_FINITE),
-        (OverflowError("math range error"), Cause.NOT_FINITE),
-        (StateLostError("the state 0001 cannot be read"), Cause.LOST),
-        (ActorDiedError("out of memory"), Cause.LOST),
-        (RuntimeError("boom"), Cause.ERROR),
-        (OSError(28, "No space left on device"), Cause.ERROR),
-        (ValueError("batch_size: needs at least 2"), Cause.ERROR),
+        (MemoryError(), FailureCause.MEMORY),
+        (OutOfMemoryError("no more"), FailureCause.MEMORY),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), FailureCause.MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), FailureCause.MEMORY),
+        (OSError(12, "Cannot allocate memory"), FailureCause.MEMORY),
+        (FloatingPointError("the loss is nan"), FailureCause.NOT_FINITE),
+        (OverflowError("math range error"), FailureCause.NOT_FINITE),
+        (StateLostError("the state 0001 cannot be read"), FailureCause.LOST),
+        (ActorDiedError("out of memory"), FailureCause.LOST),
+        (RuntimeError("boom"), FailureCause.ERROR),
+        (OSError(28, "No space left on device"), FailureCause.ERROR),
+        (ValueError("batch_size: needs at least 2"), FailureCause.ERROR),
     ],
     ids=lambda each: repr(each),
 )
-def test_the_cause_of_an_exception(error: Exception, cause: Cause) -> None:
+def test_the_cause_of_an_exception(error: Exception, cause: FailureCause) -> None:
     assert cause_of(error) is cause
 
 
@@ -215,7 +217,7 @@ def test_equal_tracebacks_have_one_digest_whatever_they_say() -> None:
 
 def test_the_last_traceback_of_several_attempts_is_found_again(tmp_path: Path) -> None:
     for word in ("first", "second"):
-        failure = failure_of(Cause.MEMORY, text_of(lambda word=word: int(word)), tmp_path, 3)
+        failure = failure_of(FailureCause.MEMORY, text_of(lambda word=word: int(word)), tmp_path, 3)
     assert failure.reason.startswith(
         "ValueError: invalid literal for int() with base 10: 'second' (in full: "
     )
@@ -227,11 +229,11 @@ def test_the_last_traceback_of_several_attempts_is_found_again(tmp_path: Path) -
 
 
 def test_what_a_retry_changed_and_lost_is_what_the_journal_says() -> None:
-    record = Record("dev/loss")
+    record = StudyRecord("dev/loss")
     record.start(0, {})
     for size in (4, 2):
-        record.retry(0, Cause.MEMORY, "full", {"runtime.micro_batch": size}, 1.5)
-    event = Event.from_plain(Event(Kind.TRIAL_RETRIED, 0, {"cause": "lost", "changes": {}}).plain())
+        record.retry(0, FailureCause.MEMORY, "full", {"runtime.micro_batch": size}, 1.5)
+    event = Event.from_dict(Event(EventKind.TRIAL_RETRIED, 0, {"cause": "lost", "changes": {}}).to_dict())
     record.apply(event)
     trial = record.trials[0]
     assert trial.changes == {"runtime.micro_batch": 2}

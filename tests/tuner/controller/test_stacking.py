@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tuner.controller.paused import ResourceClock
 
 from tests.tuner.conftest import toy_study
 from tuner.controller.attempt import Attempt
 from tuner.controller.budget import Spending
-from tuner.controller.controller import Conductor
-from tuner.controller.held import Held
-from tuner.controller.retry import Cause, Failure, Policy
+from tuner.controller.controller import Controller
+from tuner.controller.retry import Failure, FailureCause, RetryPolicy
 from tuner.controller.stacking import Stacking, stacking_of
 from tuner.execution.messages import ASKED, FREE
 from tuner.execution.ray_tune.searcher import StudySearcher
 from tuner.execution.stacking.driver import StackRelay, fail_together
-from tuner.journal.record import Record
-from tuner.schedulers.factory import build_rule
-from tuner.searchers.optuna_searcher import Sampler
+from tuner.journal.record import StudyRecord
+from tuner.schedulers.factory import build_scheduler
+from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
@@ -38,54 +38,59 @@ def stack_study(**changes: Any) -> Study:
     return toy_study(**(content | changes))
 
 
-def conductor_of(out: Path, kinds: list[str], **changes: Any) -> Conductor:
+def conductor_of(out: Path, kinds: list[str], **changes: Any) -> Controller:
     points = [{"x": 0.1 * place, "kind": kind} for place, kind in enumerate(kinds)]
     content = {"points": [] if "search" in changes else points, "trials": len(kinds)}
     study = stack_study(**(content | changes))
-    parts = (build_rule(study), Record(study.metric.name), Storage(str(out)), Policy(study.retries, None))
-    return Conductor(study, Sampler(study), *parts, stacking=stacking_of(study))
+    parts = (
+        build_scheduler(study),
+        StudyRecord(study.metric.name),
+        Storage(str(out)),
+        RetryPolicy(study.retries, None),
+    )
+    return Controller(study, OptunaSearcher(study), *parts, stacking=stacking_of(study))
 
 
-def numbers(conductor: Conductor, free: int) -> list[int]:
+def numbers(controller: Controller, free: int) -> list[int]:
     """The trials of the next stack."""
-    first = conductor.next()
+    first = controller.next()
     assert first is not None
     assert first.key is not None
-    return [first.number, *(each.number for each in conductor.joining(first.key, free))]
+    return [first.number, *(each.number for each in controller.joining(first.key, free))]
 
 
 def test_a_stack_takes_its_like_in_order_and_leaves_the_others_waiting(tmp_path: Path) -> None:
-    conductor = conductor_of(tmp_path, ["round", "square", "round", "square", "round", "round"])
-    assert numbers(conductor, 2) == [0, 2, 4]
-    assert numbers(conductor, 2) == [1, 3]
-    assert numbers(conductor, 2) == [5]
-    assert conductor.next() is None
+    controller = conductor_of(tmp_path, ["round", "square", "round", "square", "round", "round"])
+    assert numbers(controller, 2) == [0, 2, 4]
+    assert numbers(controller, 2) == [1, 3]
+    assert numbers(controller, 2) == [5]
+    assert controller.next() is None
 
 
 def test_no_more_trials_are_begun_ahead_than_a_stack_has_places(tmp_path: Path) -> None:
-    conductor = conductor_of(tmp_path, ["round", *["square"] * 5, "round"])
-    assert numbers(conductor, 2) == [0]
-    assert len(conductor.record.trials) == 4  # three squares wait: the last round one is not looked for
+    controller = conductor_of(tmp_path, ["round", *["square"] * 5, "round"])
+    assert numbers(controller, 2) == [0]
+    assert len(controller.record.trials) == 4  # three squares wait: the last round one is not looked for
 
 
 def test_a_trial_whose_stack_was_lost_goes_on_alone(tmp_path: Path) -> None:
-    conductor = conductor_of(tmp_path, ["round"] * 4)
-    first = conductor.next()
+    controller = conductor_of(tmp_path, ["round"] * 4)
+    first = controller.next()
     assert first is not None
     assert first.key is not None
-    (second,) = conductor.joining(first.key, 1)
+    (second,) = controller.joining(first.key, 1)
     for attempt in (first, second):
-        conductor.failed(attempt, Failure(Cause.STACK, "its process died"))
-    third = conductor.next()
+        controller.failed(attempt, Failure(FailureCause.STACK, "its process died"))
+    third = controller.next()
     assert third is not None
     assert third.number == first.number
     assert third.key is None
-    assert [each.number for each in conductor.joining(first.key, 2)] == [2, 3]  # not the other that was lost
+    assert [each.number for each in controller.joining(first.key, 2)] == [2, 3]  # not the other that was lost
 
 
 def test_without_stacks_everybody_is_alone(tmp_path: Path) -> None:
-    conductor = conductor_of(tmp_path, ["round"] * 3, resources={"cpu": 1})
-    first = conductor.next()
+    controller = conductor_of(tmp_path, ["round"] * 3, resources={"cpu": 1})
+    first = controller.next()
     assert first is not None
     assert first.key is None
 
@@ -123,7 +128,7 @@ class Clock:
 
 def test_time_is_shared_by_whoever_is_in_the_stack_then() -> None:
     clock = Clock()
-    held = Held(clock)
+    held = ResourceClock(clock)
     held.begin(0, "a")
     held.begin(1, "a")
     held.begin(2)  # alone
@@ -145,7 +150,7 @@ def test_time_is_shared_by_whoever_is_in_the_stack_then() -> None:
 )
 def test_a_stack_holds_as_much_as_it_was_there_for(steps: list[tuple[str, int, int]]) -> None:
     clock = Clock()
-    held, there, taken, occupied = Held(clock), set[int](), 0.0, 0.0
+    held, there, taken, occupied = ResourceClock(clock), set[int](), 0.0, 0.0
     for what, number, seconds in steps:
         clock.now += seconds
         occupied += seconds if there else 0
@@ -170,7 +175,7 @@ def test_gpu_hours_of_a_stack_are_those_of_its_gpu() -> None:
     assert spending.spent().gpu_hours == pytest.approx(1.0)
 
 
-class Rounds:
+class SeedRounds:
     """Answers of a driver; keeps them."""
 
     def __init__(self) -> None:
@@ -181,26 +186,26 @@ class Rounds:
 
 
 def test_what_ray_shows_a_second_time_is_not_answered_again(tmp_path: Path) -> None:
-    conductor, answers = conductor_of(tmp_path, ["round"] * 4), Rounds()
-    first = conductor.next()
+    controller, answers = conductor_of(tmp_path, ["round"] * 4), SeedRounds()
+    first = controller.next()
     assert first is not None
-    relay = StackRelay(conductor, {"a": [first]}, tmp_path, answers)  # type: ignore[arg-type]
+    relay = StackRelay(controller, {"a": [first]}, tmp_path, answers)  # type: ignore[arg-type]
     question = {FREE: 2, ASKED: 1}
     assert not relay.take("a", question)
     assert [each["number"] for each in answers.given[0][2]] == [1, 2]
     assert relay.take("a", {**question, "done": True})
     assert len(answers.given) == 1
-    assert len(conductor.record.trials) == 3  # the fourth is not begun for a stack that is over
+    assert len(controller.record.trials) == 3  # the fourth is not begun for a stack that is over
 
 
 def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    conductor = conductor_of(tmp_path, ["round"] * 8, retries=0)
+    controller = conductor_of(tmp_path, ["round"] * 8, retries=0)
     alone: list[int] = []
 
     def following() -> Attempt | None:
-        while (attempt := conductor.next()) is not None and attempt.key is None:
+        while (attempt := controller.next()) is not None and attempt.key is None:
             alone.append(attempt.number)
         return attempt
 
@@ -208,17 +213,17 @@ def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
         first = following()
         assert first is not None
         assert first.key is not None
-        members = [first, *conductor.joining(first.key, 1)]
-        fail_together(conductor, members, [Failure(Cause.MEMORY, "full", "abc")] * 2)
+        members = [first, *controller.joining(first.key, 1)]
+        fail_together(controller, members, [Failure(FailureCause.MEMORY, "full", "abc")] * 2)
         assert ("lower resources.stack" in capsys.readouterr().err) == (lost == 2)
     assert following() is None
     assert alone == list(range(8))  # those of the stacks and those that were never in one
-    assert not any(trial.retries["lost"] for trial in conductor.record.ordered)
+    assert not any(trial.retries["lost"] for trial in controller.record.ordered)
 
 
 def test_few_trials_are_shared_by_all_free_slots(tmp_path: Path) -> None:
-    conductor = conductor_of(tmp_path, ["round"] * 4)
-    searcher = StudySearcher(conductor, slots=2)
+    controller = conductor_of(tmp_path, ["round"] * 4)
+    searcher = StudySearcher(controller, slots=2)
     widths = []
     for name in "ab":
         config = searcher.suggest(name)
@@ -229,23 +234,23 @@ def test_few_trials_are_shared_by_all_free_slots(tmp_path: Path) -> None:
 
 
 def test_trials_that_are_held_are_let_go_to_join(tmp_path: Path) -> None:
-    conductor = conductor_of(
+    controller = conductor_of(
         tmp_path, ["round"] * 8, resources={"stack": 4}, epochs=8,
         scheduler={"name": "pbt", "interval": 1}, search={"x": {"float": [0, 1]}},
     )  # fmt: skip
-    first = conductor.next()
+    first = controller.next()
     assert first is not None
     assert first.key is not None
-    members = [first, *conductor.joining(first.key, 3)]
+    members = [first, *controller.joining(first.key, 3)]
     widths = []
     while members:
         widths.append(len(members))
         for member in list(members):
-            if conductor.reported(
-                member, conductor.record.trials[member.number].epoch + 1, {"dev/loss": 1.0}, None
+            if controller.reported(
+                member, controller.record.trials[member.number].epoch + 1, {"dev/loss": 1.0}, None
             ):
                 members.remove(member)
-        members += conductor.joining(first.key, 4 - len(members))
-    assert conductor.over
+        members += controller.joining(first.key, 4 - len(members))
+    assert controller.over
     assert sum(widths) == 8 * 8
     assert widths[:14] == [4] * 14

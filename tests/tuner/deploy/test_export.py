@@ -15,7 +15,7 @@ from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support import toy
 from tuner.commands import app as cli
 from tuner.commands.summary import summary
-from tuner.deploy.choose import Limits, choose, read_count, wanted
+from tuner.deploy.choose import Limits, choose, filter_models, read_count
 from tuner.deploy.export import default_folder, read_search
 from tuner.deploy.models import Deployable, deployables, pareto_set
 from tuner.errors import StudyError
@@ -90,17 +90,17 @@ def test_what_is_no_count_is_refused(text: str) -> None:
 
 def test_a_kind_is_asked_for() -> None:
     made = [model(0.1, exit=1), model(0.2, exit=2), model(0.3, ensemble=True)]
-    assert wanted(made) == made
-    assert wanted(made, exit_=2) == [made[1]]
-    assert wanted(made, ensemble=True) == [made[2]]
-    (early,) = wanted(made, early=1.5)
+    assert filter_models(made) == made
+    assert filter_models(made, exit_=2) == [made[1]]
+    assert filter_models(made, ensemble=True) == [made[2]]
+    (early,) = filter_models(made, early=1.5)
     assert (early.choice, early.error) == ({"early": 1.5}, 0.3)
     with pytest.raises(StudyError, match=r"give one of --exit, --ensemble and --early"):
-        wanted(made, exit_=1, early=0.0)
+        filter_models(made, exit_=1, early=0.0)
     with pytest.raises(StudyError, match=r"--exit 3: no trial has it; the trials have exits 1 to 2"):
-        wanted(made, exit_=3)
+        filter_models(made, exit_=3)
     with pytest.raises(StudyError, match="no trial has several exits"):
-        wanted(made[:2], ensemble=True)
+        filter_models(made[:2], ensemble=True)
 
 
 def rows(params: dict[str, Any], metrics: dict[str, float]) -> list[dict[str, Any]]:
@@ -130,10 +130,10 @@ def companions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy, "export", export, raising=False)
 
 
-def trial(number: int, state: State, seen: float, **point: Any) -> TrialRecord:
+def trial(number: int, state: State, seen: float, **params: Any) -> TrialRecord:
     metrics = {"dev/loss": 0.5 - 0.1 * number, "seen": seen}
     return TrialRecord(
-        number, {"width": 10, **point}, state=state, value=metrics["dev/loss"], metrics=metrics
+        number, {"width": 10, **params}, state=state, value=metrics["dev/loss"], metrics=metrics
     )
 
 
@@ -169,10 +169,11 @@ def test_a_searched_folder_is_exported_from(tmp_path: Path, capsys: pytest.Captu
     assert outcome.best is not None
     target = out / "exports" / f"{outcome.best.number:04d}-exit-2"
     assert (
-        f"chosen      exit 2 of trial {outcome.best.number}: dev/loss {outcome.best.value:.6g}, " in printed
+        f"best_within      exit 2 of trial {outcome.best.number}: dev/loss {outcome.best.value:.6g}, "
+        in printed
     )
     assert f"exported    {target}" in printed
-    width = outcome.best.point["width"]
+    width = outcome.best.params["width"]
     assert json.loads((target / "model.json").read_text()) == [{"exit": 2}, width, "2"]
     assert cli.run(["export", str(out)]) == 2
     assert "is there already; move it away" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from tuner.controller.attempt import Attempt
 from tuner.errors import StudyError
 from tuner.execution.in_process import Stopped, run_local
 from tuner.execution.messages import EPOCH, METRICS
-from tuner.execution.worker import Task, run_attempt
+from tuner.execution.worker import TrialTask, run_attempt
 from tuner.journal.record import State
 from tuner.search.search import search_local
 from tuner.study.load import load_study
@@ -36,8 +36,8 @@ def test_a_resumed_trial_goes_on_where_its_checkpoint_ended(tmp_path: Path) -> N
     study, second = toy_study(epochs=4), list[Any]()
     (tmp_path / "trials" / "0000").mkdir(parents=True)
     (tmp_path / "c").rename(tmp_path / "trials" / "0000" / "0002")
-    task = Task(study.trial, study.metric.name, study.resources, str(tmp_path))
-    attempt = Attempt(0, 1, study.params({}), "trials/0000/0002", epoch=2, moved=False)
+    task = TrialTask(study.trial, study.metric.name, study.resources, str(tmp_path))
+    attempt = Attempt(0, 1, study.config({}), "trials/0000/0002", epoch=2, moved=False)
 
     def tell(result: dict[str, Any]) -> None:
         second.append(result[METRICS])
@@ -54,10 +54,10 @@ def test_a_search_in_process_finds_the_region_of_the_optimum_and_beats_the_defau
     outcome = search_local(study, tmp_path / "out", quiet())
     assert outcome.best is not None
     default = outcome.trials[0]
-    assert default.point == DEFAULT
+    assert default.params == DEFAULT
     assert outcome.best.value < default.value
-    assert abs(outcome.best.point["x"] - 0.3) < 0.25
-    assert FLOOR < loss(study.params(outcome.best.point)) < 0.2
+    assert abs(outcome.best.params["x"] - 0.3) < 0.25
+    assert FLOOR < loss(study.config(outcome.best.params)) < 0.2
     assert [trial.state for trial in outcome.trials] == [State.COMPLETE] * 40
     assert {path.name for path in outcome.exported} == {"best.yaml", "detector"}
 
@@ -72,16 +72,16 @@ def test_failures_in_process_are_recorded_with_reason_and_traceback(tmp_path: Pa
     assert not (tmp_path / "out" / "best.yaml").exists()
     for trial in outcome.trials:
         assert trial.state is State.FAILED
-        if trial.point["fate"] == "nan":
+        if trial.params["fate"] == "nan":
             assert trial.reason == "dev/loss is nan at epoch 2"
-        elif trial.point["fate"] == "quit":
+        elif trial.params["fate"] == "quit":
             assert trial.reason.startswith("RuntimeError: the trial called sys.exit(0) (in full: ")
         else:
             file = tmp_path / "out" / "errors" / f"{trial.number:04d}.txt"
             assert trial.reason == f"RuntimeError: boom at epoch 2 (in full: {file})"
             assert "with a second line" in file.read_text()
             assert "in _meet" in file.read_text()
-    assert {trial.point["fate"] for trial in outcome.trials} == {"fail", "nan", "quit"}
+    assert {trial.params["fate"] for trial in outcome.trials} == {"fail", "nan", "quit"}
 
 
 def test_prepared_settings_are_what_the_search_leaves(tmp_path: Path) -> None:

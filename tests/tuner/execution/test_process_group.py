@@ -10,7 +10,7 @@ import pytest
 from tests.tuner.conftest import journal, quiet, toy_study
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.search.search import Outcome, search
+from tuner.search.search import SearchResult, search
 from tuner.study.study import Study
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
@@ -23,7 +23,7 @@ def group_study(**settings: Any) -> Study:
     )  # fmt: skip
 
 
-def run(out: Path, **settings: Any) -> Outcome:
+def run(out: Path, **settings: Any) -> SearchResult:
     return search(group_study(**settings), out, quiet())
 
 

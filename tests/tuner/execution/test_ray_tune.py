@@ -18,7 +18,7 @@ from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import winner
-from tuner.search.search import Outcome, search
+from tuner.search.search import SearchResult, search
 from tuner.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -35,7 +35,7 @@ def fates(states: Path, ray_cluster: None) -> dict[str, tuple[TrialRecord, Any]]
     """One trial of each fate, of which none has another attempt: its record and Optuna's trial."""
     study = toy_study(search={"fate": {"choice": FATES}}, scheduler={"name": "none"}, retries=0)
     sampler, trials = run_points(study, [{"fate": fate} for fate in FATES], states)
-    return {t.point["fate"]: (t, sampler.study.trials[t.number]) for t in trials}
+    return {t.params["fate"]: (t, sampler.study.trials[t.number]) for t in trials}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_asha_stops_poor_trials_as_pruned_and_spares_the_default(tmp_path: Path)
         scheduler={"name": "asha", "grace": 2, "reduction": 2},
     )  # fmt: skip
     sampler, trials = run_points(study, [{"x": x} for x in xs[1:]], tmp_path)
-    assert [trial.point["x"] for trial in trials] == xs
+    assert [trial.params["x"] for trial in trials] == xs
     assert trials[0].state is State.COMPLETE
     assert trials[1].state is State.COMPLETE
     for trial in (trials[2], trials[3], trials[5]):
@@ -98,11 +98,11 @@ def test_asha_stops_poor_trials_as_pruned_and_spares_the_default(tmp_path: Path)
         told = sampler.study.trials[trial.number]
         assert told.state == TrialState.PRUNED
         assert told.intermediate_values == pytest.approx(
-            {e: loss(trial.point) + math.exp(-e) for e in (1, 2)}
+            {e: loss(trial.params) + math.exp(-e) for e in (1, 2)}
         )
     best = winner(trials, study.metric)
     assert best is not None
-    assert best.point["x"] == 0.3
+    assert best.params["x"] == 0.3
 
 
 def test_the_spared_default_still_fills_the_rungs(tmp_path: Path) -> None:
@@ -122,27 +122,27 @@ def test_a_nan_in_a_rung_stops_nobody(tmp_path: Path) -> None:
 def test_with_one_seed_and_one_trial_at_a_time_two_searches_are_the_same(tmp_path: Path) -> None:
     study = toy_study(trials=9, concurrency=1)
     runs = [search(study, tmp_path / name, quiet()).trials for name in ("a", "b")]
-    facts = [[(t.number, t.point, t.state, t.epoch, t.value) for t in trials] for trials in runs]
+    facts = [[(t.number, t.params, t.state, t.epoch, t.value) for t in trials] for trials in runs]
     assert facts[0] == facts[1]
     assert len({str(fact[1]) for fact in facts[0]}) == 9
 
 
 def test_a_search_of_two_at_a_time_finds_the_region_of_the_optimum(
-    searched: tuple[Path, Study, Outcome],
+    searched: tuple[Path, Study, SearchResult],
 ) -> None:
     outcome = searched[2]
     assert outcome.best is not None
     assert len(outcome.trials) == 24
-    assert outcome.best.point["fate"] in ("fine", "side-inf")
+    assert outcome.best.params["fate"] in ("fine", "side-inf")
     assert outcome.trials[0].state is State.COMPLETE
     assert outcome.best.value < outcome.trials[0].value
     finished = [trial for trial in outcome.trials if trial.state is State.COMPLETE]
     assert outcome.best.value == min(trial.value for trial in finished)
-    assert abs(outcome.best.point["x"] - 0.3) < 0.35
+    assert abs(outcome.best.params["x"] - 0.3) < 0.35
     assert {trial.state for trial in outcome.trials} == {State.COMPLETE, State.STOPPED, State.FAILED}
 
 
-def test_the_journal_tells_the_whole_search_in_order(searched: tuple[Path, Study, Outcome]) -> None:
+def test_the_journal_tells_the_whole_search_in_order(searched: tuple[Path, Study, SearchResult]) -> None:
     out, _, outcome = searched
     events = journal(out)
     assert events[0]["event"] == "study_started"
@@ -152,7 +152,7 @@ def test_the_journal_tells_the_whole_search_in_order(searched: tuple[Path, Study
     for trial in outcome.trials:
         own = [event for event in events if event.get("trial") == trial.number]
         assert own[0]["event"] == "trial_started"
-        assert own[0]["params"] == trial.point
+        assert own[0]["params"] == trial.params
         assert [event["epoch"] for event in own[1:-1]] == list(range(1, trial.epoch + 1))
         assert (own[-1]["event"], own[-1]["state"], own[-1]["reason"]) == (
             "trial_ended",
@@ -192,6 +192,6 @@ def test_only_the_last_two_states_of_a_trial_are_kept(
     assert kept == ["0003", "0004"]
 
 
-def test_default_is_the_first_of_a_search(searched: tuple[Path, Study, Outcome]) -> None:
-    assert searched[2].trials[0].point == {**DEFAULT, "fate": "side-inf"}
-    assert set(SPACE) < set(searched[2].trials[0].point)
+def test_default_is_the_first_of_a_search(searched: tuple[Path, Study, SearchResult]) -> None:
+    assert searched[2].trials[0].params == {**DEFAULT, "fate": "side-inf"}
+    assert set(SPACE) < set(searched[2].trials[0].params)

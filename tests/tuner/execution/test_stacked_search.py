@@ -84,7 +84,7 @@ def fated(fates: list[str], out: Path) -> list[TrialRecord]:
 
 def assert_fine(trial: TrialRecord) -> None:
     assert trial.state is State.COMPLETE
-    assert trial.value == pytest.approx(loss({"x": trial.point["x"]}) + math.exp(-4))
+    assert trial.value == pytest.approx(loss({"x": trial.params["x"]}) + math.exp(-4))
 
 
 def test_what_ends_one_trial_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -18,18 +18,18 @@ from tests.tuner.conftest import journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.commands.summary import exit_code, summary
 from tuner.controller.budget import Spending, Spent, Stages, finals_s
-from tuner.controller.controller import Conductor
-from tuner.controller.retry import Policy
+from tuner.controller.controller import Controller
+from tuner.controller.retry import RetryPolicy
 from tuner.errors import StudyError
-from tuner.finalists.finalists import Rounds, planned, undecidable
-from tuner.journal.record import Record, State, TrialRecord
-from tuner.results.outcome import Driven, Outcome
+from tuner.finalists.finalists import SeedRounds, planned, undecidable
+from tuner.journal.record import State, StudyRecord, TrialRecord
+from tuner.results.outcome import SearchResult, StageRun
 from tuner.results.selection import ranked
-from tuner.schedulers.factory import build_rule
-from tuner.search.ablate import Plan
+from tuner.schedulers.factory import build_scheduler
+from tuner.search.ablate import FixedPlan
 from tuner.search.search import search, search_local
 from tuner.search.train import train
-from tuner.searchers.searcher import Source
+from tuner.searchers.searcher import Searcher
 from tuner.storage.storage import Storage
 from tuner.study.load import load_study
 from tuner.study.study import Study
@@ -59,7 +59,7 @@ def told(out: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, Outcome]:
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study, SearchResult]:
     out, study = tmp_path_factory.mktemp("raced") / "out", lucky_study()
     return out, study, search_local(study, out, quiet())
 
@@ -70,7 +70,7 @@ def test_the_finalists_are_the_best_trials_and_each_run_is_its_configuration_wit
     content = told(out)
     assert sorted(row["trial"] for row in content["candidates"]) == sorted(trial.number for trial in best)
     for row in content["candidates"]:
-        ready = study.params(row["params"])
+        ready = study.config(row["params"])
         for seed, value in row["values"].items():
             assert value == pytest.approx(loss({**ready, "seed": int(seed)}) + 0.36787944)
     assert outcome.finals is not None
@@ -223,7 +223,7 @@ def test_one_complete_trial_has_no_finals(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"trial": "tests.tuner.support.probe:run"}, r"has no `seeded`, which `finalists` need"),
+        ({"trial": "tests.tuner.support.probe:run"}, r"has no `reseeded`, which `finalists` need"),
         (
             {"scheduler": {"name": "pbt"}, "epochs": 2, "trials": 4},
             r"finalists: pbt changes settings in mid-trial",
@@ -238,15 +238,15 @@ def test_what_cannot_have_finalists_is_refused_before_anything_is_written(tmp_pa
 
 def test_a_searched_seed_is_fresh_for_every_candidate(tmp_path: Path) -> None:
     study = lucky_study(search={"seed": {"int": [1, 9]}}, trial="tests.tuner.support.seeds:run")
-    record = Record("dev/loss")
-    record.trials = {each: complete(each, 1, point={"seed": each}, value=each) for each in (1, 3, 4, 5)}
-    finals = planned(Driven(study, record, Storage(str(tmp_path)), tmp_path, False), study.finalists)
+    record = StudyRecord("dev/loss")
+    record.trials = {each: complete(each, 1, params={"seed": each}, value=each) for each in (1, 3, 4, 5)}
+    finals = planned(StageRun(study, record, Storage(str(tmp_path)), tmp_path, False), study.finalists)
     assert finals.seeds == {seed: {"seed": seed} for seed in (2, 5, 6, 7)}
-    assert finals.params({"candidate": 3, "seed": 6}) == {"seed": 6, "epochs": 1}
+    assert finals.config({"candidate": 3, "seed": 6}) == {"seed": 6, "epochs": 1}
 
 
 def complete(number: int, seconds: float, **content: Any) -> TrialRecord:
-    return TrialRecord(number, **{"point": {}, **content}, state=State.COMPLETE, seconds=seconds)
+    return TrialRecord(number, **{"params": {}, **content}, state=State.COMPLETE, seconds=seconds)
 
 
 def test_the_search_leaves_of_its_budget_what_the_finals_need_but_at_least_half() -> None:
@@ -283,34 +283,34 @@ def test_what_the_search_spent_counts_in_the_finals() -> None:
         assert wall.over() == (f"the budget is spent: {of_wall}" if of_wall else "")
 
 
-def timed(study: Study, source: Source, seconds: float, earlier: Spent) -> Conductor:
-    """A conductor whose trials, one at a time, take `seconds` each by a clock of its own."""
+def timed(study: Study, source: Searcher, seconds: float, earlier: Spent) -> Controller:
+    """A controller whose trials, one at a time, take `seconds` each by a clock of its own."""
     now = [0.0]
-    record = Record(study.metric.name)
-    conductor = Conductor(
-        study, source, build_rule(study), record, None, Policy(0, None), lambda: now[0], Stages(earlier)
+    record = StudyRecord(study.metric.name)
+    controller = Controller(
+        study, source, build_scheduler(study), record, None, RetryPolicy(0, None), lambda: now[0], Stages(earlier)
     )  # fmt: skip
-    while (attempt := conductor.next()) is not None:
-        conductor.began(attempt)
+    while (attempt := controller.next()) is not None:
+        controller.began(attempt)
         now[0] += seconds
-        conductor.reported(attempt, 1, {"dev/loss": 0.1 + attempt.number / 100}, None)
-    return conductor
+        controller.reported(attempt, 1, {"dev/loss": 0.1 + attempt.number / 100}, None)
+    return controller
 
 
 def test_one_budget_covers_the_search_and_its_finals(tmp_path: Path) -> None:
     study = lucky_study(top=2, seeds=2, trials=9, budget={"gpu_hours": 1.0}, resources={"gpu": 1.0})
-    searched = timed(study, Plan([{"x": 0.1}] * 9), 600, Spent())
+    searched = timed(study, FixedPlan([{"x": 0.1}] * 9), 600, Spent())
     assert searched.halted == "the budget is spent: 1 GPU hours less 0.5 for the finalists"
     assert searched.spent().gpu_hours == 0.5
     where = (searched.record, Storage(str(tmp_path)), tmp_path, False)
-    driven = Driven(study, *where, searched.spent(), searched.halted, searched.budget_over)
+    driven = StageRun(study, *where, searched.spent(), searched.halted, searched.budget_over)
     assert undecidable(driven) == ""
     assert study.finalists is not None
     finals = planned(driven, study.finalists)
     assert list(finals.candidates) == [0, 1]
-    raced = timed(finals, Rounds(finals), 600, searched.spent())
+    raced = timed(finals, SeedRounds(finals), 600, searched.spent())
     assert raced.halted == "the budget is spent: 1 GPU hours"
-    assert [run.point["candidate"] for run in raced.record.ordered] == [0, 1, 0]
+    assert [run.params["candidate"] for run in raced.record.ordered] == [0, 1, 0]
     assert "first" in undecidable(
         replace(driven, halted="the first 3 trials failed alike", budget_over=False)
     )

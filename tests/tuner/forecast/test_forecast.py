@@ -14,7 +14,16 @@ import pytest
 from tests.tuner.conftest import SPACE, toy_study
 from tuner.errors import StudyError
 from tuner.forecast.expected_reports import Expected, expected, passing
-from tuner.forecast.forecast import REPORT_S, START_S, TRIAL_S, Forecast, Measured, Place, Range, forecast
+from tuner.forecast.forecast import (
+    REPORT_S,
+    START_S,
+    TRIAL_S,
+    Estimate,
+    Forecast,
+    Machine,
+    Measured,
+    forecast,
+)
 from tuner.forecast.run import NAME, choose, forecast_seconds
 from tuner.forecast.text import comparison_line, forecast_lines, warnings
 from tuner.study.study import Study
@@ -127,18 +136,18 @@ def test_an_error_of_the_cost_is_named_with_its_configuration() -> None:
 
 
 def test_every_figure_is_linear_in_cost_between_the_two_ends() -> None:
-    made = forecast(costly(), SMALL, LARGE, 1, [20.0, 20.0], [Place(1, 8 * GIB)])
+    made = forecast(costly(), SMALL, LARGE, 1, [20.0, 20.0], [Machine(1, 8 * GIB)])
     assert made.slots == 1
     each = [16 * (10 * (report_s + REPORT_S) + 2.0 + TRIAL_S) + 1.0 + START_S for report_s in (3.0, 5.0, 9.0)]
-    assert made.seconds == Range(*(pytest.approx(seconds) for seconds in each))
-    assert made.memory == Range(GIB, pytest.approx(4 / 3 * GIB), 2 * GIB)
-    assert made.disk == Range(32e6, pytest.approx(64e6), 128e6)
-    assert made.gpu_seconds == Range(0, 0, 0)
+    assert made.seconds == Estimate(*(pytest.approx(seconds) for seconds in each))
+    assert made.memory == Estimate(GIB, pytest.approx(4 / 3 * GIB), 2 * GIB)
+    assert made.disk == Estimate(32e6, pytest.approx(64e6), 128e6)
+    assert made.gpu_seconds == Estimate(0, 0, 0)
     assert made.gpu_share is None
 
 
 def test_of_equal_ends_only_the_empty_slots_at_the_end_are_unknown() -> None:
-    made = forecast(costly(), SMALL, SMALL, 2, [10.0], [Place(2, 8 * GIB)])
+    made = forecast(costly(), SMALL, SMALL, 2, [10.0], [Machine(2, 8 * GIB)])
     busy = 16 * (10 * (3.0 + REPORT_S) + 2.0 + TRIAL_S)
     begin = 1.0 + START_S
     assert made.seconds.low == pytest.approx(begin + busy / 2)
@@ -152,7 +161,7 @@ def test_no_order_of_trials_takes_less_or_more_than_the_range(slots: int) -> Non
     random = np.random.default_rng(slots)
     for lengths in ([10] * 16, [4] * 8 + [8] * 4 + [10] * 4):
         study = scheduled("none" if len(set(lengths)) == 1 else "asha")
-        made = forecast(study, SMALL, SMALL, slots, [10.0], [Place(slots, 8 * GIB)])
+        made = forecast(study, SMALL, SMALL, slots, [10.0], [Machine(slots, 8 * GIB)])
         share = sum(lengths) / expected(study).reports
         for _ in range(50):
             until = np.zeros(slots)
@@ -163,12 +172,12 @@ def test_no_order_of_trials_takes_less_or_more_than_the_range(slots: int) -> Non
 
 
 def test_more_slots_than_trials_are_not_used() -> None:
-    one = forecast(costly(trials=4), SMALL, LARGE, 4, [20.0], [Place(4, 8 * GIB)])
-    assert forecast(costly(trials=4), SMALL, LARGE, 64, [20.0], [Place(4, 8 * GIB)]) == one
+    one = forecast(costly(trials=4), SMALL, LARGE, 4, [20.0], [Machine(4, 8 * GIB)])
+    assert forecast(costly(trials=4), SMALL, LARGE, 64, [20.0], [Machine(4, 8 * GIB)]) == one
 
 
 def test_memory_is_that_of_the_machine_with_the_least_room() -> None:
-    places = [Place(8, 64 * GIB), Place(2, 3 * GIB), Place(1, 16 * GIB)]
+    places = [Machine(8, 64 * GIB), Machine(2, 3 * GIB), Machine(1, 16 * GIB)]
     made = forecast(costly(), SMALL, LARGE, 11, [20.0], places)
     assert (made.memory.high, made.room) == (4 * GIB, 3 * GIB)
     assert warnings(costly(), made) == [
@@ -184,7 +193,7 @@ def test_memory_is_that_of_the_machine_with_the_least_room() -> None:
 def test_the_share_of_a_gpu_is_what_the_largest_fits_in(peak: float | None, share: float | None) -> None:
     study = costly(resources={"gpu": 1, "workers": 2})
     ends = [replace(end, device_memory=peak and peak * GIB, device_total=30 * GIB) for end in (SMALL, LARGE)]
-    made = forecast(study, *ends, 1, [20.0], [Place(1, GIB)])
+    made = forecast(study, *ends, 1, [20.0], [Machine(1, GIB)])
     assert made.gpu_share == share
     assert share is None or int(1 / share + 1e-9) == 30 // (
         peak or 1
@@ -195,14 +204,14 @@ def test_the_share_of_a_gpu_is_what_the_largest_fits_in(peak: float | None, shar
 @pytest.mark.parametrize("total", [None, 30 * GIB])
 def test_a_gpu_that_says_nothing_gives_no_share(total: float | None) -> None:
     made = forecast(
-        costly(resources={"gpu": 1}), replace(SMALL, device_total=total), SMALL, 1, [10.0], [Place(1, GIB)]
+        costly(resources={"gpu": 1}), replace(SMALL, device_total=total), SMALL, 1, [10.0], [Machine(1, GIB)]
     )
     assert made.gpu_share is None
 
 
 def made_for(study: Study) -> Forecast:
     ends = [replace(end, device_memory=3 * GIB, device_total=30 * GIB) for end in (SMALL, LARGE)]
-    return forecast(study, *ends, 2, [20.0], [Place(2, 8 * GIB)])
+    return forecast(study, *ends, 2, [20.0], [Machine(2, 8 * GIB)])
 
 
 def test_the_lines() -> None:
@@ -266,7 +275,7 @@ def test_what_was_forecast_and_what_it_took_is_one_line() -> None:
 
 
 def test_what_is_kept_in_the_folder_is_read_again(tmp_path: Path) -> None:
-    made = forecast(costly(), SMALL, LARGE, 2, [20.0], [Place(2, 8 * GIB)])
+    made = forecast(costly(), SMALL, LARGE, 2, [20.0], [Machine(2, 8 * GIB)])
     assert forecast_seconds(tmp_path) is None
     (tmp_path / NAME).write_text(json.dumps(asdict(made)))
     assert forecast_seconds(tmp_path) == asdict(made.seconds)

@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Path, str]
 
 def test_known_sleeps_are_measured(made: tuple[Forecast, Path, str]) -> None:
     small, large = made[0].smallest, made[0].largest
-    assert (small.point, large.point) == ({"size": 1}, {"size": 4})
+    assert (small.params, large.params) == ({"size": 1}, {"size": 4})
     assert 0.1 <= small.report_s < large.report_s  # how much above the sleep is the machine's load
     assert large.report_s >= 0.4
     for end, sleep in ((small, 0.1), (large, 0.4)):
@@ -71,7 +71,7 @@ def test_a_search_says_what_was_forecast_and_what_it_took(tmp_path: Path) -> Non
     study = sleepy(settings={"epoch_s": 0.1, "start_s": 0.2})
     outcome = search(study, out, quiet())
     said = json.loads((out / NAME).read_text())["seconds"]
-    asleep = sum(0.2 + 5 * 0.1 * trial.point["size"] for trial in outcome.trials) / 2
+    asleep = sum(0.2 + 5 * 0.1 * trial.params["size"] for trial in outcome.trials) / 2
     assert min(3600 * outcome.spent.wall_hours, said["high"]) >= asleep  # how much more is the machine's load
     assert 0 < said["low"] <= said["high"]
     (line,) = [line for line in summary(study, outcome, out) if line.startswith("forecast")]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.tuner.conftest import toy_study
-from tuner.execution.worker import Task
-from tuner.forecast.probe import Laps, run_measured
+from tuner.execution.worker import TrialTask
+from tuner.forecast.probe import ProbeTiming, run_measured
 from tuner.study.study import Study
 
 
@@ -20,15 +20,15 @@ def costly(**changes: Any) -> Study:
     return toy_study(**content, settings={"epoch_s": 0.01, "state_bytes": 500}, **changes)
 
 
-def stopped(study: Study, folder: Path, **params: Any) -> Laps | str:
+def stopped(study: Study, folder: Path, **params: Any) -> ProbeTiming | str:
     """Two reports of size 2."""
-    task = Task(study.trial, study.metric.name, study.resources, str(folder))
-    return run_measured(task, {**study.params({"size": 2}), **params}, 2, "state", lambda: False)
+    task = TrialTask(study.trial, study.metric.name, study.resources, str(folder))
+    return run_measured(task, {**study.config({"size": 2}), **params}, 2, "state", lambda: False)
 
 
 def test_it_ends_with_the_last_report_at_the_latest(tmp_path: Path) -> None:
     made = stopped(costly(), tmp_path)
-    assert isinstance(made, Laps)
+    assert isinstance(made, ProbeTiming)
     assert [second >= 0.02 for second in made.seconds] == [True, True]
     assert made.state == 2 * 500 + 1
     assert (made.device_memory, made.device_total) == (None, None)

@@ -14,7 +14,7 @@ import pytest
 from tests.tuner.conftest import toy_study
 from tests.tuner.journal.test_journal import STARTED, reported
 from tuner.errors import StudyError
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.journal.folder import opened, refuse_another, refuse_taken
 from tuner.journal.journal import NAME, read_events
 
@@ -30,7 +30,7 @@ with opened(Path(sys.argv[1]), None, False):
 
 
 def started(**changes: Any) -> list[Event]:
-    return [Event(Kind.STUDY_STARTED, None, {"study": toy_study(**changes).plain()})]
+    return [Event(EventKind.STUDY_STARTED, None, {"study": toy_study(**changes).to_dict()})]
 
 
 @pytest.mark.parametrize(

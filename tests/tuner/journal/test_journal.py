@@ -17,15 +17,17 @@ from hypothesis import strategies as st
 
 from tests.tuner.storage.test_storage import files_of_at_most
 from tuner.errors import StudyError
-from tuner.journal.event import FORMAT, Event, Kind
+from tuner.journal.event import FORMAT, Event, EventKind
 from tuner.journal.journal import Journal, read_events
 
-STARTED = Event(Kind.STUDY_STARTED, None, {"format": FORMAT, "search": "s", "study": {}, "memory": {}}, 1e9)
+STARTED = Event(
+    EventKind.STUDY_STARTED, None, {"format": FORMAT, "search": "s", "study": {}, "memory": {}}, 1e9
+)
 
 
 def reported(epoch: int, **metrics: float) -> Event:
     content = {"epoch": epoch, "metrics": metrics, "checkpoint": None, "seconds": 0.5}
-    return Event(Kind.TRIAL_REPORTED, 3, content, 1e9 + epoch)
+    return Event(EventKind.TRIAL_REPORTED, 3, content, 1e9 + epoch)
 
 
 def written(path: Path, *events: Event) -> Path:
@@ -93,7 +95,7 @@ def test_an_empty_journal_has_no_past(tmp_path: Path) -> None:
     "line",
     [
         '{"event": "trial_rep', "5", "null", "[]", '"text"', "{}", "", "\xff", '{"event": "no_such"}',
-        '{"event": "trial_held", "time": 5}', '{"event": "trial_held", "time": "yesterday"}',
+        '{"event": "trial_paused", "time": 5}', '{"event": "trial_paused", "time": "yesterday"}',
         '{"event": "trial_reported", "time": "2026-01-01T00:00:00+00:00", "metrics": [1]}',
         '{"event": "trial_reported", "time": "2026-01-01T00:00:00+00:00", "metrics": {"a": []}}',
     ],
@@ -111,7 +113,7 @@ def test_a_damaged_line_is_refused_by_its_number(tmp_path: Path, line: str) -> N
 @pytest.mark.parametrize("there", [{}, {"format": 1}, {"format": FORMAT + 1}])
 def test_another_format_is_refused(tmp_path: Path, there: dict[str, int]) -> None:
     path = tmp_path / "journal.jsonl"
-    entry = STARTED.plain()
+    entry = STARTED.to_dict()
     del entry["format"]
     path.write_text(json.dumps(entry | there) + "\n")
     found = there.get("format", 1)
@@ -120,7 +122,9 @@ def test_another_format_is_refused(tmp_path: Path, there: dict[str, int]) -> Non
 
 
 def test_what_is_not_finite_survives(tmp_path: Path) -> None:
-    concluded = Event(Kind.STUDY_CONCLUDED, None, {"figures": {"best": math.inf}, "files": [], "tags": {}})
+    concluded = Event(
+        EventKind.STUDY_CONCLUDED, None, {"figures": {"best": math.inf}, "files": [], "tags": {}}
+    )
     path = written(tmp_path / "j.jsonl", reported(1, a=math.nan, b=math.inf, c=-math.inf, d=0.5), concluded)
     metrics, figures = (event.content for event in read_events(path))
     assert math.isnan(metrics["metrics"].pop("a"))
@@ -138,23 +142,23 @@ _NUMBERS = st.dictionaries(_TEXT, _NUMBER, max_size=3)
 _EPOCH = st.integers(0, 10**6)
 _SECONDS = st.floats(0, 1e9)
 _STATE = st.one_of(st.none(), _TEXT)
-_CONTENT: dict[Kind, dict[str, st.SearchStrategy[Any]]] = {
-    Kind.STUDY_STARTED: {"format": st.just(FORMAT), "search": _TEXT, "study": _POINT, "memory": _POINT},
-    Kind.STUDY_RESUMED: {"trials": _EPOCH, "resources": _POINT},
-    Kind.STUDY_CONCLUDED: {
+_CONTENT: dict[EventKind, dict[str, st.SearchStrategy[Any]]] = {
+    EventKind.STUDY_STARTED: {"format": st.just(FORMAT), "search": _TEXT, "study": _POINT, "memory": _POINT},
+    EventKind.STUDY_RESUMED: {"trials": _EPOCH, "resources": _POINT},
+    EventKind.STUDY_CONCLUDED: {
         "figures": _NUMBERS, "files": st.lists(_TEXT, max_size=2), "tags": st.dictionaries(_TEXT, _TEXT),
     },
-    Kind.STUDY_ENDED: {"state": _TEXT, "reason": _TEXT, "trials": st.dictionaries(_TEXT, _EPOCH)},
-    Kind.TRIAL_STARTED: {"params": _POINT, "knobs": _POINT},
-    Kind.TRIAL_REPORTED: {"epoch": _EPOCH, "metrics": _NUMBERS, "checkpoint": _STATE, "seconds": _SECONDS},
-    Kind.TRIAL_SAVED: {"epoch": _EPOCH, "checkpoint": _TEXT},
-    Kind.TRIAL_RETRIED: {"cause": _TEXT, "reason": _TEXT, "changes": _POINT, "seconds": _SECONDS},
-    Kind.TRIAL_HELD: {},
-    Kind.TRIAL_RELEASED: {
+    EventKind.STUDY_ENDED: {"state": _TEXT, "reason": _TEXT, "trials": st.dictionaries(_TEXT, _EPOCH)},
+    EventKind.TRIAL_STARTED: {"params": _POINT, "encoded": _POINT},
+    EventKind.TRIAL_REPORTED: {"epoch": _EPOCH, "metrics": _NUMBERS, "checkpoint": _STATE, "seconds": _SECONDS},
+    EventKind.TRIAL_SAVED: {"epoch": _EPOCH, "checkpoint": _TEXT},
+    EventKind.TRIAL_RETRIED: {"cause": _TEXT, "reason": _TEXT, "changes": _POINT, "seconds": _SECONDS},
+    EventKind.TRIAL_PAUSED: {},
+    EventKind.TRIAL_RESUMED: {
         "action": _TEXT, "donor": _EPOCH, "reason": _TEXT, "params": _POINT, "epoch": _EPOCH,
         "checkpoint": _STATE,
     },
-    Kind.TRIAL_ENDED: {
+    EventKind.TRIAL_ENDED: {
         "state": _TEXT, "reason": _TEXT, "epoch": _EPOCH, "trace": _TEXT, "seconds": _SECONDS,
     },
 }  # fmt: skip
@@ -163,7 +167,7 @@ _TIMES = st.integers(0, 4_000_000_000_000_000).map(lambda microseconds: microsec
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(EventKind))
     trial = draw(_EPOCH) if kind.value.startswith("trial_") else None
     return Event(kind, trial, draw(st.fixed_dictionaries(_CONTENT[kind])), draw(_TIMES))
 
@@ -171,16 +175,16 @@ def events(draw: st.DrawFn) -> Event:
 @settings(max_examples=60, deadline=None)
 @given(event=events())
 def test_every_event_is_read_as_it_was_written(event: Event) -> None:
-    line = json.dumps(event.plain(), allow_nan=False)
+    line = json.dumps(event.to_dict(), allow_nan=False)
     assert "\n" not in line
-    read = Event.from_plain(json.loads(line))
+    read = Event.from_dict(json.loads(line))
     assert (read.kind, read.trial, read.content) == (event.kind, event.trial, event.content)
     assert read.time == pytest.approx(event.time, abs=1e-6, rel=0)
-    assert read.plain() == event.plain()
+    assert read.to_dict() == event.to_dict()
 
 
 def test_every_kind_has_its_content_here() -> None:
-    assert set(_CONTENT) == set(Kind)
+    assert set(_CONTENT) == set(EventKind)
 
 
 def test_a_full_disk_is_told_with_the_file_and_leaves_a_journal(tmp_path: Path) -> None:

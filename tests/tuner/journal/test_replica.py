@@ -11,13 +11,13 @@ import pytest
 
 from tests.tuner.journal.test_journal import STARTED, reported
 from tuner.errors import StudyError
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.journal.journal import Journal, read_events
-from tuner.journal.replica import Mirror
+from tuner.journal.replica import JournalReplica
 from tuner.storage.storage import Storage
 
-LONG = Event(Kind.TRIAL_ENDED, 1, {"trace": "x" * 40_000}, 1e9)
-ENDED = Event(Kind.STUDY_ENDED, None, {"state": "complete", "reason": "", "trials": {}}, 1e9)
+LONG = Event(EventKind.TRIAL_ENDED, 1, {"trace": "x" * 40_000}, 1e9)
+ENDED = Event(EventKind.STUDY_ENDED, None, {"state": "complete", "reason": "", "trials": {}}, 1e9)
 
 
 class Store(Storage):
@@ -56,7 +56,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def kept(path: Path, store: Storage, *events: Event) -> list[Event]:
     """Write events in a session of their own; what was there before."""
-    journal = Journal(path, Mirror(store))
+    journal = Journal(path, JournalReplica(store))
     for event in events:
         journal.take(event)
     journal.close()
@@ -64,7 +64,7 @@ def kept(path: Path, store: Storage, *events: Event) -> list[Event]:
 
 
 def test_the_copy_has_each_event_when_take_returns(here: Path, store: Store) -> None:
-    journal = Journal(here, Mirror(store))
+    journal = Journal(here, JournalReplica(store))
     for event in (STARTED, reported(1, loss=1.0), reported(2, loss=0.5)):
         journal.take(event)
         assert store.copied == here.read_bytes()
@@ -80,9 +80,9 @@ def test_another_machine_goes_on_from_the_copy(here: Path, store: Store, tmp_pat
 
 
 def test_a_storage_is_taken_by_the_first_event(here: Path, store: Store) -> None:
-    assert not Mirror(store).taken
+    assert not JournalReplica(store).taken
     kept(here, store, STARTED)
-    assert Mirror(store).taken
+    assert JournalReplica(store).taken
 
 
 def test_a_long_journal_is_kept_in_parts_of_which_only_the_last_is_written_anew(
@@ -106,7 +106,7 @@ def test_a_missing_part_is_refused(here: Path, store: Store, tmp_path: Path, los
     (tmp_path / "store" / "journal" / names[lost]).unlink()
     there = tmp_path / "there.jsonl"
     with pytest.raises(StudyError, match=f"{names[lost + 1]} where {names[lost]} is due: a part of the jour"):
-        Journal(there, Mirror(store))
+        Journal(there, JournalReplica(store))
     assert not there.exists()
 
 
@@ -128,7 +128,7 @@ def test_what_a_killed_write_left_is_no_part(here: Path, store: Store, tmp_path:
 def test_only_a_killed_first_write_takes_no_storage(store: Store, tmp_path: Path) -> None:
     (tmp_path / "store" / "journal").mkdir(parents=True)
     (tmp_path / "store" / "journal" / ".000000000000.jsonl.writing").write_bytes(b'{"event"')
-    assert not Mirror(store).taken
+    assert not JournalReplica(store).taken
 
 
 def test_another_searchs_journal_is_refused_and_neither_is_changed(here: Path, store: Store) -> None:
@@ -139,7 +139,7 @@ def test_another_searchs_journal_is_refused_and_neither_is_changed(here: Path, s
     journal.close()
     mine = other.read_bytes()
     with pytest.raises(StudyError, match=r"has another search than .*other.jsonl; give the folder and the"):
-        Journal(other, Mirror(store))
+        Journal(other, JournalReplica(store))
     assert (store.copied, other.read_bytes()) == (copied, mine)
 
 
@@ -162,7 +162,7 @@ def test_a_line_cut_here_that_the_copy_never_had_is_dropped_from_both(here: Path
 def test_while_the_storage_is_away_events_wait_and_follow(
     here: Path, store: Store, impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    journal = Journal(here, Mirror(store))
+    journal = Journal(here, JournalReplica(store))
     journal.take(STARTED)
     store.away = True
     for epoch in (1, 2, 3):
@@ -177,7 +177,7 @@ def test_while_the_storage_is_away_events_wait_and_follow(
 def test_a_storage_that_is_away_is_not_asked_with_every_event_but_with_the_last(
     here: Path, store: Store
 ) -> None:
-    journal = Journal(here, Mirror(store))
+    journal = Journal(here, JournalReplica(store))
     journal.take(STARTED)
     store.away, before = True, store.tries
     for epoch in (1, 2, 3):
@@ -206,4 +206,4 @@ def test_a_storage_that_does_not_answer_is_told_on_a_resume(
 
     monkeypatch.setattr(store, "names", away)
     with pytest.raises(StudyError, match=r"storage: .*/store: the server is away"):
-        Journal(here, Mirror(store))
+        Journal(here, JournalReplica(store))

@@ -31,7 +31,7 @@ from tuner.report.sections.result import ONE_RUN
 from tuner.report.sections.rungs import measured
 from tuner.report.svg import COLOURS, render
 from tuner.results.importance import importances
-from tuner.search.search import Outcome, search_local
+from tuner.search.search import SearchResult, search_local
 from tuner.tracking.address import store_uri
 
 EVIL = "<script>alert('x')</script>"
@@ -69,7 +69,7 @@ def few_draws() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult]:
     """A search in this process with failures, stopped trials, a default and finalists."""
     out = tmp_path_factory.mktemp("report") / "out"
     study = toy_study(
@@ -81,7 +81,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
 
 @pytest.fixture(scope="module")
-def report(searched: tuple[Path, Outcome]) -> tuple[str, dict[str, Any]]:
+def report(searched: tuple[Path, SearchResult]) -> tuple[str, dict[str, Any]]:
     """Its page, and its numbers as read from the file."""
     html, numbers = write_report(searched[0], searched[0].parent / "made.html")
     return html.read_text(), json.loads(numbers.read_text(), parse_constant=_refuse)
@@ -125,7 +125,7 @@ def test_the_finals_are_decided_as_the_search_decided_them(searched, report) -> 
 
 
 def test_rungs_are_measured_as_the_scheduler_measured_them(searched) -> None:
-    assert list(measured(read_search(searched[0]))) == searched[1].findings
+    assert list(measured(read_search(searched[0]))) == searched[1].diagnostics
 
 
 def test_failures_are_counted_by_cause(searched, report) -> None:
@@ -404,7 +404,7 @@ def told(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
 def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched, monkeypatch) -> None:
     seen: list[Any] = []
 
-    def sections(study: dict[str, Any], trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def report_sections(study: dict[str, Any], trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
         seen.extend([study, trials])
         figure = {"title": "F", "reading": "Look here.", "x": "a", "y": "b", "points": 2, "draw": _line}
         table = {"columns": ["a"], "rows": [[EVIL]]}

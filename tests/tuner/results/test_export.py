@@ -22,8 +22,8 @@ from tuner.errors import StudyError, lines
 from tuner.journal.record import State, TrialRecord
 from tuner.results.export import copy_export, facts, versions
 from tuner.results.selection import winner
-from tuner.schedulers.scheduler import GO, Action, Decision
-from tuner.search.search import Outcome, search_local
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision
+from tuner.search.search import SearchResult, search_local
 from tuner.search.train import train
 from tuner.study.load import load_study
 from tuner.study.settings import Metric
@@ -70,21 +70,21 @@ def test_only_complete_trials_win() -> None:
     ],
 )
 def test_how_a_report_ends_a_trial(epoch: int, value: float, stopped: str, state: State | None) -> None:
-    decision = Decision(Action.STOP, stopped) if stopped else GO
+    decision = Decision(Action.STOP, stopped) if stopped else CONTINUE
     end = end_of(trial(0, State.RUNNING, value, epoch), decision, toy_study())
     assert (None if end is None else end[0]) is state
     assert end is None or bool(end[1]) == (state is not State.COMPLETE)
 
 
 def test_best_yaml_is_a_study_of_one_trial_that_says_where_it_comes_from(
-    searched: tuple[Path, Study, Outcome],
+    searched: tuple[Path, Study, SearchResult],
 ) -> None:
     out, study, outcome = searched
     best = outcome.best
     assert best is not None
     loaded = load_study(str(out / "best.yaml"))
     assert (loaded.search, loaded.trials, loaded.epochs, loaded.scheduler.name) == ({}, 1, 6, "none")
-    assert loaded.params({}) == {**study.params(best.point), "prepared": True}
+    assert loaded.params({}) == {**study.config(best.params), "prepared": True}
     assert loaded.origin is not None
     assert loaded.origin["value"] == best.value
     expected = {"study": "toy", "trial": best.number, "metric": "dev/loss", "epoch": 6, "seed": 1}
@@ -96,7 +96,7 @@ def test_best_yaml_is_a_study_of_one_trial_that_says_where_it_comes_from(
     assert f"fsd-tuner train {out.resolve()}/best.yaml" in text
 
 
-def test_the_exported_folder_is_the_winner_s_last_one(searched: tuple[Path, Study, Outcome]) -> None:
+def test_the_exported_folder_is_the_winner_s_last_one(searched: tuple[Path, Study, SearchResult]) -> None:
     out, _, outcome = searched
     assert outcome.best is not None
     model = json.loads((out / "detector" / "model.json").read_text())
@@ -105,7 +105,7 @@ def test_the_exported_folder_is_the_winner_s_last_one(searched: tuple[Path, Stud
 
 
 def test_trained_again_it_gives_the_same_value_to_the_last_bit(
-    searched: tuple[Path, Study, Outcome], tmp_path: Path
+    searched: tuple[Path, Study, SearchResult], tmp_path: Path
 ) -> None:
     out, _, _ = searched
     trained = train(load_study(str(out / "best.yaml")), tmp_path, quiet())

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tuner.errors import StudyError
-from tuner.finalists.finalists import Finals, Rounds
+from tuner.finalists.finalists import Finals, SeedRounds
 from tuner.journal.record import State
-from tuner.results.seed_race import Course, course, verdict
+from tuner.results.seed_race import SeedRace, course, verdict
 from tuner.searchers.searcher import Suggestion
 
 LEVEL = 0.05
@@ -24,7 +24,7 @@ def made(values: Mapping[int, list[float]]) -> dict[int, dict[int, float]]:
     return {each: dict(enumerate(row, 1)) for each, row in values.items()}
 
 
-def raced(values: Mapping[int, list[float]], mode: str = "min", level: float = LEVEL) -> Course:
+def raced(values: Mapping[int, list[float]], mode: str = "min", level: float = LEVEL) -> SeedRace:
     """The race where everything has ended already."""
     seeds = range(1, 1 + max(map(len, values.values())))
     return course(list(values), list(seeds), made(values), level, mode)
@@ -131,7 +131,7 @@ def test_a_round_cut_short_does_not_count() -> None:
 
 def played(plan: Finals, order: list[int], slots: int) -> list[tuple[str, object]]:
     """What is asked and ended, with `slots` runs at a time that end in an order of their own."""
-    source, running, told = Rounds(plan), [], []
+    source, running, told = SeedRounds(plan), [], []
     draw = iter(order * 50)
     while True:
         while len(running) < slots and (suggestion := source.ask()) is not None:
@@ -145,7 +145,7 @@ def played(plan: Finals, order: list[int], slots: int) -> list[tuple[str, object
 
 
 def outcome(run: Suggestion) -> tuple[State, dict[str, float]]:
-    candidate, seed = run.point["candidate"], run.point["seed"]
+    candidate, seed = run.params["candidate"], run.params["seed"]
     if (candidate, seed) == (1, 2):
         return State.FAILED, {}
     return State.COMPLETE, {"m": candidate**2 / 10 + 0.05 * math.sin(candidate + 3 * seed)}
@@ -158,8 +158,8 @@ def test_the_same_runs_are_made_whatever_ends_first(order, slots) -> None:
     asked = [run for what, run in played(plan, order, slots) if what == "ask"]
     assert asked == [run for what, run in played(plan, [0], 1) if what == "ask"]
     assert 12 < len(asked) < 20
-    assert [run.point["candidate"] for run in asked[:4]] == [0, 1, 2, 3]
-    assert {run.point["seed"] for run in asked[:4]} == {1}
+    assert [run.params["candidate"] for run in asked[:4]] == [0, 1, 2, 3]
+    assert {run.params["seed"] for run in asked[:4]} == {1}
 
 
 @settings(max_examples=25, deadline=None)  # the machine may be busy
@@ -167,7 +167,7 @@ def test_the_same_runs_are_made_whatever_ends_first(order, slots) -> None:
 def test_cut_anywhere_it_asks_as_if_never_interrupted(order, slots, data) -> None:
     told = played(finals(), order, slots)
     cut = data.draw(st.integers(0, len(told)))
-    again = Rounds(finals())
+    again = SeedRounds(finals())
     for what, run in told[:cut]:
         again.recall(run) if what == "ask" else again.tell(run.number, *outcome(run))
     for what, run in told[cut:]:
@@ -180,7 +180,7 @@ def test_cut_anywhere_it_asks_as_if_never_interrupted(order, slots, data) -> Non
 
 def test_other_finalists_of_an_earlier_session_are_one_line() -> None:
     with pytest.raises(StudyError, match=r"the finals there began with others \(trial 9 with seed 1\)"):
-        Rounds(finals()).recall(Suggestion(0, {"candidate": 9, "seed": 1}))
+        SeedRounds(finals()).recall(Suggestion(0, {"candidate": 9, "seed": 1}))
 
 
 def simulated(rng: np.random.Generator, spread: float, noise: float) -> tuple[float, float, float, int]:
@@ -198,9 +198,9 @@ def simulated(rng: np.random.Generator, spread: float, noise: float) -> tuple[fl
     top = np.argsort(once)[:5]
     plan = finals(candidates=5, seeds=5)
     fresh = truth[top, None] + rng.normal(0, noise, (5, 5))
-    source, values, runs = Rounds(plan), {}, 0
+    source, values, runs = SeedRounds(plan), {}, 0
     while (run := source.ask()) is not None:
-        candidate, seed, runs = run.point["candidate"], run.point["seed"], runs + 1
+        candidate, seed, runs = run.params["candidate"], run.params["seed"], runs + 1
         value = float(fresh[candidate, seed - 1])
         values.setdefault(candidate, {})[seed] = value
         source.tell(run.number, State.COMPLETE, {"m": value})

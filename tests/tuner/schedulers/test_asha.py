@@ -14,9 +14,9 @@ from scipy import stats
 
 from tests.tuner.conftest import toy_study
 from tuner.journal.record import State
-from tuner.schedulers.asha import LEAST_PAIRS, Asha
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.scheduler import GO, Action, Decision
+from tuner.schedulers.asha import ASHA, LEAST_PAIRS
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.study.study import Study
 
 PLAIN = {"name": "asha", "grace": 1, "reduction": 3, "agreement": -1}
@@ -26,13 +26,13 @@ def study_of(**changes: Any) -> Study:
     return toy_study(**{"search": {"x": {"float": [0, 1]}}, "epochs": 9, "scheduler": PLAIN, **changes})
 
 
-def asha(**changes: Any) -> Asha:
-    rule = build_rule(study_of(**changes))
-    assert isinstance(rule, Asha)
+def asha(**changes: Any) -> ASHA:
+    rule = build_scheduler(study_of(**changes))
+    assert isinstance(rule, ASHA)
     return rule
 
 
-def tell(rule: Asha, number: int, epoch: int, value: float) -> Decision:
+def tell(rule: ASHA, number: int, epoch: int, value: float) -> Decision:
     return rule.report(number, epoch, {"dev/loss": value, "dev/accuracy": value})
 
 
@@ -85,8 +85,8 @@ def test_without_the_measure_every_decision_is_rays(
 
 def test_the_default_is_spared_where_another_trial_as_poor_is_stopped() -> None:
     rule = asha(default={"x": 1.0})
-    assert tell(rule, 1, 1, 0.1) == GO
-    assert tell(rule, 0, 1, 0.9) == GO
+    assert tell(rule, 1, 1, 0.1) == CONTINUE
+    assert tell(rule, 0, 1, 0.9) == CONTINUE
     assert tell(rule, 2, 1, 0.9) == Decision(Action.STOP, "stopped by asha at epoch 1")
 
 
@@ -104,10 +104,10 @@ def test_without_a_default_the_first_trial_is_stopped_like_any_other() -> None:
 
 def test_trials_are_ranked_at_rungs_only_and_by_the_mode() -> None:
     rule = asha(metric={"name": "dev/accuracy", "mode": "max"})
-    assert tell(rule, 1, 3, 0.9) == GO
+    assert tell(rule, 1, 3, 0.9) == CONTINUE
     assert tell(rule, 2, 3, 0.1).action is Action.STOP
-    assert tell(rule, 3, 3, 0.95) == GO
-    assert tell(rule, 3, 4, 0.0) == GO
+    assert tell(rule, 3, 3, 0.95) == CONTINUE
+    assert tell(rule, 3, 4, 0.0) == CONTINUE
 
 
 def test_a_nan_takes_no_place_in_a_rung() -> None:
@@ -115,12 +115,12 @@ def test_a_nan_takes_no_place_in_a_rung() -> None:
     for bad in (1, 2, 3):
         tell(rule, bad, 1, math.nan)
         rule.end(bad, State.FAILED)
-    assert rule.findings()[0]["trials"] == 0
-    assert tell(rule, 4, 1, 0.9) == GO
+    assert rule.diagnostics()[0]["trials"] == 0
+    assert tell(rule, 4, 1, 0.9) == CONTINUE
     assert tell(rule, 5, 1, 0.95).action is Action.STOP
 
 
-def climb(rule: Asha, number: int, first: float, second: float) -> list[Decision]:
+def climb(rule: ASHA, number: int, first: float, second: float) -> list[Decision]:
     """Both rungs of a trial, whatever the rule decides."""
     return [tell(rule, number, 1, first), tell(rule, number, 3, second)]
 
@@ -131,11 +131,11 @@ def test_a_rung_that_disagrees_with_the_next_stops_nobody_until_it_agrees() -> N
         climb(rule, number, number / 10, -number / 10)
     assert tell(rule, 90, 1, 5.0).action is Action.STOP  # too few to say
     climb(rule, LEAST_PAIRS, 0.8, -0.8)
-    assert tell(rule, 91, 1, 5.0) == GO
-    assert [row["active"] for row in rule.findings()] == [False, True]
+    assert tell(rule, 91, 1, 5.0) == CONTINUE
+    assert [row["active"] for row in rule.diagnostics()] == [False, True]
     for number in range(20, 60):
         climb(rule, number, number / 10, number / 10)
-    assert rule.findings()[0]["active"]
+    assert rule.diagnostics()[0]["active"]
     assert tell(rule, 92, 1, 50.0).action is Action.STOP
 
 
@@ -144,9 +144,9 @@ def test_where_a_later_rung_disagrees_the_earlier_ones_stop_nobody_either() -> N
     for number in range(LEAST_PAIRS):
         climb(rule, number, number / 10, number / 10)
         tell(rule, number, 9, -number / 10)
-    assert [row["correlation"] for row in rule.findings()] == [pytest.approx(1), pytest.approx(-1), None]
-    assert [row["active"] for row in rule.findings()] == [False, False, True]
-    assert tell(rule, 90, 1, 5.0) == GO
+    assert [row["correlation"] for row in rule.diagnostics()] == [pytest.approx(1), pytest.approx(-1), None]
+    assert [row["active"] for row in rule.diagnostics()] == [False, False, True]
+    assert tell(rule, 90, 1, 5.0) == CONTINUE
 
 
 def test_the_measure_is_spearmans_over_the_trials_with_both() -> None:
@@ -155,7 +155,7 @@ def test_the_measure_is_spearmans_over_the_trials_with_both() -> None:
     for number, pair in enumerate(zip(first, second, strict=True)):
         climb(rule, number, *pair)
     tell(rule, 7, 1, 0.05)
-    row = rule.findings()[0]
+    row = rule.diagnostics()[0]
     assert row["correlation"] == pytest.approx(stats.spearmanr(first, second).statistic)
     assert (row["rung"], row["trials"], row["pairs"], row["active"]) == (1, 6, 5, True)
 
@@ -165,15 +165,15 @@ def test_the_highest_rung_below_the_end_is_compared_with_the_last_report() -> No
     for number, (third, last) in enumerate([(0.1, 0.3), (0.2, 0.2), (0.3, 0.1)]):
         tell(rule, number, 3, third)
         tell(rule, number, 8, last)
-    assert [row["rung"] for row in rule.findings()] == [1, 3]
-    assert rule.findings()[1]["correlation"] == pytest.approx(-1)
+    assert [row["rung"] for row in rule.diagnostics()] == [1, 3]
+    assert rule.diagnostics()[1]["correlation"] == pytest.approx(-1)
 
 
 def test_where_all_are_equal_there_is_no_correlation_and_the_rung_stays_active() -> None:
     rule = asha(scheduler={**PLAIN, "agreement": 1})
     for number in range(LEAST_PAIRS):
         climb(rule, number, 0.5, number)
-    row = rule.findings()[0]
+    row = rule.diagnostics()[0]
     assert row["correlation"] is None
     assert row["active"]
 
@@ -183,7 +183,7 @@ def test_only_what_was_stopped_is_counted() -> None:
     tell(rule, 1, 1, 0.1)
     for number in (0, 2, 3):
         tell(rule, number, 1, 0.9)
-    assert rule.findings()[0]["stopped"] == 2
+    assert rule.diagnostics()[0]["stopped"] == 2
 
 
 def test_a_correlation_is_computed_once_a_pair_not_once_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_a_correlation_is_computed_once_a_pair_not_once_a_report(monkeypatch: py
         assert tell(rule, number, 1, float(number)).action is Action.STOP
     assert len(asked) <= LEAST_PAIRS
     climb(rule, 300, -1.0, -1.0)
-    assert rule.findings()[0]["pairs"] == LEAST_PAIRS + 1
+    assert rule.diagnostics()[0]["pairs"] == LEAST_PAIRS + 1
     assert asked[-1] == LEAST_PAIRS + 1
 
 
@@ -212,5 +212,5 @@ def test_a_trial_that_comes_to_a_lower_rung_late_makes_its_pair_all_the_same() -
         tell(rule, number, 1, math.nan)
         tell(rule, number, 3, number / 10)
         tell(rule, number, 4, number / 10)  # enters the first rung only now
-    assert [row["pairs"] for row in rule.findings()] == [3, 0]
-    assert rule.findings()[0]["correlation"] == pytest.approx(1)
+    assert [row["pairs"] for row in rule.diagnostics()] == [3, 0]
+    assert rule.diagnostics()[0]["correlation"] == pytest.approx(1)

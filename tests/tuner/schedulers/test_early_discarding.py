@@ -8,33 +8,33 @@ import pytest
 
 from tests.tuner.conftest import toy_study
 from tuner.journal.record import State
-from tuner.schedulers.early_discarding import OneEpoch
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.scheduler import GO, HOLD, Action
+from tuner.schedulers.early_discarding import EarlyDiscarding
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.scheduler import CONTINUE, PAUSE, Action
 
 VALUES = [0.5, 0.3, 0.9, 0.3, 0.1, 0.7, 0.8]  # the best three of seven: 4, 1, 3
 
 
-def cut(**changes: Any) -> OneEpoch:
+def cut(**changes: Any) -> EarlyDiscarding:
     content = {"search": {"x": {"float": [0, 1]}}, "scheduler": {"name": "one-epoch", "reduction": 3}}
-    rule = build_rule(toy_study(**{**content, **changes}))
-    assert isinstance(rule, OneEpoch)
+    rule = build_scheduler(toy_study(**{**content, **changes}))
+    assert isinstance(rule, EarlyDiscarding)
     for number, value in enumerate(VALUES):
-        assert rule.report(number, 1, {"dev/loss": value, "dev/accuracy": value}) == HOLD
+        assert rule.report(number, 1, {"dev/loss": value, "dev/accuracy": value}) == PAUSE
     return rule
 
 
-def gone_on(rule: OneEpoch, held: list[int]) -> list[int]:
-    return [number for number, decision in rule.release(held, idle=True).items() if decision == GO]
+def gone_on(rule: EarlyDiscarding, held: list[int]) -> list[int]:
+    return [number for number, decision in rule.resume(held, idle=True).items() if decision == CONTINUE]
 
 
 def test_nobody_goes_on_while_another_trial_may_still_come() -> None:
-    assert cut().release(range(7), idle=False) == {}
+    assert cut().resume(range(7), idle=False) == {}
 
 
 def test_the_best_third_rounded_up_goes_on_and_the_others_are_told_why_not() -> None:
-    decisions = cut().release(range(7), idle=True)
-    assert [number for number in decisions if decisions[number] == GO] == [1, 3, 4]
+    decisions = cut().resume(range(7), idle=True)
+    assert [number for number in decisions if decisions[number] == CONTINUE] == [1, 3, 4]
     assert decisions[2].action is Action.STOP
     assert decisions[2].reason == "not among the best 3 of 7 after 1 epoch"
 
@@ -53,21 +53,21 @@ def test_the_default_goes_on_beside_the_best() -> None:
 
 def test_a_trial_that_was_let_go_is_not_held_again() -> None:
     rule = cut()
-    rule.released(4, GO)
-    assert rule.report(4, 2, {"dev/loss": 0.9}) == GO
+    rule.resumed(4, CONTINUE)
+    assert rule.report(4, 2, {"dev/loss": 0.9}) == CONTINUE
 
 
 @pytest.mark.parametrize("carried_out", range(8))
 def test_a_cut_that_was_broken_off_ends_as_if_it_had_not(carried_out: int) -> None:
     rule = cut()
-    whole = rule.release(range(7), idle=True)
+    whole = rule.resume(range(7), idle=True)
     for number in range(carried_out):
         if whole[number].action is Action.STOP:
             rule.end(number, State.STOPPED)
         else:
-            rule.released(number, whole[number])
+            rule.resumed(number, whole[number])
     rest = list(range(carried_out, 7))
-    assert rule.release(rest, idle=True) == {number: whole[number] for number in rest}
+    assert rule.resume(rest, idle=True) == {number: whole[number] for number in rest}
 
 
 def test_a_trial_that_failed_while_it_waited_is_not_counted() -> None:
@@ -77,5 +77,5 @@ def test_a_trial_that_failed_while_it_waited_is_not_counted() -> None:
 
 
 def test_trials_wait_at_grace() -> None:
-    rule = build_rule(toy_study(epochs=5, scheduler={"name": "one-epoch", "grace": 3}))
-    assert [rule.report(0, epoch, {"dev/loss": 0.1}) for epoch in (1, 2, 3)] == [GO, GO, HOLD]
+    rule = build_scheduler(toy_study(epochs=5, scheduler={"name": "one-epoch", "grace": 3}))
+    assert [rule.report(0, epoch, {"dev/loss": 0.1}) for epoch in (1, 2, 3)] == [CONTINUE, CONTINUE, PAUSE]

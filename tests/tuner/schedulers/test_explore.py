@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests.tuner.conftest import DEFAULT, toy_study
 from tuner.schedulers.explore import ANEW, from_unit, perturbed, to_unit
 from tuner.space.dimensions import parse_dimension
-from tuner.space.distributions import Range
+from tuner.space.distributions import NumberDistribution
 from tuner.space.space import SearchSpace
 
 RANGES = [
-    Range(low=-2, high=5),
-    Range(low=1e-4, high=10, log=True),
-    Range(low=1, high=6, whole=True),
-    Range(low=2, high=512, log=True, whole=True),
+    NumberDistribution(low=-2, high=5),
+    NumberDistribution(low=1e-4, high=10, log=True),
+    NumberDistribution(low=1, high=6, whole=True),
+    NumberDistribution(low=2, high=512, log=True, whole=True),
 ]
 
 
@@ -32,9 +32,9 @@ def many(written: dict[str, object], value: object, count: int = 4000) -> Counte
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_perturbed_point_is_a_legal_point_of_plain_values(seed: int) -> None:
     space = toy_study().space
-    point = perturbed(space, DEFAULT, np.random.default_rng(seed))
-    space.check_point(point, ("point",))
-    assert {type(value) for value in point.values()} <= {int, float, str, list}
+    params = perturbed(space, DEFAULT, np.random.default_rng(seed))
+    space.check_params(params, ("params",))
+    assert {type(value) for value in params.values()} <= {int, float, str, list}
 
 
 @pytest.mark.parametrize(("written", "start"), [({"float": [-10, 10]}, -3.0), ({"log": [1e-5, 1e3]}, 0.5)])
@@ -66,15 +66,15 @@ def test_a_label_is_kept_or_drawn_anew() -> None:
     assert found["c"] == pytest.approx(4000 * ANEW / 4, rel=0.25)
 
 
-@pytest.mark.parametrize("knob", RANGES, ids=str)
+@pytest.mark.parametrize("distribution", RANGES, ids=str)
 @given(unit=st.floats(0, 1))
-def test_the_unit_interval_and_the_range_are_one(knob: Range, unit: float) -> None:
-    value = from_unit(knob, unit)
-    assert knob.low <= value <= knob.high
-    assert 0 <= to_unit(knob, value) <= 1
-    assert from_unit(knob, to_unit(knob, value)) == pytest.approx(value)
-    if not knob.whole:
-        assert to_unit(knob, value) == pytest.approx(unit, abs=1e-9)
+def test_the_unit_interval_and_the_range_are_one(distribution: NumberDistribution, unit: float) -> None:
+    value = from_unit(distribution, unit)
+    assert distribution.low <= value <= distribution.high
+    assert 0 <= to_unit(distribution, value) <= 1
+    assert from_unit(distribution, to_unit(distribution, value)) == pytest.approx(value)
+    if not distribution.whole:
+        assert to_unit(distribution, value) == pytest.approx(unit, abs=1e-9)
 
 
 def test_each_whole_number_has_the_same_share() -> None:

@@ -9,19 +9,19 @@ from pydantic import ValidationError
 
 from tests.tuner.conftest import toy_study
 from tuner.errors import lines
-from tuner.schedulers.asha import Asha
-from tuner.schedulers.early_discarding import OneEpoch
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.fifo import Free
-from tuner.schedulers.median import Median
-from tuner.schedulers.pb2 import Bandit
-from tuner.schedulers.pbt import Population
+from tuner.schedulers.asha import ASHA
+from tuner.schedulers.early_discarding import EarlyDiscarding
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.fifo import FIFO
+from tuner.schedulers.median import MedianStopping
+from tuner.schedulers.pb2 import PB2
+from tuner.schedulers.pbt import PBT
 from tuner.schedulers.race import Race
 from tuner.study.settings import SchedulerConfig
 
 KINDS = {
-    "asha": Asha, "median": Median, "race": Race, "one-epoch": OneEpoch, "pbt": Population, "pb2": Bandit,
-    "none": Free,
+    "asha": ASHA, "median": MedianStopping, "race": Race, "one-epoch": EarlyDiscarding, "pbt": PBT, "pb2": PB2,
+    "none": FIFO,
 }  # fmt: skip
 
 
@@ -32,8 +32,8 @@ def test_every_name_of_a_study_file_has_a_rule() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_name_gives_its_rule_and_each_search_its_own(name: str) -> None:
     study = toy_study(scheduler={"name": name})
-    assert type(build_rule(study)) is KINDS[name]
-    assert build_rule(study) is not build_rule(study)
+    assert type(build_scheduler(study)) is KINDS[name]
+    assert build_scheduler(study) is not build_scheduler(study)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_settings_that_cannot_be_are_refused_in_one_line(scheduler: dict[str, An
 
 
 def test_without_a_scheduler_nobody_is_stopped_and_nothing_is_found() -> None:
-    rule = build_rule(toy_study(scheduler={"name": "none"}))
+    rule = build_scheduler(toy_study(scheduler={"name": "none"}))
     assert {rule.report(number, 1, {"dev/loss": number}).action for number in range(9)} == {"go"}
-    assert rule.findings() == []
+    assert rule.diagnostics() == []

@@ -1,4 +1,4 @@
-"""Median stopping: Ray's own decisions, who is spared, how many others it takes."""
+"""MedianStopping stopping: Ray's own decisions, who is spared, how many others it takes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
 from tests.tuner.conftest import toy_study
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.median import Median
-from tuner.schedulers.scheduler import GO, Action
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.median import MedianStopping
+from tuner.schedulers.scheduler import CONTINUE, Action
 
 FULL = 6
 
 
-def median(**changes: Any) -> Median:
+def median(**changes: Any) -> MedianStopping:
     content = {"search": {"x": {"float": [0, 1]}}, "epochs": FULL, "scheduler": {"name": "median"}}
-    rule = build_rule(toy_study(**{**content, **changes}))
-    assert isinstance(rule, Median)
+    rule = build_scheduler(toy_study(**{**content, **changes}))
+    assert isinstance(rule, MedianStopping)
     return rule
 
 
-def run(rule: Median, number: int, values: list[float]) -> str:
+def run(rule: MedianStopping, number: int, values: list[float]) -> str:
     """Why the trial was stopped, or ""."""
     for epoch, value in enumerate(values, start=1):
         decision = rule.report(number, epoch, {"dev/loss": value})
@@ -105,5 +105,5 @@ def test_nobody_is_stopped_before_grace_and_what_was_before_is_in_no_average() -
     rule = median(scheduler={"name": "median", "grace": 2})
     for number in (1, 2, 3):
         run(rule, number, [9.0, 0.2])
-    assert rule.report(4, 1, {"dev/loss": 10.0}) == GO
+    assert rule.report(4, 1, {"dev/loss": 10.0}) == CONTINUE
     assert rule.report(4, 2, {"dev/loss": 0.3}).action is Action.STOP

@@ -1,4 +1,4 @@
-"""Population based bandits: the kernel in closed form, what the model is told, and where it sends a trial."""
+"""PBT based bandits: the kernel in closed form, what the model is told, and where it sends a trial."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 from tests.tuner.conftest import toy_study
 from tests.tuner.support.curves import trained
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.pb2 import Bandit, single_numbers
-from tuner.schedulers.pb2_model import Gains, _OverSettings, _OverTime, most_promising
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.pb2 import PB2, single_numbers
+from tuner.schedulers.pb2_model import GainModel, _OverSettings, _OverTime, most_promising
 from tuner.schedulers.scheduler import Action, Decision
 
-PB2 = {"name": "pb2", "interval": 2}
+SCHEDULER = {"name": "pb2", "interval": 2}
 
 
-def bandit(size: int = 4, **changes: Any) -> Bandit:
-    content = {"search": {"x": {"float": [0, 1]}}, "trials": size, "epochs": 12, "scheduler": PB2}
-    rule = build_rule(toy_study(**{**content, **changes}))
-    assert isinstance(rule, Bandit)
+def bandit(size: int = 4, **changes: Any) -> PB2:
+    content = {"search": {"x": {"float": [0, 1]}}, "trials": size, "epochs": 12, "scheduler": SCHEDULER}
+    rule = build_scheduler(toy_study(**{**content, **changes}))
+    assert isinstance(rule, PB2)
     return rule
 
 
@@ -34,16 +34,16 @@ def test_the_kernel_is_that_of_the_paper() -> None:
     assert kernel(rows) == pytest.approx(np.exp(-squares / (2 * 0.4**2)) * (1 - forgetting) ** (times / 2))
 
 
-def told(peak_at: dict[int, float]) -> Gains:
+def told(peak_at: dict[int, float]) -> GainModel:
     """At each time gains of 20 settings that are best at one place."""
-    gains, rng = Gains(), np.random.default_rng(1)
+    gains, rng = GainModel(), np.random.default_rng(1)
     for time, peak in peak_at.items():
         for x in rng.random(20):
             gains.add(time, np.array([x]), math.exp(-20 * (x - peak) ** 2))
     return gains
 
 
-def chosen(gains: Gains, trying: list[tuple[float, Any]], time: float) -> float:
+def chosen(gains: GainModel, trying: list[tuple[float, Any]], time: float) -> float:
     return float(most_promising(gains, trying, time, np.array([0.5]), np.random.default_rng(2))[0])
 
 
@@ -56,7 +56,7 @@ def test_what_gained_lately_counts_more_than_what_gained_long_ago() -> None:
 
 
 def test_settings_that_are_being_tried_leave_less_to_learn() -> None:
-    gains = Gains()
+    gains = GainModel()
     for x, gain in ((0.2, 1.0), (0.8, 1.0), (0.5, -1.0), (0.45, -1.0)):
         gains.add(1, np.array([x]), gain)
     first = chosen(gains, [], 2)
@@ -72,7 +72,7 @@ def test_a_gain_is_what_the_cost_fell_a_report_and_after_a_move_from_where_the_d
         rule.report(number, 2, {"dev/loss": 1.0 + number})
     assert len(rule._gains) == 0  # nothing was measured before
     rule.report(0, 3, {"dev/loss": 0.7})
-    rule.released(3, Decision(Action.MOVE, "", 0, {"x": 0.9}))
+    rule.resumed(3, Decision(Action.CLONE, "", 0, {"x": 0.9}))
     rule.report(3, 4, {"dev/loss": 0.5})  # the donor's state of epoch 3, of cost 0.7
     rule.report(1, 4, {"dev/loss": 1.0})
     assert [list(row) for row in rule._gains._rows] == [[2, 0.9], [2, pytest.approx(0.1)]]
@@ -87,13 +87,15 @@ def test_without_numbers_it_is_population_based_training() -> None:
     search = {"kind": {"choice": ["a", "b", "c"]}, "cuts": {"cuts": {"positions": 5, "count": [1, 3]}}}
     moves = []
     for name in ("pb2", "pbt"):
-        rule = build_rule(toy_study(search=search, trials=4, epochs=12, scheduler={**PB2, "name": name}))
+        rule = build_scheduler(
+            toy_study(search=search, trials=4, epochs=12, scheduler={**SCHEDULER, "name": name})
+        )
         for number in range(4):
             rule.begin(number, {"kind": "a", "cuts": [1, 3]})
         for epoch in (2, 4, 6):
             for number in range(4):
                 rule.report(number, epoch, {"dev/loss": number + 1 / epoch})
-        moves.append(rule.release([3], idle=True))
+        moves.append(rule.resume([3], idle=True))
     assert moves[0] == moves[1]
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.tuner.conftest import toy_study
 from tuner.journal.record import State
-from tuner.schedulers.factory import build_rule
+from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.race import Race
 from tuner.schedulers.scheduler import Action
 from tuner.statistics import clearly_worse, spread
@@ -21,7 +21,7 @@ BEST = [0.1, 0.3, 0.2, 0.4]
 
 
 def race(**changes: Any) -> Race:
-    rule = build_rule(toy_study(**{"search": {"x": {"float": [0, 1]}}, "scheduler": RACE, **changes}))
+    rule = build_scheduler(toy_study(**{"search": {"x": {"float": [0, 1]}}, "scheduler": RACE, **changes}))
     assert isinstance(rule, Race)
     return rule
 

@@ -15,7 +15,7 @@ from tests.tuner.support.scheduler_scripts import Call, Play, replayed
 from tuner.journal.record import State
 from tuner.schedulers.explore import perturbed
 from tuner.schedulers.scheduler import Action
-from tuner.space.space import Point
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 NAMES = ["asha", "median", "race", "one-epoch", "pbt", "pb2", "none"]
@@ -24,17 +24,17 @@ VALUES = st.one_of(st.integers(0, 9).map(float), st.sampled_from([0.25, 0.5]))
 
 def study_of(name: str, trials: int, default: bool, **scheduler: Any) -> Study:
     content = {"name": name, "grace": 1, "reduction": 2, "interval": 2, "agreement": 0.9, **scheduler}
-    point = {"x": 0.5, "optim.rate": 0.1, "width": 8, "cuts": [2], "kind": "round"}
-    return toy_study(trials=trials, epochs=8, scheduler=content, default=point if default else None)
+    params = {"x": 0.5, "optim.rate": 0.1, "width": 8, "cuts": [2], "kind": "round"}
+    return toy_study(trials=trials, epochs=8, scheduler=content, default=params if default else None)
 
 
-def random_points(study: Study, trials: int) -> list[Point]:
+def random_points(study: Study, trials: int) -> list[Params]:
     rng = np.random.default_rng(3)
     return [perturbed(study.space, study.space.middle(), rng) for _ in range(trials)]
 
 
 def facts(play: Play) -> list[Any]:
-    return [play.decisions, play.states, play.spent, play.rule.findings()]
+    return [play.decisions, play.states, play.spent, play.rule.diagnostics()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,8 +47,8 @@ def test_a_rule_that_is_told_the_same_again_decides_the_same(name: str, data: st
     table = np.array(data.draw(st.lists(VALUES, min_size=trials * 8, max_size=trials * 8))).reshape(trials, 8)
     points = random_points(study, trials)
 
-    def curve(number: int, epoch: int, point: Point) -> float:
-        return float(table[number, epoch - 1]) + point["x"]
+    def curve(number: int, epoch: int, params: Params) -> float:
+        return float(table[number, epoch - 1]) + params["x"]
 
     straight, resumed = (Play(study, points, curve, slots, again).run() for again in (False, True))
     assert facts(resumed) == facts(straight)
@@ -63,16 +63,16 @@ def test_release_changes_nothing_and_ends_every_wait(name: str) -> None:
     class Asking(Play):
         def _release(self) -> bool:
             first = (
-                [self.rule.release(tuple(self._held), idle) for idle in (True, False)] if self._held else []
+                [self.rule.resume(tuple(self._held), idle) for idle in (True, False)] if self._held else []
             )
             assert (
-                first == [self.rule.release(tuple(self._held), idle) for idle in (True, False)][: len(first)]
+                first == [self.rule.resume(tuple(self._held), idle) for idle in (True, False)][: len(first)]
             )
             asked.append(len(first))
             return super()._release()
 
-    def curve(number: int, epoch: int, point: Point) -> float:
-        return number / epoch + point["x"]
+    def curve(number: int, epoch: int, params: Params) -> float:
+        return number / epoch + params["x"]
 
     points = random_points(study, 8)
     asking, plain = Asking(study, points, curve, 3).run(), Play(study, points, curve, 3).run()
@@ -95,18 +95,18 @@ def test_a_report_that_is_no_number_changes_nothing(name: str) -> None:
             for rule in (with_nan, without)
         ]
         assert later[0] == later[1]
-    assert with_nan.findings() == without.findings()
+    assert with_nan.diagnostics() == without.diagnostics()
 
 
 @pytest.mark.parametrize("name", ["pbt", "pb2"])
 def test_new_points_are_legal_and_reported_moves_have_a_donor(name: str) -> None:
     study = study_of(name, 12, default=False)
-    play = Play(study, random_points(study, 12), lambda n, e, point: point["x"] + n / e, 3).run()
-    moves = [decision for _, _, decision in play.decisions if decision.action is Action.MOVE]
+    play = Play(study, random_points(study, 12), lambda n, e, params: params["x"] + n / e, 3).run()
+    moves = [decision for _, _, decision in play.decisions if decision.action is Action.CLONE]
     assert moves
     for move in moves:
         assert move.donor is not None
         assert move.point is not None
-        assert set(move.point) == set(SPACE)
-        study.space.check_point(move.point, ("point",))
+        assert set(move.params) == set(SPACE)
+        study.space.check_params(move.params, ("params",))
         assert f"goes on from trial {move.donor}" in move.reason

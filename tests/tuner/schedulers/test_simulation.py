@@ -17,7 +17,7 @@ ADAPTIVE = {**PLAIN, "agreement": 0.5}
 def winners(family: str, scheduler: dict[str, Any]) -> tuple[float, float, float]:
     """Means over seeds: the winner's quality, trials begun, the correlation measured at the first rung."""
     plays = [winner_of(FAMILIES[family], seed, scheduler, BUDGET) for seed in SEEDS]
-    correlations = [play.rule.findings()[0]["correlation"] for _, play in plays]
+    correlations = [play.rule.diagnostics()[0]["correlation"] for _, play in plays]
     return (
         float(np.mean([quality for quality, _ in plays])),
         float(np.mean([len(play.epochs) for _, play in plays])),

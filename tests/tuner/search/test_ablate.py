@@ -14,7 +14,7 @@ from scipy import stats
 from tests.tuner.conftest import journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
-from tuner.search.ablate import Ablated, Plan, ablate, planned
+from tuner.search.ablate import Ablated, FixedPlan, ablate, planned
 from tuner.statistics import compare, comparisons, interval, table
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
@@ -91,8 +91,8 @@ def test_a_seed_s_arms_come_together_and_only_differ_by_the_arm() -> None:
     assert [(p["arm"], p["seed"]) for p in plan.plan[:4]] == [
         ("round", 1), ("square", 1), ("lucky", 1), ("round", 2),
     ]  # fmt: skip
-    assert plan.params({"arm": "square", "seed": 2}) == {"x": 0.1, "kind": "square", "seed": 2, "epochs": 4}
-    source = Plan(plan.plan)
+    assert plan.config({"arm": "square", "seed": 2}) == {"x": 0.1, "kind": "square", "seed": 2, "epochs": 4}
+    source = FixedPlan(plan.plan)
     asked = [source.ask() for _ in range(7)]
     assert [each and each.number for each in asked] == [*range(6), None]
 

@@ -31,7 +31,7 @@ STUDY = toy_study(
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A search in a session of its own, of which nothing outlives the test."""
-    (tmp_path / "s.yaml").write_text(dump(STUDY.plain()))
+    (tmp_path / "s.yaml").write_text(dump(STUDY.to_dict()))
     command = [
         sys.executable,
         "-c",

@@ -41,7 +41,7 @@ class Killer:
             trials=TRIALS, epochs=EPOCHS, concurrency=concurrency, settings={"pace_s": 0.03}, retries=20,
             scheduler={"name": "asha", "grace": 2, "reduction": 2}, resources={"cpu": 1},
         )  # fmt: skip
-        self._study.write_text(dump(study.plain()))
+        self._study.write_text(dump(study.to_dict()))
         self._moments = random.Random(seed)
         self._driver: subprocess.Popen[str] | None = None
 

@@ -22,14 +22,14 @@ from tests.tuner.support.s3 import Server
 from tuner.journal.event import Event
 from tuner.journal.journal import NAME, Journal
 from tuner.journal.record import State, TrialRecord
-from tuner.journal.replica import Mirror
-from tuner.search.search import Outcome, search, search_local
+from tuner.journal.replica import JournalReplica
+from tuner.search.search import SearchResult, search, search_local
 from tuner.storage.storage import Storage
 from tuner.study.yaml_file import dump
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 5
-STEPS = ((Journal, "take"), (Mirror, "send"), (Storage, "put"), (Storage, "write"))
+STEPS = ((Journal, "take"), (JournalReplica, "send"), (Storage, "put"), (Storage, "write"))
 
 
 class Killed(BaseException):
@@ -77,11 +77,11 @@ def killed_at(step: tuple[type, str], event: int) -> Iterator[None]:
 
 def seen(trials: list[TrialRecord]) -> list[tuple[Any, ...]]:
     """What a search found, without its clock."""
-    return [(t.number, t.point, t.state, t.epoch, t.values, t.metrics, t.checkpoint) for t in trials]
+    return [(t.number, t.params, t.state, t.epoch, t.values, t.metrics, t.checkpoint) for t in trials]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tuner.search.search._tracking", untracked)
         out = tmp_path_factory.mktemp("uninterrupted") / "out"
@@ -89,7 +89,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 def test_states_and_journal_are_in_the_bucket(
-    quick: None, bucket: str, tmp_path: Path, uninterrupted: Outcome
+    quick: None, bucket: str, tmp_path: Path, uninterrupted: SearchResult
 ) -> None:
     outcome = search_local(
         toy_study(trials=TRIALS, default=DEFAULT, storage=bucket), tmp_path / "out", quiet()
@@ -110,7 +110,7 @@ def test_states_and_journal_are_in_the_bucket(
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step[0].__name__}.{step[1]}")
 @pytest.mark.parametrize("event", [3, 8])
 def test_a_search_goes_on_where_the_machine_of_its_driver_was_lost(
-    quick: None, bucket: str, tmp_path: Path, uninterrupted: Outcome, step: tuple[type, str], event: int
+    quick: None, bucket: str, tmp_path: Path, uninterrupted: SearchResult, step: tuple[type, str], event: int
 ) -> None:
     study = toy_study(trials=TRIALS, default=DEFAULT, storage=bucket)
     with killed_at(step, event), pytest.raises(Killed):
@@ -124,10 +124,10 @@ def test_a_search_goes_on_where_the_machine_of_its_driver_was_lost(
 
 
 def test_a_search_goes_on_where_its_driver_died_before_the_copy_had_its_last_event(
-    quick: None, bucket: str, tmp_path: Path, uninterrupted: Outcome
+    quick: None, bucket: str, tmp_path: Path, uninterrupted: SearchResult
 ) -> None:
     study = toy_study(trials=TRIALS, default=DEFAULT, storage=bucket)
-    with killed_at((Mirror, "send"), 8), pytest.raises(Killed):
+    with killed_at((JournalReplica, "send"), 8), pytest.raises(Killed):
         search_local(study, tmp_path, quiet())
     assert len(journal(tmp_path)) == 8
     assert seen(search_local(study, tmp_path, quiet(), resume=True).trials) == seen(uninterrupted.trials)
@@ -141,7 +141,7 @@ def _check_reports(out: Path) -> None:
 
 
 def test_a_search_that_is_over_is_read_anywhere(
-    quick: None, bucket: str, tmp_path: Path, uninterrupted: Outcome
+    quick: None, bucket: str, tmp_path: Path, uninterrupted: SearchResult
 ) -> None:
     study = toy_study(trials=TRIALS, default=DEFAULT, storage=bucket)
     search_local(study, tmp_path / "a", quiet())
@@ -151,9 +151,9 @@ def test_a_search_that_is_over_is_read_anywhere(
     assert all(trial.state is not State.INTERRUPTED for trial in outcome.trials)
 
 
-@pytest.mark.parametrize("step", [(Mirror, "send"), (Storage, "put")], ids=["journal", "state"])
+@pytest.mark.parametrize("step", [(JournalReplica, "send"), (Storage, "put")], ids=["journal", "state"])
 def test_a_search_outlasts_a_server_that_is_away_for_a_while(
-    quick: None, hasty: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: Outcome,
+    quick: None, hasty: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: SearchResult,
     step: tuple[type, str],
 ) -> None:  # fmt: skip
     """It goes before a state or an event is sent, and comes back when a state has begun to wait for it."""
@@ -209,7 +209,7 @@ def test_a_search_on_ray_goes_on_where_its_whole_machine_was_lost(
     """Driver, cluster and workers of the first machine are killed at some report."""
     plain: dict[str, Any] = {"sampler": {"name": "random", "seed": 4}, "scheduler": {"name": "none"}}
     study = toy_study(trials=6, concurrency=2, storage=bucket, **plain)
-    (tmp_path / "study.yaml").write_text(dump(study.plain()))
+    (tmp_path / "study.yaml").write_text(dump(study.to_dict()))
     report = random.randint(1, 18)
     command = [
         sys.executable,

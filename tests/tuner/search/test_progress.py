@@ -11,16 +11,16 @@ import pytest
 from rich.console import Console
 
 from tests.tuner.conftest import toy_study
-from tuner.journal.record import Listener, Record, State
+from tuner.journal.record import EventListener, State, StudyRecord
 from tuner.search import progress
 from tuner.search.progress import Progress
 from tuner.study.study import Study
 
 
-def shown(study: Study, console: Console) -> Record:
+def shown(study: Study, console: Console) -> StudyRecord:
     """A record that is shown."""
-    listeners: list[Listener] = []
-    record = Record(study.metric.name, listeners)
+    listeners: list[EventListener] = []
+    record = StudyRecord(study.metric.name, listeners)
     listeners.append(Progress(study, console, record))
     return record
 
@@ -72,8 +72,8 @@ def test_on_a_terminal_every_end_stays_above_the_table() -> None:
 def test_the_table_shows_what_runs_and_fits_a_narrow_terminal() -> None:
     out = io.StringIO()
     console = Console(file=out, width=60)
-    listeners: list[Listener] = []
-    record = Record("dev/loss", listeners)
+    listeners: list[EventListener] = []
+    record = StudyRecord("dev/loss", listeners)
     listeners.append(table := Progress(toy_study(), console, record))
     record.start(0, {"x": 0.123456, "kind": "a" * 80})
     record.start(1, {"x": 0.5, "kind": "b"})

@@ -17,8 +17,8 @@ from tests.tuner.support.toy import loss
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import pareto, winner
 from tuner.searchers import optuna_samplers as sampler_kinds
-from tuner.searchers.optuna_searcher import Sampler
-from tuner.space.space import Point
+from tuner.searchers.optuna_searcher import OptunaSearcher
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 CHEAP = ["tpe", "random", "qmc", "nsga2"]
@@ -31,38 +31,38 @@ def toy_figures(params: dict[str, Any]) -> dict[str, float]:
 
 def searched(study: Study, trials: int, figures: Figures = toy_figures) -> list[TrialRecord]:
     """Trials of one report, one after another."""
-    sampler, out = Sampler(study), []
+    sampler, out = OptunaSearcher(study), []
     for _ in range(trials):
         suggestion = sampler.ask()
-        metrics = figures(study.params(suggestion.point))
+        metrics = figures(study.config(suggestion.params))
         sampler.tell(suggestion.number, State.COMPLETE, metrics)
         value = metrics[study.metric.name]
         out.append(
             TrialRecord(
-                suggestion.number, suggestion.point, state=State.COMPLETE, value=value, metrics=metrics
+                suggestion.number, suggestion.params, state=State.COMPLETE, value=value, metrics=metrics
             )
         )
     return out
 
 
-def points(study: Study, trials: int = 10) -> list[Point]:
-    return [trial.point for trial in searched(study, trials)]
+def points(study: Study, trials: int = 10) -> list[Params]:
+    return [trial.params for trial in searched(study, trials)]
 
 
 @pytest.mark.parametrize("name", CHEAP)
 def test_the_default_comes_first_then_the_points_then_what_is_drawn(name: str) -> None:
     known = [{**DEFAULT, "x": 0.1 + 0.2}, {**DEFAULT, "cuts": [1]}]
     study = toy_study(default=DEFAULT, points=known, sampler={"name": name})
-    sampler = Sampler(study)
+    sampler = OptunaSearcher(study)
     asked = [sampler.ask() for _ in range(4)]
     assert [each.number for each in asked] == [0, 1, 2, 3]
-    assert [each.point for each in asked[:3]] == [DEFAULT, *known]
-    assert asked[3].point not in [DEFAULT, *known]
+    assert [each.params for each in asked[:3]] == [DEFAULT, *known]
+    assert asked[3].params not in [DEFAULT, *known]
 
 
 @pytest.mark.parametrize("name", CHEAP)
 def test_one_seed_gives_one_sequence_and_another_seed_another(name: str) -> None:
-    def drawn(seed: int) -> list[Point]:
+    def drawn(seed: int) -> list[Params]:
         return points(toy_study(sampler={"name": name, "seed": seed, "startup": 3}), 8)
 
     assert drawn(3) == drawn(3)
@@ -74,15 +74,15 @@ def test_no_suggestion_comes_twice_and_optuna_keeps_its_warnings_to_itself(name:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = points(toy_study(sampler={"name": name, "startup": 5}), 12)
-    assert len({repr(point) for point in drawn}) == 12
+    assert len({repr(params) for params in drawn}) == 12
 
 
 def test_where_points_are_few_the_model_draws_none_twice_and_none_is_missed() -> None:
     """64 points, and a model that without this draws its best one again and again; then all are taken."""
     grid = {"x": {"int": [0, 7]}, "width": {"int": [1, 8]}}
     study = toy_study(search=grid, sampler={"name": "tpe", "startup": 5})
-    drawn = [repr(point) for point in points(study, 70)]
-    assert all(point not in drawn[:place] for place, point in enumerate(drawn[:50]) if place >= 5)
+    drawn = [repr(params) for params in points(study, 70)]
+    assert all(params not in drawn[:place] for place, params in enumerate(drawn[:50]) if place >= 5)
     assert len(set(drawn)) == 64
 
 
@@ -94,8 +94,8 @@ def test_where_no_point_comes_twice_the_draws_are_optunas_and_no_trial_is_asked_
 ) -> None:
     study = toy_study(sampler={"name": "tpe", "seed": 3, "startup": 4}, **more)
 
-    def drawn() -> list[Point]:
-        return [trial.point for trial in searched(study, 16, figures)]
+    def drawn() -> list[Params]:
+        return [trial.params for trial in searched(study, 16, figures)]
 
     def figures(params: dict[str, Any]) -> dict[str, float]:
         return {"dev/loss": loss(params), "size": float(params["width"])}
@@ -110,7 +110,7 @@ def test_where_no_point_comes_twice_the_draws_are_optunas_and_no_trial_is_asked_
 
 
 def test_optuna_is_told_what_became_of_each_trial() -> None:
-    sampler = Sampler(toy_study())
+    sampler = OptunaSearcher(toy_study())
     for state in (State.COMPLETE, State.STOPPED, State.FAILED, State.INTERRUPTED):
         number = sampler.ask().number
         sampler.report(number, 1, {"dev/loss": 0.5, "dev/accuracy": 0.5})
@@ -131,7 +131,7 @@ def test_optuna_is_told_what_became_of_each_trial() -> None:
 
 def test_with_objectives_optuna_has_their_values_and_a_trial_without_one_failed() -> None:
     study = toy_study(scheduler={"name": "none"}, objectives=[{"name": "size", "mode": "max"}])
-    sampler = Sampler(study)
+    sampler = OptunaSearcher(study)
     for state, size in ((State.COMPLETE, 3.0), (State.COMPLETE, math.nan), (State.STOPPED, 3.0)):
         number = sampler.ask().number
         sampler.report(number, 1, {"dev/loss": 0.5, "size": size})
@@ -141,7 +141,7 @@ def test_with_objectives_optuna_has_their_values_and_a_trial_without_one_failed(
 
 
 def test_a_constraint_is_told_as_the_distance_to_its_limit() -> None:
-    sampler = Sampler(toy_study(constraints=[{"metric": "size", "at_most": 10}]))
+    sampler = OptunaSearcher(toy_study(constraints=[{"metric": "size", "at_most": 10}]))
     told = [
         (State.COMPLETE, {"size": 12.5}),
         (State.COMPLETE, {"size": math.nan}),
@@ -185,7 +185,7 @@ def test_qmc_fills_the_range_more_evenly_than_chance() -> None:
     )
     drawn = points(study, 17)[1:]
     for name in ("x", "y"):
-        assert sorted(int(16 * point[name]) for point in drawn) == list(range(16))
+        assert sorted(int(16 * params[name]) for params in drawn) == list(range(16))
 
 
 def test_qmc_spends_no_place_of_its_sequence_on_a_known_point() -> None:
@@ -209,17 +209,17 @@ def test_a_constraint_moves_the_search_to_the_feasible_side(name: str) -> None:
         constraints=[{"metric": "size", "at_most": 0.5}],
     )
     free = study.model_copy(update={"constraints": []})
-    late = [trial.point["x"] for trial in searched(study, 80, bounded)][50:]
-    late_free = [trial.point["x"] for trial in searched(free, 80, bounded)][50:]
+    late = [trial.params["x"] for trial in searched(study, 80, bounded)][50:]
+    late_free = [trial.params["x"] for trial in searched(free, 80, bounded)][50:]
     assert sum(x <= 0.5 for x in late) >= 20
     assert sum(x <= 0.5 for x in late_free) <= 15
     best = winner(searched(study, 80, bounded), study.metric, study.constraints)
     assert best is not None
-    assert 0.4 < best.point["x"] <= 0.5
+    assert 0.4 < best.params["x"] <= 0.5
 
 
 def zdt1(params: dict[str, Any]) -> dict[str, float]:
-    """Source: Zitzler, Deb and Thiele 2000, T1: on the true front g = 1, so cost = 1 - sqrt(size)."""
+    """Searcher: Zitzler, Deb and Thiele 2000, T1: on the true front g = 1, so cost = 1 - sqrt(size)."""
     g = 1 + 3 * sum(params[name] for name in "abc")
     return {"size": params["x"], "cost": g * (1 - math.sqrt(params["x"] / g))}
 
@@ -234,7 +234,7 @@ def test_nsga2_comes_closer_to_the_true_front_than_random(seed: int) -> None:
             metric={"name": "cost", "mode": "min"},
             objectives=[{"name": "size", "mode": "min"}],
         )
-        front = pareto(searched(study, 150, zdt1), study.goals)
+        front = pareto(searched(study, 150, zdt1), study.all_objectives)
         gaps = [each.metrics["cost"] - (1 - math.sqrt(each.metrics["size"])) for each in front]
         assert min(gaps) > -1e-12
         return sum(gaps) / len(gaps)

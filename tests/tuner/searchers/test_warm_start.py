@@ -12,8 +12,8 @@ import pytest
 
 from tests.tuner.conftest import toy_study
 from tuner.errors import StudyError
-from tuner.searchers.optuna_searcher import Sampler
-from tuner.searchers.warm_start import Earlier, earlier_trials
+from tuner.searchers.optuna_searcher import OptunaSearcher
+from tuner.searchers.warm_start import EarlierTrial, earlier_trials
 from tuner.study.study import Study
 
 SPACE = {"x": {"float": [0, 1]}}
@@ -24,14 +24,14 @@ def study(folder: Path, **changes: Any) -> Study:
 
 
 def trial(
-    number: int, point: dict[str, Any], losses: list[Any], state: str, **more: Any
+    number: int, params: dict[str, Any], losses: list[Any], state: str, **more: Any
 ) -> list[dict[str, Any]]:
     """Events of one trial, as a journal has them."""
     reports = [
         {"event": "trial_reported", "trial": number, "epoch": epoch, "metrics": {"dev/loss": loss, **more}}
         for epoch, loss in enumerate(losses, start=1)
     ]
-    started = {"event": "trial_started", "trial": number, "params": point, "knobs": {}}
+    started = {"event": "trial_started", "trial": number, "params": params, "encoded": {}}
     return [started, *reports, {"event": "trial_ended", "trial": number, "state": state}]
 
 
@@ -56,19 +56,21 @@ EVENTS = [
 
 def test_finished_legal_trials_are_taken_up_to_this_study_s_last_report(tmp_path: Path) -> None:
     found = earlier_trials(study(write(tmp_path, EVENTS, end='{"event": "trial_st')))
-    assert [(each.point["x"], each.values) for each in found] == [
+    assert [(each.params["x"], each.values) for each in found] == [
         (0.5, [0.5, 0.4, 0.3, 0.2]),
         (0.75, [0.9, 0.8]),
         (0.2, [0.5, 0.4, 0.3, 0.2]),
         (0.6, [None, 0.4]),
     ]
     assert [each.metrics for each in found] == [{"dev/loss": value} for value in (0.2, 0.8, 0.2, 0.4)]
-    assert all(Earlier.model_validate(json.loads(json.dumps(each.model_dump()))) == each for each in found)
+    assert all(
+        EarlierTrial.model_validate(json.loads(json.dumps(each.model_dump()))) == each for each in found
+    )
 
 
 def test_they_are_history_and_neither_run_nor_counted(tmp_path: Path) -> None:
     default = {"x": 0.9}
-    sampler = Sampler(study(write(tmp_path, EVENTS), default=default))
+    sampler = OptunaSearcher(study(write(tmp_path, EVENTS), default=default))
     assert sampler.inherited == 4
     told = [(t.state.name, t.value, t.params["x"]) for t in sampler.study.trials]
     assert told == [
@@ -78,14 +80,14 @@ def test_they_are_history_and_neither_run_nor_counted(tmp_path: Path) -> None:
         ("PRUNED", 0.4, 0.6),
     ]
     asked = sampler.ask()
-    assert (asked.number, asked.point) == (0, default)
+    assert (asked.number, asked.params) == (0, default)
 
 
 def test_what_was_learned_from_at_the_start_is_what_a_resumed_search_learns_from(tmp_path: Path) -> None:
     """The folder may change or go in between: the trials that were used can be given."""
-    begun = Sampler(study(write(tmp_path, EVENTS), sampler={"name": "tpe", "seed": 1, "startup": 2}))
+    begun = OptunaSearcher(study(write(tmp_path, EVENTS), sampler={"name": "tpe", "seed": 1, "startup": 2}))
     (tmp_path / "journal.jsonl").unlink()
-    resumed = Sampler(study(tmp_path, sampler={"name": "tpe", "seed": 1, "startup": 2}), begun.memory)
+    resumed = OptunaSearcher(study(tmp_path, sampler={"name": "tpe", "seed": 1, "startup": 2}), begun.memory)
     assert [begun.ask() for _ in range(3)] == [resumed.ask() for _ in range(3)]
 
 
@@ -96,10 +98,10 @@ def test_a_good_region_found_earlier_is_where_the_search_begins(tmp_path: Path) 
         for n, x in enumerate(points)
         for event in trial(n, {"x": x}, [1, 1, 1, (x - 0.3) ** 2], "complete")
     ]
-    sampler = Sampler(
+    sampler = OptunaSearcher(
         study(write(tmp_path, events), trials=12, sampler={"name": "tpe", "seed": 1, "startup": 10})
     )
-    near = [abs(sampler.ask().point["x"] - 0.3) < 0.2 for _ in range(10)]
+    near = [abs(sampler.ask().params["x"] - 0.3) < 0.2 for _ in range(10)]
     assert sum(near) >= 7
 
 
@@ -114,15 +116,15 @@ def test_with_objectives_and_constraints_their_values_count(tmp_path: Path) -> N
     with pytest.raises(StudyError, match="can be learned from"):
         earlier_trials(several)  # trial 0 began once more, without a size
     write(tmp_path, [*EVENTS, *trial(9, {"x": 0.5}, [0.4, 0.3, 0.2, 0.1], "complete", size=12)])
-    (told,) = Sampler(several).study.trials
+    (told,) = OptunaSearcher(several).study.trials
     assert (told.values, told.constraints) == ([0.1, 12.0], {"size": 2.0})
 
 
 def test_a_trial_that_took_over_another_one_s_state_is_left_out(tmp_path: Path) -> None:
-    moved = {"event": "trial_released", "trial": 0, "donor": 1, "params": {"x": 0.1}}
-    kept = {"event": "trial_released", "trial": 1, "donor": None}
-    found = earlier_trials(study(write(tmp_path, [*EVENTS, moved, kept])))
-    assert [each.point["x"] for each in found] == [0.75, 0.2, 0.6]
+    cloned = {"event": "trial_resumed", "trial": 0, "donor": 1, "params": {"x": 0.1}}
+    kept = {"event": "trial_resumed", "trial": 1, "donor": None}
+    found = earlier_trials(study(write(tmp_path, [*EVENTS, cloned, kept])))
+    assert [each.params["x"] for each in found] == [0.75, 0.2, 0.6]
 
 
 @pytest.mark.parametrize(
@@ -159,4 +161,4 @@ def test_another_metric_or_no_study_is_one_line(tmp_path: Path) -> None:
 
 
 def test_without_an_earlier_study_there_is_nothing() -> None:
-    assert Sampler(toy_study()).inherited == 0
+    assert OptunaSearcher(toy_study()).inherited == 0

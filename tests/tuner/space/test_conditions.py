@@ -1,4 +1,4 @@
-"""Conditional dimensions: a point has what is active and nothing else, and the knobs never come and go."""
+"""Conditional dimensions: a params has what is active and nothing else, and the encoded never come and go."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def space(written: dict[str, Any] = SPACE) -> SearchSpace:
     return SearchSpace({path: parse_dimension(each) for path, each in written.items()})
 
 
-def wanted(point: dict[str, Any]) -> set[str]:
+def wanted(params: dict[str, Any]) -> set[str]:
     """What is active, written out."""
-    soft, depth = point.get("distill.soft"), point["depth"]
+    soft, depth = params.get("distill.soft"), params["depth"]
     active = {"depth"} | ({"distill.soft"} if depth in (2, 3) else set())
     if depth in (2, 3) and soft is True:
         active.add("distill.temperature")
@@ -41,7 +41,7 @@ def wanted(point: dict[str, Any]) -> set[str]:
     return active
 
 
-knobs = st.fixed_dictionaries(
+encoded = st.fixed_dictionaries(
     {
         "distill.temperature": st.floats(1, 10),
         "distill.soft": st.sampled_from(["true", "false", "1"]),
@@ -53,37 +53,37 @@ knobs = st.fixed_dictionaries(
 )
 
 
-@given(knobs)
+@given(encoded)
 def test_a_point_has_exactly_its_active_dimensions_and_survives_encoding(values: dict[str, Any]) -> None:
-    point = space().decode(values)
-    assert set(point) == wanted(point)
-    space().check_point(point, ())
-    encoded = space().encode(point)
-    assert set(encoded) == set(values) == set(space().knobs())
-    assert space().decode(encoded) == point
+    params = space().decode(values)
+    assert set(params) == wanted(params)
+    space().check_params(params, ())
+    encoded = space().encode(params)
+    assert set(encoded) == set(values) == set(space().distributions())
+    assert space().decode(encoded) == params
 
 
-@given(knobs, st.sampled_from(sorted(SPACE)))
+@given(encoded, st.sampled_from(sorted(SPACE)))
 def test_a_point_with_one_more_or_one_less_is_refused(values: dict[str, Any], path: str) -> None:
-    point = space().decode(values)
-    changed = {key: value for key, value in point.items() if key != path}
-    rule = "is missing; add a value" if path in point else "is not searched with "
-    if path not in point:
+    params = space().decode(values)
+    changed = {key: value for key, value in params.items() if key != path}
+    rule = "is missing; add a value" if path in params else "is not searched with "
+    if path not in params:
         changed[path] = space().dimensions[path].middle()
         if path == "distill.soft":
-            assert point["depth"] == 1
+            assert params["depth"] == 1
     with pytest.raises(SettingError, match=rule):
-        space().check_point(changed, ())
+        space().check_params(changed, ())
 
 
 def test_the_middle_and_every_corner_are_legal_and_every_end_is_among_them() -> None:
     centre = space().middle()
     assert centre == {"depth": 2, "distill.soft": True, "distill.temperature": pytest.approx(10**0.5)}
     corners = list(space().corners(centre))
-    for point in corners:
-        space().check_point(point, ())
+    for params in corners:
+        space().check_params(params, ())
     for path, dimension in space().dimensions.items():
-        assert all(any(point.get(path) == end for point in corners) for end in dimension.ends())
+        assert all(any(params.get(path) == end for params in corners) for end in dimension.ends())
     assert {
         "depth": 3,
         "distill.soft": True,
@@ -95,18 +95,18 @@ def test_the_middle_and_every_corner_are_legal_and_every_end_is_among_them() -> 
 
 def test_what_is_inactive_is_left_to_the_settings() -> None:
     study = toy_study(search=SPACE, settings={"distill": {"temperature": 4.0}}, default={"depth": 1})
-    assert study.params({"depth": 1}) == {"distill": {"temperature": 4.0}, "depth": 1, "epochs": 4}
-    full = study.params({"depth": 2, "distill.soft": True, "distill.temperature": 2.0})
+    assert study.config({"depth": 1}) == {"distill": {"temperature": 4.0}, "depth": 1, "epochs": 4}
+    full = study.config({"depth": 2, "distill.soft": True, "distill.temperature": 2.0})
     assert full["distill"] == {"temperature": 2.0, "soft": True}
 
 
 def test_a_condition_is_written_back_as_it_was_read() -> None:
     study = toy_study(search=SPACE)
-    assert study.plain()["search"] == {
+    assert study.to_dict()["search"] == {
         **SPACE,
         "distill.temperature": {"log": [1.0, 10.0], "when": {"distill.soft": True}},
     }
-    read = parse(dump(study.plain()), "s.yaml").data
+    read = parse(dump(study.to_dict()), "s.yaml").data
     assert type(study).model_validate(read) == study
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tuner.space.cuts import Cuts, resolve
 from tuner.space.dimensions import parse_dimension
-from tuner.space.distributions import Labels, Range
-from tuner.space.space import SearchSpace, put_in
+from tuner.space.distributions import CategoricalDistribution, NumberDistribution
+from tuner.space.space import SearchSpace, with_values
 
 
 @st.composite
@@ -26,8 +26,8 @@ def cuts_dimensions(draw: st.DrawFn) -> Cuts:
 def test_cuts_from_any_knobs_are_legal(data: st.DataObject) -> None:
     dimension = data.draw(cuts_dimensions())
     values = {
-        name: data.draw(st.integers(int(knob.low), int(knob.high)))
-        for name, knob in dimension.knobs().items()
+        name: data.draw(st.integers(int(distribution.low), int(distribution.high)))
+        for name, distribution in dimension.distributions().items()
     }
     cuts = dimension.decode(values)
     assert all(a < b for a, b in pairwise(cuts))
@@ -38,12 +38,12 @@ def test_cuts_from_any_knobs_are_legal(data: st.DataObject) -> None:
 
 @given(cuts_dimensions())
 def test_every_legal_set_of_cuts_is_reached_and_survives_encoding(dimension: Cuts) -> None:
-    knobs = dimension.knobs()
+    encoded = dimension.distributions()
     for count in range(dimension.least, dimension.most + 1):
         for subset in combinations(range(1, dimension.positions + 1), count):
             values = dimension.encode(list(subset))
-            assert set(values) == set(knobs)
-            assert all(knobs[name].low <= value <= knobs[name].high for name, value in values.items())
+            assert set(values) == set(encoded)
+            assert all(encoded[name].low <= value <= encoded[name].high for name, value in values.items())
             assert dimension.decode(values) == list(subset)
 
 
@@ -67,7 +67,7 @@ def test_illegal_cuts_are_named(bad: Any) -> None:
 
 
 def test_a_fixed_number_of_cuts_has_no_count() -> None:
-    assert set(Cuts(positions=5, least=2, most=2).knobs()) == {"1", "2"}
+    assert set(Cuts(positions=5, least=2, most=2).distributions()) == {"1", "2"}
 
 
 @given(
@@ -84,12 +84,16 @@ def test_numbers_stay_inside_and_survive_encoding(written: dict[str, Any]) -> No
         assert dimension.decode(dimension.encode(value)) == value
     low, high = dimension.ends()
     assert all(dimension.problem(bad) for bad in (low - 1, high + 1, True))
-    assert parse_dimension(dimension.written()) == dimension
+    assert parse_dimension(dimension.to_dict()) == dimension
 
 
 def test_an_int_knob_is_whole_and_a_log_knob_logarithmic() -> None:
-    assert parse_dimension({"int": [1, 8]}).knobs() == {"": Range(low=1, high=8, whole=True)}
-    assert parse_dimension({"log": [1, 8]}).knobs() == {"": Range(low=1, high=8, log=True)}
+    assert parse_dimension({"int": [1, 8]}).distributions() == {
+        "": NumberDistribution(low=1, high=8, whole=True)
+    }
+    assert parse_dimension({"log": [1, 8]}).distributions() == {
+        "": NumberDistribution(low=1, high=8, log=True)
+    }
     assert parse_dimension({"log": [1, 100]}).middle() == pytest.approx(10)
 
 
@@ -103,9 +107,9 @@ def test_an_int_knob_is_whole_and_a_log_knob_logarithmic() -> None:
 )
 def test_a_choice_may_hold_any_plain_values_and_keeps_their_types(values: list[Any]) -> None:
     dimension = parse_dimension({"choice": values})
-    knob = dimension.knobs()[""]
-    assert isinstance(knob, Labels)
-    decoded = [dimension.decode({"": label}) for label in knob.labels]
+    distribution = dimension.distributions()[""]
+    assert isinstance(distribution, CategoricalDistribution)
+    decoded = [dimension.decode({"": label}) for label in distribution.labels]
     assert decoded == values
     assert [type(value) for value in decoded] == [type(value) for value in values]
 
@@ -124,7 +128,7 @@ def test_a_space_joins_names_and_splits_them_again() -> None:
             "cuts": parse_dimension({"cuts": {"positions": 4, "count": [1, 2]}}),
         }
     )
-    assert set(space.knobs()) == {"a.b", "cuts/count", "cuts/1", "cuts/2"}
+    assert set(space.distributions()) == {"a.b", "cuts/count", "cuts/1", "cuts/2"}
     for cut, x in product([[1], [2, 4]], [0.0, 0.25]):
         assert space.decode(space.encode({"a.b": x, "cuts": cut})) == {"a.b": x, "cuts": cut}
 
@@ -137,7 +141,7 @@ def test_corners_move_one_dimension_at_a_time() -> None:
 
 def test_values_are_put_into_nested_settings_without_touching_them() -> None:
     settings = {"a": {"b": 1, "c": [1]}, "d": 2}
-    params = put_in(settings, {"a.b": 5, "e.f.g": [1, 2]})
+    params = with_values(settings, {"a.b": 5, "e.f.g": [1, 2]})
     assert params == {"a": {"b": 5, "c": [1]}, "d": 2, "e": {"f": {"g": [1, 2]}}}
     params["a"]["c"].append(2)
     assert settings == {"a": {"b": 1, "c": [1]}, "d": 2}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tuner.storage.test_storage import content, saver
 from tuner.storage.backend import StorageError
-from tuner.storage.retention import Keeper
+from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
 
 
@@ -23,7 +23,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 def test_the_last_two_states_are_kept(storage: Storage) -> None:
-    keeper = Keeper(storage, 3, None)
+    keeper = CheckpointRetention(storage, 3, None)
     names = [keeper.keep(epoch, saver(epoch=json.dumps(epoch).encode())) for epoch in range(1, 6)]
     assert names == [f"trials/0003/{epoch:04d}" for epoch in range(1, 6)]
     assert storage.names("trials/0003") == ["0004", "0005"]
@@ -32,7 +32,7 @@ def test_the_last_two_states_are_kept(storage: Storage) -> None:
 
 def test_the_state_that_an_attempt_begins_from_is_kept_until_two_newer_ones_are(storage: Storage) -> None:
     storage.put("trials/0003/0007-of-0001", saver(x=b""))
-    keeper = Keeper(storage, 3, "trials/0003/0007-of-0001")
+    keeper = CheckpointRetention(storage, 3, "trials/0003/0007-of-0001")
     keeper.keep(8, saver(x=b""))
     assert storage.names("trials/0003") == ["0007-of-0001", "0008"]
     keeper.keep(9, saver(x=b""))
@@ -42,7 +42,7 @@ def test_the_state_that_an_attempt_begins_from_is_kept_until_two_newer_ones_are(
 def test_what_an_earlier_attempt_left_is_removed_and_no_other_trials(storage: Storage) -> None:
     for name in ("trials/0003/0004", "trials/0003/0005", "trials/0003/0006", "trials/0004/0001"):
         storage.put(name, saver(x=b""))
-    Keeper(storage, 3, "trials/0003/0005")
+    CheckpointRetention(storage, 3, "trials/0003/0005")
     assert storage.names("trials/0003") == ["0005"]
     assert storage.names("trials/0004") == ["0001"]
 
@@ -55,7 +55,7 @@ def test_what_a_killed_attempt_had_half_written_is_removed(tmp_path: Path) -> No
         storage.put("trials/0003/0005", lambda folder: os.kill(os.getpid(), signal.SIGKILL))
     os.waitpid(pid, 0)
     assert len(storage.names("trials/0003")) == 2
-    Keeper(storage, 3, "trials/0003/0004")
+    CheckpointRetention(storage, 3, "trials/0003/0004")
     assert storage.names("trials/0003") == ["0004"]
 
 
@@ -67,11 +67,11 @@ def test_states_that_cannot_be_removed_cost_nothing(tmp_path: Path, monkeypatch:
         raise OSError("the server is away")
 
     monkeypatch.setattr(storage, "remove", away)
-    keeper = Keeper(storage, 3, None)
+    keeper = CheckpointRetention(storage, 3, None)
     kept = [keeper.keep(epoch, saver(x=b"")) for epoch in range(1, 5)]
     assert [name.rpartition("/")[2] for name in kept] == storage.names("trials/0003")
     monkeypatch.undo()
-    Keeper(storage, 3, kept[-1])
+    CheckpointRetention(storage, 3, kept[-1])
     assert storage.names("trials/0003") == ["0004"]
 
 
@@ -84,12 +84,12 @@ def test_a_storage_that_cannot_be_listed_does_not_keep_an_attempt_from_its_start
         raise OSError("the server is away")
 
     monkeypatch.setattr(storage, "names", away)
-    assert Keeper(storage, 3, None).keep(1, saver(x=b"1")) == "trials/0003/0001"
+    assert CheckpointRetention(storage, 3, None).keep(1, saver(x=b"1")) == "trials/0003/0001"
 
 
 def test_a_state_that_is_not_kept_removes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = Storage(str(tmp_path))
-    keeper = Keeper(storage, 3, None)
+    keeper = CheckpointRetention(storage, 3, None)
     keeper.keep(1, saver(x=b"1"))
     keeper.keep(2, saver(x=b"2"))
 

@@ -52,7 +52,7 @@ def test_a_population_of_four_that_changes_on_the_way_is_a_study(name: str, samp
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    plain = toy_study().plain()
+    plain = toy_study().to_dict()
     del plain["trials"], plain["budget"]
     return plain | changes
 
@@ -61,7 +61,7 @@ def test_the_budget_may_say_how_many_trials() -> None:
     assert Study.model_validate(content(budget={"trials": 7})).trials == 7
     assert Study.model_validate(content(budget={"trials": 7}, trials=7)).trials == 7
     again = Study.model_validate(content(budget={"trials": 7}))
-    assert Study.model_validate(again.plain()) == again
+    assert Study.model_validate(again.to_dict()) == again
     with pytest.raises(ValidationError) as caught:
         Study.model_validate(content(budget={"gpu_hours": 1.0}))
     assert lines(caught.value) == ["trials: is missing; add it"]

@@ -55,7 +55,7 @@ def test_a_study_gives_a_trial_its_settings_point_and_epochs(file: Path) -> None
     study = load_study(str(file))
     assert study.settings["rate"] == 1e-5
     assert study.default is not None
-    assert study.params(study.default) == {
+    assert study.config(study.default) == {
         "data": {"root": "build/demo"},
         "rate": 1e-5,
         "cuts": [1, 2],
@@ -69,7 +69,7 @@ def test_a_study_gives_a_trial_its_settings_point_and_epochs(file: Path) -> None
 def test_a_study_written_back_is_the_same_study(file: Path, tmp_path: Path) -> None:
     study = load_study(str(file))
     copy = tmp_path / "copy.yaml"
-    copy.write_text(dump(study.plain(), "two lines\nof comment"))
+    copy.write_text(dump(study.to_dict(), "two lines\nof comment"))
     assert load_study(str(copy)) == study
 
 

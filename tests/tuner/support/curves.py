@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.tuner.conftest import toy_study
 from tests.tuner.support.scheduler_scripts import Curve, Play
-from tuner.space.space import Point
+from tuner.space.space import Params
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 FULL, SUPPLY = 27, 600
@@ -77,8 +77,8 @@ class Training(Play):
         self.loss[number] -= math.exp(-8 * (self.now[number]["x"] - best) ** 2) / FULL
         return self.loss[number]
 
-    def _move(self, number: int, donor: int, point: Point) -> None:
-        super()._move(number, donor, point)
+    def _move(self, number: int, donor: int, params: Params) -> None:
+        super()._move(number, donor, params)
         self.loss[number] = self.loss[donor]
 
 
@@ -89,7 +89,7 @@ def trained(seed: int, scheduler: dict[str, Any], population: int = 8, slots: in
         sampler={"name": "random", "seed": seed},
     )  # fmt: skip
     rng = np.random.default_rng([12, seed])
-    points: list[Point] = [{"x": float(x)} for x in rng.random(population)]
-    training = Training(study, points, lambda number, epoch, point: math.nan, slots)
+    points: list[Params] = [{"x": float(x)} for x in rng.random(population)]
+    training = Training(study, points, lambda number, epoch, params: math.nan, slots)
     training.run()
     return training

@@ -25,7 +25,7 @@ def run(params: dict[str, Any], context: Context) -> None:
         context.report({"dev/loss": loss, "micro_batch": params["micro_batch"]}, _saver(epoch))
 
 
-def relieve(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
+def retry_settings(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     """Half the micro-batch, or float32."""
     if cause == "memory":
         return {"micro_batch": params["micro_batch"] // 2} if params["micro_batch"] > 1 else None

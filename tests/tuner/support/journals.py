@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tuner.journal.journal import Journal
-from tuner.journal.record import Record, State
+from tuner.journal.record import State, StudyRecord
 from tuner.study.study import Study
 
 
 @dataclass
 class Run:
-    """One trial: its point, its reports, how it ends (None: it runs), why, and the seconds of a report."""
+    """One trial: its params, its reports, how it ends (None: it runs), why, and the seconds of a report."""
 
-    point: dict[str, Any]
+    params: dict[str, Any]
     values: Sequence[float] = ()
     state: State | None = State.COMPLETE
     reason: str = ""
@@ -31,10 +31,10 @@ def write_journal(
     """A search's folder with nothing but its journal; `end` None leaves it without an end."""
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "journal.jsonl")
-    record = Record(study.metric.name, [journal])
-    record.start_study("a1", study.plain())
+    record = StudyRecord(study.metric.name, [journal])
+    record.start_study("a1", study.to_dict())
     for number, run in enumerate(runs):
-        record.start(number, run.point)
+        record.start(number, run.params)
         for epoch, value in enumerate(run.values, start=1):
             record.report(number, epoch, {study.metric.name: value, **run.metrics}, None, run.seconds)
         for cause in run.retries:

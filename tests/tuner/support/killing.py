@@ -17,11 +17,11 @@ METRIC = "dev/loss"
 
 
 @dataclass(frozen=True)
-class Left:
+class ArtifactReader:
     """What is the same however often a search was interrupted.
 
     Attributes:
-        trials: number -> (point it began with, state, reason, last report).
+        trials: number -> (params it began with, state, reason, last report).
         reports: number -> (report, metrics) in their order.
         runs: trial's name in MLflow -> (status, state, parameters, metric -> sorted (step, value)), without
             what was measured (`cost/`).
@@ -32,7 +32,7 @@ class Left:
     runs: dict[str, tuple[Any, ...]]
 
 
-def left(out: Path, moves: bool = False) -> Left:
+def left(out: Path, moves: bool = False) -> ArtifactReader:
     """Read a search's folder and its MLflow store, whose every trial and report must be there once.
 
     Args:
@@ -65,7 +65,7 @@ def left(out: Path, moves: bool = False) -> Left:
         _, tracked, _, histories = runs[f"{number:04d}"]
         finite = sorted((n, metrics[METRIC]) for n, metrics in reports[number] if metrics[METRIC] != "nan")
         assert (tracked, histories.get(METRIC, [])) == (state, finite)
-    return Left(dict(sorted(trials.items())), reports, runs)
+    return ArtifactReader(dict(sorted(trials.items())), reports, runs)
 
 
 def _runs(out: Path) -> dict[str, tuple[Any, ...]]:

@@ -33,7 +33,7 @@ def _save(folder: Path, params: dict[str, Any], epoch: int) -> None:
     (folder / "export" / "model" / "x.json").write_text(json.dumps(params["x"]))
 
 
-def illustrate(folder: Path) -> None:
+def draw_plots(folder: Path) -> None:
     params = json.loads((folder / "config.json").read_text())
     if params.get("flaw") == "figures":
         raise RuntimeError("no ink")
@@ -54,7 +54,7 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ad
     return Adder(json.loads((Path(path) / "x.json").read_text()))
 
 
-def served(exported: Path) -> dict[str, Any]:
+def as_mlflow_model(exported: Path) -> dict[str, Any]:
     model = _load_pyfunc(str(exported / "model"))
     example = {"a": [1.0, 2.0]}
     return {

@@ -38,7 +38,7 @@ class Server:
         self._server.stop()
 
     def bucket(self, name: str, path: str) -> str:
-        """Make a bucket; the URI of a path in it."""
+        """SearcherFactory a bucket; the URI of a path in it."""
         made = urllib.request.Request(f"http://127.0.0.1:{self.port}/{name}", method="PUT")
         urllib.request.urlopen(made, timeout=10).close()
         return self.uri(f"{name}/{path}")

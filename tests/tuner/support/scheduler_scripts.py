@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.journal.record import State
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.scheduler import Action, Decision, Rule
-from tuner.space.space import Point
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.scheduler import Action, Decision, Scheduler
+from tuner.space.space import Params
 from tuner.study.study import Study
 
 METRIC = "dev/loss"
 Call = tuple[str, tuple[Any, ...]]
-Curve = Callable[[int, int, Point], float]  # number, epoch, point -> value
+Curve = Callable[[int, int, Params], float]  # number, epoch, params -> value
 
 
-def replayed(study: Study, calls: list[Call]) -> Rule:
+def replayed(study: Study, calls: list[Call]) -> Scheduler:
     """A new rule that was told the same calls."""
-    rule = build_rule(study)
+    rule = build_scheduler(study)
     for name, arguments in calls:
         getattr(rule, name)(*arguments)
     return rule
@@ -36,7 +36,7 @@ class Play:
     """
 
     study: Study
-    points: list[Point]
+    points: list[Params]
     curve: Curve
     slots: int = 1
     again: bool = False
@@ -48,7 +48,7 @@ class Play:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        self.rule = build_rule(self.study)
+        self.rule = build_scheduler(self.study)
         self.now = list(self.points)
         self._held: list[int] = []
         self._running: list[int] = []
@@ -80,13 +80,13 @@ class Play:
         epoch = self.epochs[number]
         self.last[number] = self._value(number, epoch)
         decision = self.tell("report", number, epoch, {METRIC: self.last[number]})
-        if epoch >= self.study.full:
+        if epoch >= self.study.max_reports:
             self._end(number, State.COMPLETE)
             return
         self.decisions.append((number, epoch, decision))
         if decision.action is Action.STOP:
             self._end(number, State.STOPPED)
-        elif decision.action is Action.HOLD:
+        elif decision.action is Action.PAUSE:
             self._held.append(number)
         else:
             self._running.append(number)
@@ -94,8 +94,8 @@ class Play:
     def _value(self, number: int, epoch: int) -> float:
         return self.curve(number, epoch, self.now[number])
 
-    def _move(self, number: int, donor: int, point: Point) -> None:
-        self.epochs[number], self.now[number] = self.epochs[donor], point
+    def _move(self, number: int, donor: int, params: Params) -> None:
+        self.epochs[number], self.now[number] = self.epochs[donor], params
 
     def _end(self, number: int, state: State) -> None:
         self.states[number] = state
@@ -114,7 +114,7 @@ class Play:
     def _release(self) -> bool:
         if self.again:
             self.rule = replayed(self.study, self.calls)
-        released = self.rule.release(tuple(self._held), not self._running) if self._held else {}
+        released = self.rule.resume(tuple(self._held), not self._running) if self._held else {}
         assert self._running or released or not self._held, "held for ever"
         for number, decision in released.items():
             self._held.remove(number)
@@ -122,10 +122,10 @@ class Play:
             if decision.action is Action.STOP:
                 self._end(number, State.STOPPED)
                 continue
-            if decision.action is Action.MOVE:
+            if decision.action is Action.CLONE:
                 assert decision.donor is not None
                 assert decision.point is not None
-                self._move(number, decision.donor, decision.point)
+                self._move(number, decision.donor, decision.params)
             self.tell("released", number, decision)
             self._running.append(number)
         return bool(released)

@@ -7,6 +7,6 @@ from typing import Any
 from tests.tuner.support.toy import run  # noqa: F401 - the trial function
 
 
-def seeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+def reseeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
     fresh = [seed for seed in range(1, count + 2) if seed != params.get("seed")]
     return {seed: {"seed": seed} for seed in fresh[:count]}

@@ -9,28 +9,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.tuner.support.toy import _restore, _saver, check, loss, prepare, run, seeded
-from tuner.trial import More, Params, StackContext
+from tests.tuner.support.toy import _restore, _saver, check, loss, prepare, reseeded, run
+from tuner.trial import Config, More, StackContext
 
-__all__ = ["check", "prepare", "run", "run_stack", "seeded", "stackable"]
+__all__ = ["check", "prepare", "reseeded", "run", "run_stack", "stackable"]
 
 
-def stackable(params: Params) -> str:
+def stackable(config: Config) -> str:
     """Trials of one kind; those whose width is above 60 are run alone."""
-    if params.get("width", 0) > 60:
+    if config.get("width", 0) > 60:
         raise ValueError("width: too large for a stack")
-    return str(params.get("kind", "round"))
+    return str(config.get("kind", "round"))
 
 
-def run_stack(params_K: Sequence[Params], contexts_K: Sequence[StackContext], more: More) -> None:
+def run_stack(configs_K: Sequence[Config], contexts_K: Sequence[StackContext], more: More) -> None:
     """A round is an epoch of every member; how many there were goes to the file `rounds`, one line each."""
-    members: dict[int, tuple[Params, StackContext, int]] = {}
+    members: dict[int, tuple[Config, StackContext, int]] = {}
     count = 0
-    joining = list(zip(params_K, contexts_K, strict=True))
+    joining = list(zip(configs_K, contexts_K, strict=True))
     while joining or members:
-        for params, context in joining:
+        for config, context in joining:
             try:
-                members[count] = (params, context, _restore(context.checkpoint))
+                members[count] = (config, context, _restore(context.checkpoint))
             except ValueError as error:
                 context.over(error)
             count += 1
@@ -39,31 +39,31 @@ def run_stack(params_K: Sequence[Params], contexts_K: Sequence[StackContext], mo
             if not _epoch(*members[number]):
                 del members[number]
             else:
-                params, context, epoch = members[number]
-                members[number] = (params, context, epoch + 1)
+                config, context, epoch = members[number]
+                members[number] = (config, context, epoch + 1)
         joining = list(more())
 
 
-def _note(members: dict[int, tuple[Params, StackContext, int]]) -> None:
-    for params, _, _ in list(members.values())[:1]:
-        if params.get("rounds"):
-            with Path(params["rounds"]).open("a", encoding="utf-8") as file:
+def _note(members: dict[int, tuple[Config, StackContext, int]]) -> None:
+    for config, _, _ in list(members.values())[:1]:
+        if config.get("rounds"):
+            with Path(config["rounds"]).open("a", encoding="utf-8") as file:
                 file.write(f"{os.getpid()} {len(members)}\n")
 
 
-def _epoch(params: Params, context: StackContext, done: int) -> bool:
+def _epoch(config: Config, context: StackContext, done: int) -> bool:
     """Report one epoch; whether the trial goes on."""
     epoch = done + 1
-    value = loss(params) + math.exp(-epoch)
+    value = loss(config) + math.exp(-epoch)
     metrics: dict[str, Any] = {"dev/loss": value, "dev/accuracy": 1 - value, "seen": 10 * epoch}
-    fate = params.get("fate", "fine") if epoch == 2 else "fine"
+    fate = config.get("fate", "fine") if epoch == 2 else "fine"
     if fate == "nan":
         metrics["dev/loss"] = math.nan
     elif fate == "die":
         os._exit(7)
     elif fate == "joint":
         raise RuntimeError("boom for all of them")
-    time.sleep(params.get("pace_s", 0.0))
+    time.sleep(config.get("pace_s", 0.0))
     try:
         if fate == "fail":
             raise RuntimeError("boom at epoch 2")

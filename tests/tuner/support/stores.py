@@ -27,7 +27,7 @@ def content(uri: str, experiment: str, artifacts: bool = True) -> list[dict[str,
 
 
 def points(row: dict[str, Any], metric: str) -> list[int]:
-    """The steps at which a run has a point of a metric, one for each point."""
+    """The steps at which a run has a point of a metric, one for each params."""
     return [step for step, _, _ in row["metrics"].get(metric, [])]
 
 

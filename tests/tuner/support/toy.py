@@ -103,7 +103,7 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"round": {}, "square": {"kind": "square"}, "lucky": {"luck": 1.0}, **params.get("more_arms", {})}
 
 
-def seeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+def reseeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
     return {seed: {"seed": seed} for seed in range(1, count + 1)}
 
 

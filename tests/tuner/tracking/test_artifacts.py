@@ -14,7 +14,7 @@ from pandas import DataFrame
 
 from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.leaving import DIGEST
-from tuner.search.search import Outcome, search_local
+from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
 from tuner.tracking import trial_artifacts as trial_files
 from tuner.tracking.address import store_uri
@@ -64,25 +64,25 @@ def told(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult]:
     out = tmp_path_factory.mktemp("left") / "out"
     return out, search_local(study(), out, quiet())
 
 
 def test_each_trial_s_run_has_what_its_last_state_left_and_what_is_drawn_of_it(
-    searched: tuple[Path, Outcome],
+    searched: tuple[Path, SearchResult],
 ) -> None:
     out, outcome = searched
     client = MlflowClient(store_uri(out))
     for trial, run in zip(outcome.trials, runs(out), strict=True):
         assert files(out, run) == ["config.json", "deep/epoch.txt", "figure.svg"]
         folder = Path(client.download_artifacts(run.info.run_id, ""))
-        assert json.loads((folder / "config.json").read_text())["x"] == trial.point["x"]
+        assert json.loads((folder / "config.json").read_text())["x"] == trial.params["x"]
         assert (folder / "deep" / "epoch.txt").read_text() == "2"
-        assert (folder / "figure.svg").read_text() == f"<svg>{trial.point['x']}</svg>"
+        assert (folder / "figure.svg").read_text() == f"<svg>{trial.params['x']}</svg>"
 
 
-def test_trials_and_study_name_their_data_with_its_digest(searched: tuple[Path, Outcome]) -> None:
+def test_trials_and_study_name_their_data_with_its_digest(searched: tuple[Path, SearchResult]) -> None:
     for run in [*runs(searched[0]), *runs(searched[0], "study")]:
         (used,) = run.inputs.dataset_inputs
         assert (used.dataset.name, used.dataset.digest) == ("small", DIGEST[:36])
@@ -92,7 +92,7 @@ def test_trials_and_study_name_their_data_with_its_digest(searched: tuple[Path, 
 
 
 def test_the_champion_is_the_winner_with_signature_and_example(
-    searched: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+    searched: tuple[Path, SearchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, outcome = searched
     assert outcome.best is not None
@@ -105,7 +105,7 @@ def test_the_champion_is_the_winner_with_signature_and_example(
     ]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri(out))
     model = pyfunc.load_model(f"models:/{NAME}@champion")
-    assert model.predict(DataFrame({"a": [1.0]}))["sum"].tolist() == [1.0 + outcome.best.point["x"]]
+    assert model.predict(DataFrame({"a": [1.0]}))["sum"].tolist() == [1.0 + outcome.best.params["x"]]
     assert model.metadata.get_input_schema().input_names() == ["a"]
     assert model.metadata.get_output_schema().input_names() == ["sum"]
     example = model.metadata.load_input_example(version.source)
@@ -144,7 +144,7 @@ def test_what_cannot_be_had_is_noted_and_the_rest_is_there(
 ) -> None:
     search_local(study(1, settings={"flaw": "figures"}), tmp_path / "a", quiet())
     (run,) = runs(tmp_path / "a")
-    assert run.data.tags["artifacts_left_out"] == "illustrate: no ink"
+    assert run.data.tags["artifacts_left_out"] == "draw_plots: no ink"
     assert files(tmp_path / "a", run) == ["config.json", "deep/epoch.txt"]
     assert run.info.status == "FINISHED"
     monkeypatch.setattr(trial_files, "_MOST_BYTES", 3)
@@ -156,7 +156,7 @@ def test_what_cannot_be_had_is_noted_and_the_rest_is_there(
 
 
 def test_reports_in_the_folder_and_what_is_attached_later_are_on_the_study_s_run(
-    searched: tuple[Path, Outcome], tmp_path: Path
+    searched: tuple[Path, SearchResult], tmp_path: Path
 ) -> None:
     out = searched[0]
     (tmp_path / "curves").mkdir()

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.tuner.conftest import toy_study
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.study.study import Study
-from tuner.tracking.best_reports import Standing, Standings
+from tuner.tracking.best_reports import BestReport, BestReports
 
 
-def told(study: Study, events: list[Event], times: int = 1) -> Standing:
-    standings = Standings(study)
+def told(study: Study, events: list[Event], times: int = 1) -> BestReport:
+    standings = BestReports(study)
     for event in events * times:
         standings.take(event)
     return standings[0]
@@ -23,12 +23,12 @@ def told(study: Study, events: list[Event], times: int = 1) -> Standing:
 def report(epoch: int, value: float, seconds: float = 1.0, **others: float) -> Event:
     metrics = {"dev/loss": value, **others}
     content = {"epoch": epoch, "metrics": metrics, "checkpoint": f"s{epoch}", "seconds": seconds}
-    return Event(Kind.TRIAL_REPORTED, 0, content, 100.0 + epoch)
+    return Event(EventKind.TRIAL_REPORTED, 0, content, 100.0 + epoch)
 
 
-def session(kind: Kind, time: float, gpu: float, workers: int = 1) -> Event:
+def session(kind: EventKind, time: float, gpu: float, workers: int = 1) -> Event:
     resources: dict[str, Any] = {"resources": {"cpu": 1, "gpu": gpu, "workers": workers}}
-    started = kind is Kind.STUDY_STARTED
+    started = kind is EventKind.STUDY_STARTED
     return Event(kind, None, {"study": resources} if started else resources, time)
 
 
@@ -60,7 +60,7 @@ def test_where_reports_are_parts_of_the_judgement_the_last_one_counts() -> None:
 
 def test_a_trial_that_moved_to_other_settings_begins_anew() -> None:
     content = {"donor": 1, "params": {}, "epoch": 1, "checkpoint": "theirs", "seconds": 0.0}
-    moved = Event(Kind.TRIAL_RELEASED, 0, content, 103.5)
+    moved = Event(EventKind.TRIAL_RESUMED, 0, content, 103.5)
     events = [report(1, 0.5), report(2, 0.1), moved]
     assert told(toy_study(), events).checkpoint == "theirs"
     assert told(toy_study(), events).metrics == {}
@@ -69,9 +69,9 @@ def test_a_trial_that_moved_to_other_settings_begins_anew() -> None:
 
 def test_gpu_hours_go_by_the_resources_of_each_session() -> None:
     events = [
-        session(Kind.STUDY_STARTED, 1, gpu=0.5, workers=2), report(1, 0.5, 3600),
-        session(Kind.STUDY_RESUMED, 2, gpu=0), report(2, 0.4, 1800),
-        session(Kind.STUDY_RESUMED, 3, gpu=2), report(3, 0.3, 900),
+        session(EventKind.STUDY_STARTED, 1, gpu=0.5, workers=2), report(1, 0.5, 3600),
+        session(EventKind.STUDY_RESUMED, 2, gpu=0), report(2, 0.4, 1800),
+        session(EventKind.STUDY_RESUMED, 3, gpu=2), report(3, 0.3, 900),
     ]  # fmt: skip
     for times in (1, 2):
         figures = told(toy_study(), events, times).figures()
@@ -81,5 +81,5 @@ def test_gpu_hours_go_by_the_resources_of_each_session() -> None:
 
 def test_a_trial_without_a_report_has_only_its_cost() -> None:
     content = {"state": "failed", "reason": "", "epoch": 0, "trace": "", "seconds": 2.0}
-    ended = Event(Kind.TRIAL_ENDED, 0, content, 101.0)
+    ended = Event(EventKind.TRIAL_ENDED, 0, content, 101.0)
     assert told(toy_study(), [ended]).figures() == {"cost/seconds": 2.0, "cost/gpu_hours": 0.0}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.tracking import delivery as courier
-from tuner.tracking.delivery import Courier
+from tuner.tracking.delivery import BackgroundDelivery
 
 AWAY, BROKEN, REFUSED = ConnectionError("nobody there"), OSError("it broke"), ValueError("no such thing")
 WORTH = {ConnectionError: inf, OSError: 2.0, ValueError: 1.0}
@@ -47,13 +47,13 @@ class Place:
         self.took += numbers
 
 
-def sent_by(deliver: Callable[[Sequence[Event]], None]) -> Courier:
-    return Courier(deliver, lambda error: WORTH[type(error)], str, "MLflow")
+def sent_by(deliver: Callable[[Sequence[Event]], None]) -> BackgroundDelivery:
+    return BackgroundDelivery(deliver, lambda error: WORTH[type(error)], str, "MLflow")
 
 
-def take(sender: Courier, numbers: range) -> None:
+def take(sender: BackgroundDelivery, numbers: range) -> None:
     for number in numbers:
-        sender.take(Event(Kind.TRIAL_REPORTED, number))
+        sender.take(Event(EventKind.TRIAL_REPORTED, number))
 
 
 @given(errors=st.lists(st.sampled_from([None, AWAY, BROKEN]), max_size=12))

@@ -17,16 +17,16 @@ from mlflow import MlflowClient
 from tests.tuner.conftest import quiet
 from tests.tuner.controller.test_failures import failing_study
 from tests.tuner.support.stores import content, points
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.journal.journal import read_events
 from tuner.search.search import search_local
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
 from tuner.tracking.artifacts import Results
-from tuner.tracking.best_reports import Standings
+from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import open_client
 from tuner.tracking.runs import Runs
-from tuner.tracking.trial_artifacts import TrialFiles
+from tuner.tracking.trial_artifacts import TrialArtifacts
 
 NUMBERS = count()
 
@@ -110,10 +110,10 @@ class Store:
 
     def runs(self, client: Any | None = None, known: bool = False) -> Runs:
         study, out, used = self.told.study, self.told.out, client or self.client
-        standings = Standings(study)
+        standings = BestReports(study)
         for event in self.told.events:
             standings.take(event)
-        results = Results(used, self._experiment, study, out, TrialFiles(str(out), study.trial))
+        results = Results(used, self._experiment, study, out, TrialArtifacts(str(out), study.trial))
         runs = Runs(used, self._experiment, study, standings, results)
         if known:
             runs.find(self.told.events[0]["search"])
@@ -141,7 +141,7 @@ def test_the_store_has_every_run_once_and_every_epoch_once(told: Told) -> None:
     assert [row["status"] for row in told.whole] == ["FINISHED", "FINISHED", "FAILED"]
     assert points(told.whole[1], "dev/loss") == [1, 2]
     assert points(told.whole[2], "micro_batch") == [1, 2]
-    assert {event.kind for event in told.events} >= {Kind.STUDY_RESUMED, Kind.TRIAL_RETRIED}
+    assert {event.kind for event in told.events} >= {EventKind.STUDY_RESUMED, EventKind.TRIAL_RETRIED}
 
 
 def test_an_empty_store_is_filled_from_the_journal_as_if_it_had_been_there(told: Told, uri: str) -> None:
@@ -168,7 +168,9 @@ def test_reports_told_together_are_one_batch(told: Told, uri: str) -> None:
     before = client.calls
     reports = [
         Event(
-            Kind.TRIAL_REPORTED, 0, {"epoch": epoch, "metrics": {"dev/loss": 1 / epoch}, "checkpoint": None}
+            EventKind.TRIAL_REPORTED,
+            0,
+            {"epoch": epoch, "metrics": {"dev/loss": 1 / epoch}, "checkpoint": None},
         )
         for epoch in range(1, 21)
     ]

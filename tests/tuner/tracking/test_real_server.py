@@ -23,14 +23,14 @@ from tuner.commands.summary import exit_code
 from tuner.errors import StudyError
 from tuner.journal.event import Event
 from tuner.journal.journal import read_events
-from tuner.search.search import Outcome, search_local
+from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
 from tuner.tracking import delivery as courier
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import Tracking
 
 FATES = ["fine", "memory", "nan", "half", "fine"]
-NAMES = (f"served-{number}" for number in count())
+NAMES = (f"as_mlflow_model-{number}" for number in count())
 
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.kills)
@@ -44,10 +44,10 @@ def server(
     shutil.copy(empty_store, folder / STORE)
     store = f"sqlite:///{folder / STORE}"
     if request.param == "postgresql":
-        store = request.getfixturevalue("postgresql").create("served")
-    served = Server(store, folder)
-    with served.running():
-        yield served
+        store = request.getfixturevalue("postgresql").create("as_mlflow_model")
+    as_mlflow_model = Server(store, folder)
+    with as_mlflow_model.running():
+        yield as_mlflow_model
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Study:
     return failing_study(FATES, name=next(NAMES))
 
 
-def searched(study: Study, out: Path, uri: str, resume: bool = False) -> Outcome:
+def searched(study: Study, out: Path, uri: str, resume: bool = False) -> SearchResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         return search_local(study, out, quiet(), resume)
@@ -190,22 +190,22 @@ def test_a_server_that_is_killed_and_started_again_misses_nothing(
     study: Study, tmp_path: Path, empty_store: Path
 ) -> None:
     shutil.copy(empty_store, tmp_path / STORE)
-    served, out = Server(f"sqlite:///{tmp_path / STORE}", tmp_path), tmp_path / "out"
+    as_mlflow_model, out = Server(f"sqlite:///{tmp_path / STORE}", tmp_path), tmp_path / "out"
     up = threading.Event()
 
     def again() -> None:
-        with served.running():
+        with as_mlflow_model.running():
             up.set()
             done.wait(120)
 
     done, restart = threading.Event(), threading.Thread(target=again)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            meanwhile(patch, {10: served.kill, 25: restart.start, 30: lambda: up.wait(120) and None})
-            with served.running():
-                outcome = searched(study, out, served.uri)
+            meanwhile(patch, {10: as_mlflow_model.kill, 25: restart.start, 30: lambda: up.wait(120) and None})
+            with as_mlflow_model.running():
+                outcome = searched(study, out, as_mlflow_model.uri)
         assert exit_code(outcome) == 0
-        assert_whole(content(served.uri, study.name), out)
+        assert_whole(content(as_mlflow_model.uri, study.name), out)
     finally:
         done.set()
         restart.join()

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def as_mlflow_model(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command as a user runs it, with the link to the charts; ended by Ctrl-C."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -68,9 +68,9 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def test_the_view_of_the_link_finds_every_trial_the_best_first(
-    served: tuple[subprocess.Popen[str], str],
+    as_mlflow_model: tuple[subprocess.Popen[str], str],
 ) -> None:
-    link = urlsplit(served[1])
+    link = urlsplit(as_mlflow_model[1])
     base = f"{link.scheme}://{link.netloc}"
     assert link.hostname == "127.0.0.1"
     with urlopen(f"{base}/health", timeout=10) as health:
@@ -95,9 +95,9 @@ def test_the_view_of_the_link_finds_every_trial_the_best_first(
 
 
 def test_a_search_tracked_by_the_server_leaves_files_and_champion_there(
-    served: tuple[subprocess.Popen[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    as_mlflow_model: tuple[subprocess.Popen[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = served[1].partition("/#")[0]
+    base = as_mlflow_model[1].partition("/#")[0]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", base)
     study = toy_study(
         name="afar", trial="tests.tuner.support.leaving:run", epochs=1, trials=1, search={"x": {"float": [0, 1]}},
@@ -122,9 +122,9 @@ def test_a_search_tracked_by_the_server_leaves_files_and_champion_there(
 
 
 def test_ctrl_c_ends_the_server_with_its_children(
-    served: tuple[subprocess.Popen[str], str], folder: Path
+    as_mlflow_model: tuple[subprocess.Popen[str], str], folder: Path
 ) -> None:
-    process, _ = served
+    process, _ = as_mlflow_model
     servers = _serving(folder)
     assert len(servers) >= 1
     process.send_signal(signal.SIGINT)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.journal.event import Event, Kind
+from tuner.journal.event import Event, EventKind
 from tuner.tracking.together import together
 
-KINDS = [Kind.TRIAL_STARTED, Kind.TRIAL_REPORTED, Kind.TRIAL_REPORTED, Kind.TRIAL_RETRIED, Kind.TRIAL_ENDED]
+KINDS = [
+    EventKind.TRIAL_STARTED,
+    EventKind.TRIAL_REPORTED,
+    EventKind.TRIAL_REPORTED,
+    EventKind.TRIAL_RETRIED,
+    EventKind.TRIAL_ENDED,
+]
 of_trials = st.builds(Event, st.sampled_from(KINDS), st.integers(0, 2), st.just({}))
-of_study = st.builds(Event, st.sampled_from([Kind.STUDY_RESUMED, Kind.STUDY_ENDED]), st.none(), st.just({}))
+of_study = st.builds(
+    Event, st.sampled_from([EventKind.STUDY_RESUMED, EventKind.STUDY_ENDED]), st.none(), st.just({})
+)
 
 
 @given(events=st.lists(st.one_of(of_trials, of_trials, of_study), max_size=30))
@@ -21,10 +29,12 @@ def test_what_is_said_of_a_trial_and_of_the_study_stays_in_its_order(events: lis
     for trial in range(3):
         seen = [each for each in flat if each.trial in (trial, None)]
         assert seen == [each for each in events if each.trial in (trial, None)]
-    assert all(len(group) == 1 or {each.kind for each in group} == {Kind.TRIAL_REPORTED} for group in groups)
+    assert all(
+        len(group) == 1 or {each.kind for each in group} == {EventKind.TRIAL_REPORTED} for group in groups
+    )
 
 
 def test_reports_of_two_trials_side_by_side_are_two_groups() -> None:
-    events = [Event(Kind.TRIAL_REPORTED, number % 2, {"epoch": number}) for number in range(10)]
-    events.append(Event(Kind.TRIAL_ENDED, 1))
+    events = [Event(EventKind.TRIAL_REPORTED, number % 2, {"epoch": number}) for number in range(10)]
+    events.append(Event(EventKind.TRIAL_ENDED, 1))
     assert [[each.trial for each in group] for group in together(events)] == [[1] * 5, [1], [0] * 5]

@@ -14,12 +14,12 @@ from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.search.search import Outcome, search_local
+from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import TRIALS_FILTER, find_experiment
 
-Searched = tuple[Path, Study, Outcome]
+Searched = tuple[Path, Study, SearchResult]
 
 
 def runs_of(out: Path, name: str, condition: str) -> list[Run]:
@@ -65,13 +65,13 @@ def test_every_run_has_the_trial_s_own_metrics_and_one_point_an_epoch(
         assert {key for key in run.data.metrics if not key.startswith(("best/", "cost/"))} == own
         for key in own:
             history = {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)}
-            bad = {"nan": "dev/loss", "side-inf": "seen"}.get(trial.point["fate"])
+            bad = {"nan": "dev/loss", "side-inf": "seen"}.get(trial.params["fate"])
             epochs = [e for e in range(1, trial.epoch + 1) if not (key == bad and e == 2)]
             assert sorted(history) == epochs
             assert all(math.isfinite(value) for value in history.values())
             if key == "dev/loss":
                 expected = {
-                    epoch: loss(searched[1].params(trial.point)) + math.exp(-epoch) for epoch in epochs
+                    epoch: loss(searched[1].params(trial.params)) + math.exp(-epoch) for epoch in epochs
                 }
                 assert history == expected
 
@@ -84,8 +84,8 @@ def test_the_best_report_comes_last_under_names_of_its_own_at_its_epoch(
         finite = {epoch: value for epoch, value in trial.values.items() if math.isfinite(value)}
         epoch = min(finite, key=lambda each: finite[each])
         for key in ("dev/loss", "dev/accuracy", "epoch"):
-            (point,) = client.get_metric_history(run.info.run_id, f"best/{key}")
-            assert (point.step, point.timestamp) == (epoch, run.info.end_time)
+            (params,) = client.get_metric_history(run.info.run_id, f"best/{key}")
+            assert (params.step, params.timestamp) == (epoch, run.info.end_time)
         assert run.data.metrics["best/dev/loss"] == finite[epoch]
         assert run.data.metrics["best/dev/accuracy"] == 1 - finite[epoch]
         assert run.data.metrics["best/epoch"] == epoch
@@ -95,13 +95,13 @@ def test_the_best_report_comes_last_under_names_of_its_own_at_its_epoch(
 
 def test_only_what_is_searched_is_a_parameter(searched: Searched, children: list[Run]) -> None:
     for trial, run in zip(searched[2].trials, children, strict=True):
-        cuts = trial.point["cuts"]
+        cuts = trial.params["cuts"]
         assert run.data.params == {
-            "x": str(trial.point["x"]),
-            "optim.rate": str(trial.point["optim.rate"]),
-            "width": str(trial.point["width"]),
-            "kind": trial.point["kind"],
-            "fate": trial.point["fate"],
+            "x": str(trial.params["x"]),
+            "optim.rate": str(trial.params["optim.rate"]),
+            "width": str(trial.params["width"]),
+            "kind": trial.params["kind"],
+            "fate": trial.params["fate"],
             "cuts": str(cuts),
             **{f"cut_{i}": str(cut) for i, cut in enumerate(cuts, start=1)},
             "n_exits": str(len(cuts) + 1),

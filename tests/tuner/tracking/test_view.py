@@ -22,7 +22,7 @@ def unpacked(text: str) -> dict[str, Any]:
 
 def test_numbers_are_parameters_that_parse_and_cuts_also_one_text() -> None:
     space = {**SPACE, "half": {"choice": [True, False]}, "inner.depth": {"choice": [9, 18]}}
-    point = {
+    params = {
         "x": 1e-05,
         "optim.rate": 0.5,
         "width": 8,
@@ -31,7 +31,7 @@ def test_numbers_are_parameters_that_parse_and_cuts_also_one_text() -> None:
         "half": True,
         "inner.depth": 9,
     }
-    params = {name: str(value) for name, value in trial_params(toy_study(search=space), point).items()}
+    params = {name: str(value) for name, value in trial_params(toy_study(search=space), params).items()}
     numbers = {"x": 1e-5, "optim.rate": 0.5, "width": 8, "cut_1": 2, "n_exits": 2, "inner.depth": 9}
     assert {name: float(params[name]) for name in numbers} == numbers
     assert (params["cuts"], params["kind"], params["half"]) == ("[2]", "round", "true")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.browser import BROWSER, DRIVER, Page, browsing
-from tuner.search.search import Outcome, search_local
+from tuner.search.search import SearchResult, search_local
 from tuner.tracking.labels import trial_names
 from tuner.tracking.server import View, serving, view
 
@@ -26,14 +26,14 @@ AXES = f"return [...document.querySelectorAll('{_TITLES}')].map(title => title.t
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult]:
     out = tmp_path_factory.mktemp("browser") / "out"
     study = toy_study(trials=TRIALS, epochs=6, scheduler={"name": "asha", "grace": 2, "reduction": 2})
     return out, search_local(study, out, quiet())
 
 
 @pytest.fixture(scope="module")
-def shown(searched: tuple[Path, Outcome]) -> Iterator[View]:
+def shown(searched: tuple[Path, SearchResult]) -> Iterator[View]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,25 +51,25 @@ def page(shown: View, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page
         yield browser
 
 
-def names(outcome: Outcome) -> list[str]:
+def names(outcome: SearchResult) -> list[str]:
     return [f"{trial.number:04d}" for trial in outcome.trials]
 
 
 def test_the_compare_page_shows_every_trial_with_what_was_searched(
-    searched: tuple[Path, Outcome], shown: View, page: Page, tmp_path: Path
+    searched: tuple[Path, SearchResult], shown: View, page: Page, tmp_path: Path
 ) -> None:
     page.open(shown.links["compare"])
     page.wait(lambda page: f"Comparing {TRIALS} Runs" in page.text() and bool(page.run(AXES)))
     text = page.text()
     assert all(name in text for name in names(searched[1]))
     for trial in searched[1].trials:
-        assert str(trial.point["x"]) in text
-        assert str(trial.point["cuts"]) in text
+        assert str(trial.params["x"]) in text
+        assert str(trial.params["cuts"]) in text
     assert all(name in text for name in trial_names(toy_study()))
 
 
 def test_the_charts_begin_with_parallel_coordinates_over_what_was_searched(
-    searched: tuple[Path, Outcome], shown: View, page: Page
+    searched: tuple[Path, SearchResult], shown: View, page: Page
 ) -> None:
     page.open(shown.links["charts"])
     page.wait(lambda page: len(page.run(AXES)) > 1)
@@ -81,7 +81,7 @@ def test_the_charts_begin_with_parallel_coordinates_over_what_was_searched(
 
 
 def test_the_table_has_best_values_and_searched_parameters_as_columns(
-    searched: tuple[Path, Outcome], shown: View, page: Page
+    searched: tuple[Path, SearchResult], shown: View, page: Page
 ) -> None:
     page.open(shown.links["table"])
     page.wait(lambda page: "best/dev/loss" in page.text() and names(searched[1])[0] in page.text())

@@ -1,4 +1,4 @@
-"""What Ray Tune says of its trials, told to the conductor; one of Ray's is an attempt or a stack of them."""
+"""What Ray Tune says of its trials, told to the controller; one of Ray's is an attempt or a stack of them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 from ray import tune
 
 from tuner.controller.attempt import Attempt
-from tuner.controller.controller import Conductor
-from tuner.controller.retry import Cause, Failure
+from tuner.controller.controller import Controller
+from tuner.controller.retry import Failure, FailureCause
 from tuner.controller.tracebacks import keep_error
 from tuner.execution.ray_tune.scheduler import _failed
 from tuner.execution.stacking.channel import Answers
 from tuner.execution.stacking.driver import fail_together
 
 
-class Relay(tune.Callback):
+class StudyCallback(tune.Callback):
     """Told of attempts that begin or are over; Ray pickles callbacks for snapshots, of which nothing is used.
 
     Args:
-        conductor: told of it.
+        controller: told of it.
         attempts: by Ray's trial id.
         errors: folder for what Ray says of a process that died.
         answers: to what attempts ask; None where each has several processes.
     """
 
     def __init__(
-        self, conductor: Conductor, attempts: dict[str, list[Attempt]], errors: Path,
+        self, controller: Controller, attempts: dict[str, list[Attempt]], errors: Path,
         answers: Answers | None = None,
     ) -> None:  # fmt: skip
-        self._conductor, self._attempts, self._errors = conductor, attempts, errors
+        self._controller, self._attempts, self._errors = controller, attempts, errors
         self._answers = answers
 
     def __getstate__(self) -> dict[str, Any]:
@@ -39,11 +39,11 @@ class Relay(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         attempts = self._attempts[trial.trial_id]
         for attempt in attempts:
-            self._conductor.began(attempt, trial.trial_id if "stack" in trial.config else None)
+            self._controller.began(attempt, trial.trial_id if "stack" in trial.config else None)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for attempt in self._attempts[trial.trial_id]:
-            self._conductor.returned(attempt)
+            self._controller.returned(attempt)
         self._forget(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -51,12 +51,12 @@ class Relay(tune.Callback):
         text = Path(file).read_text(encoding="utf-8") if file else ""
         self._forget(trial)
         if "OutOfMemoryError" in text:  # Ray ended it before the machine had to
-            _failed(self._conductor, attempts, Cause.MEMORY, text, self._errors)
+            _failed(self._controller, attempts, FailureCause.MEMORY, text, self._errors)
             return
         text = f"the worker process died: out of memory, or killed\n{text}"
-        live = self._conductor.live(attempts)
+        live = self._controller.live(attempts)
         reasons = [keep_error(text, self._errors, attempt.number) for attempt in live]
-        fail_together(self._conductor, live, [Failure(Cause.LOST, reason) for reason in reasons])
+        fail_together(self._controller, live, [Failure(FailureCause.LOST, reason) for reason in reasons])
 
     def _forget(self, trial: Any) -> None:
         if self._answers is not None:

@@ -18,9 +18,9 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from tuner.controller.retry import Cause, cause_of
+from tuner.controller.retry import FailureCause, cause_of
 from tuner.execution.messages import CAUSE, TRACEBACK
-from tuner.execution.worker import GroupError, Task, run_attempt
+from tuner.execution.worker import GroupError, TrialTask, run_attempt
 
 Result = dict[str, Any]
 _LOOPBACK = "127.0.0.1"
@@ -30,7 +30,7 @@ _PATIENCE_S = 10.0  # for the other processes to notice that one failed
 class Member:
     """One process of a group, a Ray actor that answers `take` while `run` runs."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TrialTask) -> None:
         self._task = task
         self._results: queue.Queue[Result] = queue.Queue()
         self._taken: queue.Queue[None] = queue.Queue()
@@ -70,7 +70,7 @@ class Member:
         self._taken.get()
 
 
-def run_group(task: Task, config: dict[str, Any], tell: Callable[[Result], None]) -> None:
+def run_group(task: TrialTask, config: dict[str, Any], tell: Callable[[Result], None]) -> None:
     """Run one attempt by `task.resources.workers` processes; arguments as for `run_attempt`.
 
     Each process has a bundle of the trial's placement group; this one, which only passes reports on, has
@@ -91,7 +91,7 @@ def run_group(task: Task, config: dict[str, Any], tell: Callable[[Result], None]
             ray.kill(member)
 
 
-def _member(task: Task, rank: int) -> Any:
+def _member(task: TrialTask, rank: int) -> Any:
     reserved: Any = ray.util.get_current_placement_group()
     place = PlacementGroupSchedulingStrategy(reserved, placement_group_bundle_index=rank)
     options = {"num_cpus": task.resources.cpu, "num_gpus": task.resources.gpu, "max_concurrency": 2}
@@ -116,7 +116,7 @@ def _fail(runs: list[Any]) -> None:
     """Raise what went wrong first: the others fail as well, as they lose the connection to it."""
     over, _ = ray.wait(runs, num_returns=len(runs), timeout=_PATIENCE_S)
     failures = [outcome for outcome in map(_outcome, over) if outcome is not None]
-    raise min(failures, key=lambda error: isinstance(error, GroupError) and error.cause == Cause.ERROR)
+    raise min(failures, key=lambda error: isinstance(error, GroupError) and error.cause == FailureCause.ERROR)
 
 
 def _outcome(run: Any) -> Exception | None:

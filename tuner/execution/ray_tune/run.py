@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ray import tune
 
-from tuner.controller.controller import Conductor
-from tuner.execution.ray_tune.callback import Relay
+from tuner.controller.controller import Controller
+from tuner.execution.ray_tune.callback import StudyCallback
 from tuner.execution.ray_tune.scheduler import BudgetStopper, StudyScheduler
 from tuner.execution.ray_tune.searcher import StudySearcher
-from tuner.execution.ray_tune.trainable import build_objective
+from tuner.execution.ray_tune.trainable import build_trainable
 from tuner.execution.stacking.channel import Answers
-from tuner.execution.worker import Task
+from tuner.execution.worker import TrialTask
 from tuner.storage.storage import Storage
 from tuner.study.settings import Resources
 
@@ -25,28 +25,28 @@ _SWITCH_S = 0.0005  # Python's own is ten times that
 
 
 def run_on_ray(
-    conductor: Conductor, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
+    controller: Controller, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
-    """Run a search's trials on the connected cluster until the conductor has no more.
+    """Run a search's trials on the connected cluster until the controller has no more.
 
     Args:
-        conductor: decides what runs; hears of everything.
+        controller: decides what runs; hears of everything.
         storage: where trials keep their states.
         out: absolute folder; tracebacks go to `errors/`. Ray's own files there are removed at the end.
         slots: how many trials, or stacks of them, at once, None for as many as the cluster takes.
         interrupted: ends the search soon after it is set.
     """
-    study = conductor.study
+    study = controller.study
     answers = Answers() if study.resources.workers == 1 else None
     desk = None if answers is None else answers.desk
-    task = Task(study.trial, study.metric.name, study.resources, storage.uri, desk)
-    searcher, name = StudySearcher(conductor, slots), "ray"
+    task = TrialTask(study.trial, study.metric.name, study.resources, storage.uri, desk)
+    searcher, name = StudySearcher(controller, slots), "ray"
     shutil.rmtree(out / name, ignore_errors=True)  # of a session that was killed
     tuner = tune.Tuner(
-        tune.with_resources(build_objective(task), _request(study.resources)),
+        tune.with_resources(build_trainable(task), _request(study.resources)),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=StudyScheduler(conductor, searcher.attempts, out / "errors", answers),
+            scheduler=StudyScheduler(controller, searcher.attempts, out / "errors", answers),
             num_samples=-1,
             max_concurrent_trials=slots,
             reuse_actors=True,
@@ -56,8 +56,8 @@ def run_on_ray(
         run_config=tune.RunConfig(
             name=name,
             storage_path=str(out),  # of snapshots, which only the driver writes
-            stop=BudgetStopper(conductor, interrupted),
-            callbacks=[Relay(conductor, searcher.attempts, out / "errors", answers)],
+            stop=BudgetStopper(controller, interrupted),
+            callbacks=[StudyCallback(controller, searcher.attempts, out / "errors", answers)],
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),

@@ -8,10 +8,10 @@ from typing import Any
 
 from tuner.controller.retry import cause_of
 from tuner.execution.messages import CAUSE, TRACEBACK, VALUE
-from tuner.execution.worker import GroupError, Task, run_attempt
+from tuner.execution.worker import GroupError, TrialTask, run_attempt
 
 
-def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
+def build_trainable(task: TrialTask) -> Callable[[dict[str, Any]], None]:
     """What Ray runs for attempts one after the other, or for a stack of them.
 
     Its config is the first `tuner.controller.attempt.Attempt` as a dict; of a stack with all of them as `stack`.
@@ -36,7 +36,7 @@ def build_objective(task: Task) -> Callable[[dict[str, Any]], None]:
     return objective
 
 
-def _run_several(task: Task, config: dict[str, Any]) -> None:
+def _run_several(task: TrialTask, config: dict[str, Any]) -> None:
     """One attempt, or several side by side in a stack."""
     import ray
     from ray import tune

@@ -1,4 +1,4 @@
-"""What stacks and lanes say of their trials, told to the conductor, and the conductor's answers."""
+"""What stacks and lanes say of their trials, told to the controller, and the controller's answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.controller.attempt import Attempt
-from tuner.controller.controller import Conductor
-from tuner.controller.retry import Cause, Failure
+from tuner.controller.controller import Controller
+from tuner.controller.retry import Failure, FailureCause
 from tuner.controller.tracebacks import failure_of
 from tuner.execution.messages import ASKED, CAUSE, CHECKPOINT, EPOCH, FREE, MEMBER, METRICS, OVER, TRACEBACK
 from tuner.execution.stacking.channel import Answers
@@ -20,16 +20,20 @@ class StackRelay:
     """Takes the messages of `tuner.execution.stacking.worker`.
 
     Args:
-        conductor: told of them.
+        controller: told of them.
         attempts: by Ray's trial id, those that joined a stack included.
         errors: folder for the full tracebacks of failed trials.
         answers: where stacks take them; None where there are no stacks.
     """
 
     def __init__(
-        self, conductor: Conductor, attempts: dict[str, list[Attempt]], errors: Path, answers: Answers | None
+        self,
+        controller: Controller,
+        attempts: dict[str, list[Attempt]],
+        errors: Path,
+        answers: Answers | None,
     ) -> None:
-        self._conductor, self._attempts = conductor, attempts
+        self._controller, self._attempts = controller, attempts
         self._errors, self._answers = errors, answers
         self._answered: dict[str, int] = {}
 
@@ -48,30 +52,30 @@ class StackRelay:
             self._answered[stack] = result[ASKED]
         if FREE in result:
             self._answer(stack, result, self._joining(stack, result[FREE]))
-            return bool(self._conductor.halted)
+            return bool(self._controller.halted)
         attempt = self._member(stack, *result[MEMBER])
         if OVER in result:
             self._over(attempt, result)
-            return bool(self._conductor.halted)
-        ended = self._conductor.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
+            return bool(self._controller.halted)
+        ended = self._controller.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
         self._answer(stack, result, ended)
-        return bool(self._conductor.halted)
+        return bool(self._controller.halted)
 
     def _joining(self, stack: str, free: int) -> list[dict[str, Any]]:
         attempts = self._attempts[stack]
         key = attempts[0].key  # of then: what has failed since may have changed the trial
-        joining = [] if key is None else self._conductor.joining(key, free)
+        joining = [] if key is None else self._controller.joining(key, free)
         for attempt in joining:
-            self._conductor.began(attempt, stack)
+            self._controller.began(attempt, stack)
         attempts += joining
         return [asdict(each) for each in joining]
 
     def _over(self, attempt: Attempt, result: dict[str, Any]) -> None:
         if TRACEBACK not in result:
-            self._conductor.returned(attempt)
+            self._controller.returned(attempt)
             return
-        cause = Cause(result[CAUSE])
-        self._conductor.failed(attempt, failure_of(cause, result[TRACEBACK], self._errors, attempt.number))
+        cause = FailureCause(result[CAUSE])
+        self._controller.failed(attempt, failure_of(cause, result[TRACEBACK], self._errors, attempt.number))
 
     def _member(self, stack: str, number: int, count: int) -> Attempt:
         members = self._attempts[stack]
@@ -82,22 +86,22 @@ class StackRelay:
             self._answers.give(stack, result[ASKED], answer)
 
 
-def fail_together(conductor: Conductor, attempts: Sequence[Attempt], failures: Sequence[Failure]) -> None:
+def fail_together(controller: Controller, attempts: Sequence[Attempt], failures: Sequence[Failure]) -> None:
     """All that ran in one process failed at once; of several it is not known whose fault that was.
 
     So each of several goes on alone, at no cost to it.
 
     Args:
-        conductor: told of it.
+        controller: told of it.
         attempts: those that still ran.
         failures: of each.
     """
     if len(attempts) == 1:
-        conductor.failed(attempts[0], failures[0])
+        controller.failed(attempts[0], failures[0])
         return
     for attempt, failure in zip(attempts, failures, strict=True):
         reason = f"its stack of {len(attempts)} trials failed: {failure.reason}"
-        conductor.failed(attempt, Failure(Cause.STACK, reason, failure.trace))
-    if failures and conductor.stacking.lost(f"{failures[0].cause} {failures[0].trace}"):
+        controller.failed(attempt, Failure(FailureCause.STACK, reason, failure.trace))
+    if failures and controller.stacking.lost(f"{failures[0].cause} {failures[0].trace}"):
         why = f"three stacks failed alike, the last one's reason: {failures[0].reason}"
         print(f"warning: {why}; from now on trials run alone; lower resources.stack", file=sys.stderr)

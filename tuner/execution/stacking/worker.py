@@ -12,13 +12,13 @@ from tuner.controller.retry import cause_of
 from tuner.execution.devices import set_devices
 from tuner.execution.messages import CAUSE, FREE, MEMBER, OVER, TRACEBACK
 from tuner.execution.stacking.link import Link, Message
-from tuner.execution.worker import RayContext, Task, fetched
-from tuner.storage.retention import Keeper
+from tuner.execution.worker import ReportingContext, TrialTask, fetched
+from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
 from tuner.trial_module import load_stack
 
 
-class MemberContext(RayContext):
+class MemberContext(ReportingContext):
     """The contract's context of one trial of a stack.
 
     Args:
@@ -31,13 +31,13 @@ class MemberContext(RayContext):
         left: whether its place in the stack is free again.
     """
 
-    def __init__(self, task: Task, storage: Storage, link: Link, attempt: dict[str, Any]) -> None:
+    def __init__(self, task: TrialTask, storage: Storage, link: Link, attempt: dict[str, Any]) -> None:
         self._storage, self._link, self._attempt = storage, link, attempt
         self._open, self.left = ExitStack(), False
         self._folder: Path | None = None
-        keeper = Keeper(storage, attempt["number"], attempt["checkpoint"])
-        epoch, moved = attempt["epoch"], attempt["moved"]
-        super().__init__(task.metric, keeper, epoch, None, moved, self._pass_on)
+        keeper = CheckpointRetention(storage, attempt["number"], attempt["checkpoint"])
+        epoch, cloned = attempt["epoch"], attempt["cloned"]
+        super().__init__(task.metric, keeper, epoch, None, cloned, self._pass_on)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -88,15 +88,15 @@ class Stack:
         link: to the driver.
     """
 
-    def __init__(self, task: Task, link: Link) -> None:
+    def __init__(self, task: TrialTask, link: Link) -> None:
         self._task, self._link, self._storage = task, link, Storage(task.storage)
         self._there: list[MemberContext] = []
 
     def join(self, attempts: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], MemberContext]]:
-        """Take attempts in; their params and contexts."""
+        """Take attempts in; their config and contexts."""
         joined = [MemberContext(self._task, self._storage, self._link, each) for each in attempts]
         self._there += joined
-        return [(each["params"], context) for each, context in zip(attempts, joined, strict=True)]
+        return [(each["config"], context) for each, context in zip(attempts, joined, strict=True)]
 
     def close(self) -> None:
         """Nobody is trained any more."""
@@ -111,7 +111,7 @@ class Stack:
 
 
 def run_stacked(
-    task: Task, attempts: Sequence[dict[str, Any]], report: Callable[[Message], None],
+    task: TrialTask, attempts: Sequence[dict[str, Any]], report: Callable[[Message], None],
     answer: Callable[[int], Any],
 ) -> None:  # fmt: skip
     """Run attempts in one stack, and those that the driver has for its free places later.
@@ -130,7 +130,7 @@ def run_stacked(
     stack = Stack(task, link)
     members = stack.join(attempts)
     try:
-        run([params for params, _ in members], [context for _, context in members], stack.more)
+        run([config for config, _ in members], [context for _, context in members], stack.more)
     except SystemExit as quit_by_itself:
         if not link.broken:
             raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None

@@ -64,10 +64,10 @@ def section(runs: Searched | None) -> Section:
 
 def by_arm(runs: Searched) -> dict[str, dict[int, float]]:
     """Arm -> seed -> metric of the runs that came to their end, the arms in their order."""
-    values: dict[str, dict[int, float]] = {str(run.point["arm"]): {} for run in runs.trials}
+    values: dict[str, dict[int, float]] = {str(run.params["arm"]): {} for run in runs.trials}
     for run in runs.trials:
         if run.state is State.COMPLETE and math.isfinite(run.value):
-            values[str(run.point["arm"])][run.point["seed"]] = run.value
+            values[str(run.params["arm"])][run.params["seed"]] = run.value
     return values
 
 

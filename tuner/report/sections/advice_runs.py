@@ -51,7 +51,7 @@ def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
     """The first rung stops too early."""
     if not rungs:
         return
-    first, unit = rungs[0], search.study.unit
+    first, unit = rungs[0], search.study.report_unit
     correlation, grace = first["correlation"], search.study.scheduler.grace
     over = [t for t in search.trials if t.state in (State.COMPLETE, State.STOPPED)]
     if (
@@ -120,7 +120,7 @@ def unfinished(search: Searched) -> Iterator[Advice]:
 
 def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
     """The part of a trial's gain that came in the last quarter of its reports."""
-    full = search.study.full
+    full = search.study.max_reports
     start, late, end = (values.get(place, math.nan) for place in (1, full - max(1, full // 4), full))
     whole = start - end
     if full < 4 or not all(map(math.isfinite, (start, late, end))):
@@ -134,9 +134,9 @@ def _common(search: Searched, points: Sequence[Mapping[str, Any]]) -> str:
     """Choices that all these have and not every trial has."""
     found = []
     for path, dimension in search.study.search.items():
-        values = {repr(point.get(path)) for point in points}
-        if "choice" in dimension.written() and len(values) == 1:
-            others = {repr(trial.point.get(path)) for trial in search.trials}
+        values = {repr(params.get(path)) for params in points}
+        if "choice" in dimension.to_dict() and len(values) == 1:
+            others = {repr(trial.params.get(path)) for trial in search.trials}
             if len(others) > 1:
                 found.append(f"{path} = {setting_text(points[0].get(path))}")
     return ", ".join(found)

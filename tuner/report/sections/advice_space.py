@@ -34,8 +34,8 @@ class Advice:
 def edges(search: Searched, race: Race | None) -> Iterator[Advice]:
     """The best value lies at an end of its range."""
     best = winner(search, race)
-    for path, value in best.point.items() if best is not None else ():
-        dimension = search.study.search[path].written()
+    for path, value in best.params.items() if best is not None else ():
+        dimension = search.study.search[path].to_dict()
         kind = next(key for key in dimension if key != "when")
         if kind == "cuts":
             most, positions = dimension["cuts"]["count"][1], dimension["cuts"]["positions"]
@@ -63,7 +63,7 @@ def no_effect(
     told = {name: rows for name, (count, rows) in found.items() if count >= WEAK and rows}
     if best is None or not told:
         return
-    for path, value in best.point.items():
+    for path, value in best.params.items():
         own = {name: next(row for row in rows if row.path == path) for name, rows in told.items()}
         if all(not row.shown and row.high < _NO_EFFECT for row in own.values()) and _spread(search, path):
             shares = "; ".join(f"at most {row.high:.3f} among {name}" for name, row in own.items())
@@ -75,9 +75,9 @@ def no_effect(
 
 def _spread(search: Searched, path: str) -> bool:
     """Whether the trials tried more than about one value: the middle half covers a quarter of a range."""
-    dimension = search.study.search[path].written()
+    dimension = search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")
-    values = [trial.point[path] for trial in search.trials if path in trial.point]
+    values = [trial.params[path] for trial in search.trials if path in trial.params]
     if kind in ("choice", "cuts"):
         return max(map(values.count, values)) < _SETTLED * len(values)
     low, high = map(float, dimension[kind])

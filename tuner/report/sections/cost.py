@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tuner.forecast.run import forecast_seconds
-from tuner.journal.event import Kind
+from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section, Table, duration
 from tuner.report.search_data import Searched
@@ -67,13 +67,13 @@ def section(search: Searched, race: Race | None) -> Section:
 def saved_by_stopping(search: Searched) -> Saved:
     """Reports that stopped trials did not make; 0 s for a trial whose pace is not known."""
     stopped = [trial for trial in search.trials if trial.state is State.STOPPED]
-    left = {trial.number: search.study.full - trial.epoch for trial in stopped}
+    left = {trial.number: search.study.max_reports - trial.epoch for trial in stopped}
     seconds = sum(left[trial.number] * trial.seconds / trial.epoch for trial in stopped if trial.epoch)
     return Saved(sum(left.values()), seconds)
 
 
 def _sessions(search: Searched) -> int:
-    return sum(event.kind in (Kind.STUDY_STARTED, Kind.STUDY_RESUMED) for event in search.events)
+    return sum(event.kind in (EventKind.STUDY_STARTED, EventKind.STUDY_RESUMED) for event in search.events)
 
 
 def _budget(search: Searched) -> list[str]:

@@ -17,16 +17,16 @@ from tuner.report.search_data import Searched
 
 def section(search: Searched, best: TrialRecord | None) -> Section | None:
     """One figure and table for every dimension of cuts; None where there is none."""
-    paths = [path for path, dimension in search.study.search.items() if "cuts" in dimension.written()]
+    paths = [path for path, dimension in search.study.search.items() if "cuts" in dimension.to_dict()]
     if not paths:
         return None
     numbers, tables, figures = {}, [], []
     for path in paths:
-        positions = search.study.search[path].written()["cuts"]["positions"]
+        positions = search.study.search[path].to_dict()["cuts"]["positions"]
         trials = [
             t
             for t in search.trials
-            if t.state is State.COMPLETE and path in t.point and math.isfinite(t.value)
+            if t.state is State.COMPLETE and path in t.params and math.isfinite(t.value)
         ]
         rows = by_place(trials, path, positions)
         numbers[path] = rows
@@ -47,8 +47,8 @@ def by_place(trials: Sequence[TrialRecord], path: str, positions: int) -> list[d
     """For every position: how many trials cut there and elsewhere, and their median metric."""
     rows = []
     for cut in range(1, positions + 1):
-        here = [trial.value for trial in trials if cut in trial.point[path]]
-        elsewhere = [trial.value for trial in trials if cut not in trial.point[path]]
+        here = [trial.value for trial in trials if cut in trial.params[path]]
+        elsewhere = [trial.value for trial in trials if cut not in trial.params[path]]
         with_it, without = (median(values) if values else math.nan for values in (here, elsewhere))
         rows.append(
             {"cut": cut, "with": len(here), "median_with": with_it, "without": len(elsewhere),
@@ -67,7 +67,7 @@ def _figure(
         low, high = _ends([trial.value for trial in trials])
         for trial in trials:
             own = best is not None and trial is best
-            cuts = trial.point[path]
+            cuts = trial.params[path]
             shift = ((trial.number * 0.618) % 1 - 0.5) * 0.4
             axes.plot([cut + (0 if own else shift) for cut in cuts], [trial.value] * len(cuts),
                       "D" if own else "o", color="C1" if own else "C0", alpha=1 if own else 0.6,

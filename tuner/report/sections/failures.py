@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from tuner.controller.retry import Cause
-from tuner.journal.event import Kind
+from tuner.controller.retry import FailureCause
+from tuner.journal.event import EventKind
 from tuner.journal.record import State
 from tuner.report.elements import Section, Table, counted
 from tuner.report.search_data import Searched
@@ -42,7 +42,7 @@ def section(search: Searched) -> Section:
         tables.append(Table(["failed by", "trials"], ends.most_common()))
         shown = [[row["trial"], row["epoch"], row["cause"], row["reason"]] for row in failed[:_FEW]]
         more = f"The first {_FEW} of {len(failed)}." if len(failed) > _FEW else ""
-        tables.append(Table(["failed trial", f"{search.study.unit}s", "cause", "reason"], shown, more))
+        tables.append(Table(["failed trial", f"{search.study.report_unit}s", "cause", "reason"], shown, more))
     text = [
         f"{counted(len(failed), 'trial')} of {len(search.trials)} failed;"
         f" {counted(retries, 'attempt')} were tried again. Tracebacks are in the folder `errors`."
@@ -55,7 +55,7 @@ def by_cause(search: Searched) -> dict[str, dict[str, int]]:
     attempts: Counter[str] = Counter()
     trials: dict[str, set[int]] = {}
     for event in search.events:
-        if event.kind is Kind.TRIAL_RETRIED and event.trial is not None:
+        if event.kind is EventKind.TRIAL_RETRIED and event.trial is not None:
             attempts[event["cause"]] += 1
             trials.setdefault(event["cause"], set()).add(event.trial)
     return {
@@ -76,7 +76,7 @@ def failed_trials(search: Searched) -> list[dict[str, Any]]:
             "epoch": t.epoch,
             "cause": cause_of_end(t.reason),
             "reason": _short(t.reason),
-            "params": t.point,
+            "params": t.params,
         }
         for t in search.trials
         if t.state is State.FAILED
@@ -88,10 +88,10 @@ def cause_of_end(reason: str) -> str:
     name = _NAME.match(reason)
     kind = name[1] if name else ""
     if "memory" in reason.lower():
-        return Cause.MEMORY.value
+        return FailureCause.MEMORY.value
     if _NOT_FINITE.search(reason) or kind in ("DivergenceError", "ArithmeticError", "FloatingPointError"):
-        return Cause.NOT_FINITE.value
-    return kind or Cause.ERROR.value
+        return FailureCause.NOT_FINITE.value
+    return kind or FailureCause.ERROR.value
 
 
 def _short(reason: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, Table, cell, counted
 from tuner.report.search_data import Searched
-from tuner.results.seed_race import Course, Verdict, course, verdict
+from tuner.results.seed_race import SeedRace, SeedVerdict, course, verdict
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Race:
     """
 
     runs: Searched
-    course: Course
-    verdict: Verdict | None
+    course: SeedRace
+    verdict: SeedVerdict | None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -46,15 +46,15 @@ def race_of(search: Searched, runs: Searched) -> Race | None:
     wanted = search.study.finalists
     if wanted is None or not runs.trials:
         return None
-    points = [trial.point for trial in runs.trials]
-    candidates = list(dict.fromkeys(point["candidate"] for point in points))
-    seeds = list(dict.fromkeys(point["seed"] for point in points))
+    points = [trial.params for trial in runs.trials]
+    candidates = list(dict.fromkeys(params["candidate"] for params in points))
+    seeds = list(dict.fromkeys(params["seed"] for params in points))
     coming = [-number for number in range(1, wanted.seeds - len(seeds) + 1)]  # seeds that nobody has run yet
     values: dict[int, dict[int, float]] = {}
     for run in runs.trials:
         if run.state in (State.COMPLETE, State.FAILED):
             value = run.value if run.state is State.COMPLETE else math.nan
-            values.setdefault(run.point["candidate"], {})[run.point["seed"]] = value
+            values.setdefault(run.params["candidate"], {})[run.params["seed"]] = value
     mode = search.study.metric.mode
     run_so_far = course(candidates, [*seeds, *coming], values, wanted.level, mode)
     return Race(runs, run_so_far, verdict(run_so_far, values, mode))

@@ -30,12 +30,12 @@ def found_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple
     """
     if search.study.scheduler.name in ("pbt", "pb2"):  # a trial has no one configuration there
         return {}
-    unit, full = search.study.unit, search.study.full
+    unit, full = search.study.report_unit, search.study.max_reports
     complete = [t for t in search.trials if t.state is State.COMPLETE and math.isfinite(t.value)]
-    found = {f"complete trials, at {unit} {full}": [(t.point, t.value) for t in complete]}
+    found = {f"complete trials, at {unit} {full}": [(t.params, t.value) for t in complete]}
     if rungs and len(search.trials) > len(complete):
         rung = rungs[0]
-        early: list[Example] = [(t.point, t.values.get(rung, math.nan)) for t in search.trials]
+        early: list[Example] = [(t.params, t.values.get(rung, math.nan)) for t in search.trials]
         found[f"all trials, at {unit} {rung}"] = [each for each in early if math.isfinite(each[1])]
     return {name: (len(rows), importances(search.study, rows)) for name, rows in found.items()}
 
@@ -117,9 +117,9 @@ def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
 
 def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
     """One setting against the metric, trial by trial."""
-    name, dimension = search.study.metric.name, search.study.search[path].written()
+    name, dimension = search.study.metric.name, search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")
-    shown = [t for t in search.trials if path in t.point and math.isfinite(t.value)]
+    shown = [t for t in search.trials if path in t.params and math.isfinite(t.value)]
     ticks = [setting_text(value) for value in dimension[kind]] if kind == "choice" else []
 
     def draw(axes: Axes) -> None:
@@ -136,7 +136,7 @@ def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
 
     return Figure(
         f"{name} by {path}",
-        "A filled dot is a trial that ran to its end, a cross one that was stopped, a point any other,"
+        "A filled dot is a trial that ran to its end, a cross one that was stopped, a params any other,"
         " both at"
         " their last report; the ring is the best.",
         f"{path}{' (logarithmic)' if kind == 'log' else ''}", name, len(shown), draw, 3.1, narrow=True,
@@ -159,7 +159,7 @@ def _scatter(
 
 def _place(choices: list[Any] | None, trial: TrialRecord, path: str) -> float:
     """Where a trial stands on the axis; trials of one choice stand side by side."""
-    value = trial.point[path]
+    value = trial.params[path]
     if choices is None:
         return float(value)
     spread = ((trial.number * 0.618) % 1 - 0.5) * 0.5  # the golden ratio: even, and the same each time
@@ -167,4 +167,4 @@ def _place(choices: list[Any] | None, trial: TrialRecord, path: str) -> float:
 
 
 def _is_cuts(search: Searched, path: str) -> bool:
-    return "cuts" in search.study.search[path].written()
+    return "cuts" in search.study.search[path].to_dict()

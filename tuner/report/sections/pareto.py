@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 
 from tuner.journal.record import State
-from tuner.report.elements import Figure, Section, Table, point_text
+from tuner.report.elements import Figure, Section, Table, params_text
 from tuner.report.search_data import Searched
 from tuner.results.selection import pareto
 
@@ -17,19 +17,19 @@ def section(search: Searched) -> Section | None:
     study = search.study
     if not study.objectives:
         return None
-    names = [goal.name for goal in study.goals]
-    front = pareto(search.trials, study.goals, study.constraints)
+    names = [goal.name for goal in study.all_objectives]
+    front = pareto(search.trials, study.all_objectives, study.constraints)
     rows = [
-        [trial.number, *(trial.metrics[name] for name in names), point_text(trial.point)] for trial in front
+        [trial.number, *(trial.metrics[name] for name in names), params_text(trial.params)] for trial in front
     ]
     numbers = {
-        "goals": {goal.name: goal.mode for goal in study.goals},
+        "goals": {goal.name: goal.mode for goal in study.all_objectives},
         "trials": [
-            {"trial": t.number, "values": {name: t.metrics[name] for name in names}, "params": t.point}
+            {"trial": t.number, "values": {name: t.metrics[name] for name in names}, "params": t.params}
             for t in front
         ],
     }
-    goals = ", ".join(f"{goal.name}: {goal.mode}" for goal in study.goals)
+    goals = ", ".join(f"{goal.name}: {goal.mode}" for goal in study.all_objectives)
     text = [
         f"Objectives: {goals}. No other trial is better than these {len(front)} in one and at least as good"
         " in all. One run each: among trials that differ by less than a seed does, the set is partly luck."

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from tuner.journal.event import Kind
+from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section
 from tuner.report.search_data import Searched
@@ -43,7 +43,7 @@ def best_so_far(search: Searched) -> list[Step]:
     """One entry for each complete feasible trial, when it ended."""
     study, found, best, ended = search.study, list[Step](), math.nan, 0
     for event, seconds in zip(search.events, search.clock, strict=True):
-        if event.kind is not Kind.TRIAL_ENDED or event["state"] == State.INTERRUPTED:
+        if event.kind is not EventKind.TRIAL_ENDED or event["state"] == State.INTERRUPTED:
             continue
         ended += 1
         trial = search.record.trials[event.trial or 0]
@@ -116,7 +116,7 @@ def _curves(
 
     said = " Dotted lines are the rungs at which trials are judged." if rungs else ""
     return Figure(
-        "Learning curves", f"One line a trial; a cross is where it was stopped.{said}", search.study.unit,
+        "Learning curves", f"One line a trial; a cross is where it was stopped.{said}", search.study.report_unit,
         name, sum(len(_finite(trial)) for trial in trials), draw, height=4.2,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ def section(search: Searched, race: Race | None) -> Section:
         "reason": search.reason, "trials": dict(counts), "begun": len(search.trials),
         "planned": search.study.trials, "metric": search.study.metric.name, "mode": search.study.metric.mode,
         "best": best and {
-            "trial": best.number, "value": best.value, "params": best.point, "changes": best.changes,
+            "trial": best.number, "value": best.value, "params": best.params, "changes": best.changes,
             "mean": race.verdict.winner.mean if race and race.verdict else None,
             "interval": race.interval if race else None,
             "certainty": certainty(race),
@@ -71,7 +71,7 @@ def _text(search: Searched, race: Race | None, best: TrialRecord | None) -> list
     if best is None:
         return [
             *said,
-            f"No trial has run all its {search.study.full} {search.study.unit}s yet, so there is no best.",
+            f"No trial has run all its {search.study.max_reports} {search.study.report_unit}s yet, so there is no best.",
         ]
     found = race.verdict.winner if race and race.verdict else None
     if found is None:
@@ -102,7 +102,7 @@ def _against_default(search: Searched, best: TrialRecord) -> list[str]:
 
 def _configuration(search: Searched, best: TrialRecord) -> Table:
     default = search.study.default
-    rows = [[path, setting_text(value)] for path, value in best.point.items()]
+    rows = [[path, setting_text(value)] for path, value in best.params.items()]
     if default is not None:
         rows = [[*row, setting_text(default[row[0]]) if row[0] in default else "–"] for row in rows]
     rows += [[f"{path}, after a failure", setting_text(value)] for path, value in best.changes.items()]

@@ -7,29 +7,29 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from tuner.journal.event import Event, Kind
-from tuner.journal.record import Record, State
+from tuner.journal.event import Event, EventKind
+from tuner.journal.record import State, StudyRecord
 from tuner.report.elements import Figure, Section, Table
 from tuner.report.search_data import Searched
-from tuner.schedulers.factory import build_rule
-from tuner.schedulers.scheduler import GO, Action, Decision, Rule
+from tuner.schedulers.factory import build_scheduler
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision, Scheduler
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def measured(search: Searched) -> Rows:
     """The scheduler's findings: a new one is told the journal once more."""
-    rule, record = build_rule(search.study), Record(search.study.metric.name)
+    rule, record = build_scheduler(search.study), StudyRecord(search.study.metric.name)
     for event in search.events:
         record.apply(event)
         if event.trial is not None:
             _tell(rule, event.trial, event, record)
-    return rule.findings()
+    return rule.diagnostics()
 
 
 def section(search: Searched, rows: Rows) -> Section:
     """A table and a figure of the rungs."""
-    name, unit = search.study.scheduler.name, search.study.unit
+    name, unit = search.study.scheduler.name, search.study.report_unit
     if not rows:
         said = f"The scheduler `{name}` has no rungs to measure."
         return Section("rungs", "Did early ranks tell the later ones?", [said], {"rungs": []})
@@ -63,19 +63,19 @@ def section(search: Searched, rows: Rows) -> Section:
     return Section("rungs", title, text, {"rungs": rows}, [Table(columns, body)], [figure])
 
 
-def _tell(rule: Rule, number: int, event: Event, record: Record) -> None:
+def _tell(rule: Scheduler, number: int, event: Event, record: StudyRecord) -> None:
     trial = record.trials[number]
-    if event.kind is Kind.TRIAL_STARTED:
-        rule.begin(number, trial.point)
-    elif event.kind is Kind.TRIAL_REPORTED:
+    if event.kind is EventKind.TRIAL_STARTED:
+        rule.begin(number, trial.params)
+    elif event.kind is EventKind.TRIAL_REPORTED:
         rule.report(number, trial.epoch, trial.metrics)
-    elif event.kind is Kind.TRIAL_RELEASED:
-        rule.released(number, _decision(event))
-    elif event.kind is Kind.TRIAL_ENDED and trial.state is not State.INTERRUPTED:
+    elif event.kind is EventKind.TRIAL_RESUMED:
+        rule.resumed(number, _decision(event))
+    elif event.kind is EventKind.TRIAL_ENDED and trial.state is not State.INTERRUPTED:
         rule.end(number, trial.state)
 
 
 def _decision(event: Event) -> Decision:
     if event["donor"] is None:
-        return GO
-    return Decision(Action.MOVE, event["reason"], event["donor"], event["params"])
+        return CONTINUE
+    return Decision(Action.CLONE, event["reason"], event["donor"], event["params"])

@@ -16,12 +16,12 @@ _SHOWN = 80  # characters of a fixed setting
 def section(search: Searched, race: Race | None) -> Section:
     """The space as a table, how it was searched, and the settings that stayed."""
     study, best = search.study, winner(search, race)
-    rows = [_row(search, path, {} if best is None else best.point) for path in study.search]
+    rows = [_row(search, path, {} if best is None else best.params) for path in study.search]
     columns = ["setting", "kind", "range", "searched only when", "tried", "default", "best"]
     fixed = [[path, _short(value)] for path, value in _leaves(study.settings) if path not in study.search]
     numbers = {
-        "space": {path: dimension.written() for path, dimension in study.search.items()},
-        "settings": study.settings, "epochs": study.epochs, "reports": study.full,
+        "space": {path: dimension.to_dict() for path, dimension in study.search.items()},
+        "settings": study.settings, "epochs": study.epochs, "reports": study.max_reports,
         "sampler": study.sampler.model_dump(), "scheduler": study.scheduler.model_dump(),
         "constraints": [each.model_dump() for each in study.constraints],
         "objectives": [each.model_dump() for each in study.objectives],
@@ -39,7 +39,7 @@ def _text(search: Searched) -> list[str]:
     said = [
         f"Configurations are drawn by {study.sampler.name} (seed {study.sampler.seed}); {stopped}. A full"
         " trial"
-        f" makes {counted(study.full, 'report')}, one each {study.unit}."
+        f" makes {counted(study.max_reports, 'report')}, one each {study.report_unit}."
     ]
     if name in ("pbt", "pb2"):
         said = [f"A population by {name}: trials change their settings on the way."]
@@ -54,10 +54,10 @@ def _text(search: Searched) -> list[str]:
 
 def _row(search: Searched, path: str, best: Mapping[str, Any]) -> list[Any]:
     dimension = search.study.search[path]
-    written = dimension.written()
+    written = dimension.to_dict()
     kind = next(key for key in written if key != "when")
     when = "; ".join(f"{other} is {cell(list(values))}" for other, values in dimension.when.items())
-    tried = [trial.point[path] for trial in search.trials if path in trial.point]
+    tried = [trial.params[path] for trial in search.trials if path in trial.params]
     ends = [setting_text(of[path]) if path in of else None for of in (search.study.default or {}, best)]
     return [path, kind, _range(kind, written[kind]), when or None, _tried(kind, tried), *ends]
 

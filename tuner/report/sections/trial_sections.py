@@ -61,7 +61,7 @@ def sections(search: Searched, race: Race | None) -> Iterator[list[Section]]:
         try:
             function = load_sections(search.study.trial)
             trials = [] if function is None else _told(search, race, stack)
-            made = [] if function is None else list(function(search.study.plain(), trials))
+            made = [] if function is None else list(function(search.study.to_dict(), trials))
             found = [_section(_Section.model_validate(each)) for each in made]
             _refuse_doubled([each.key for each in found])
         except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its sections, not the report
@@ -92,7 +92,7 @@ def _told(search: Searched, race: Race | None, stack: ExitStack) -> list[dict[st
     return [
         {
             "number": trial.number, "role": known.get(trial.number, ""), "state": trial.state.value,
-            "params": search.study.params(trial.point), "metrics": dict(trial.metrics),
+            "config": search.study.config(trial.params), "metrics": dict(trial.metrics),
             "folder": _folder(storage, trial, stack) if trial.number in known else None,
         }
         for trial in search.trials
