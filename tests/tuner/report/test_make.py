@@ -410,7 +410,7 @@ def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched,
         table = {"columns": ["a"], "rows": [[EVIL]]}
         return [{"title": EVIL, "text": ["T"], "numbers": {"n": 1}, "figures": [figure], "tables": [table]}]
 
-    told(monkeypatch, sections)
+    told(monkeypatch, report_sections)
     made = make_report(searched[0])
     study, trials = seen
     assert study["name"] == "toy"
