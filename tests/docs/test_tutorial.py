@@ -1,4 +1,4 @@
-"""The tutorial's own network, own data and own trial function, typed as they stand there."""
+"""The tutorial's custom network, data and trial function, typed as they stand there."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_network_of_ones_own(here, tiny_corpus, capsys):
+def test_a_custom_network(here, tiny_corpus, capsys):
     (here / "build/demo").mkdir(parents=True)
     (here / "build/demo/corpus").symlink_to(tiny_corpus)
     (code,) = re.findall(r"```python\n(.*?)```", NETWORKS, re.DOTALL)
-    (study,) = blocks("A network of your own", "yaml")
+    (study,) = blocks("A custom network", "yaml")
     (here / "my_networks.py").write_text(code)
     (here / "small.yaml").write_text(study)
     try:
-        run_all("A network of your own", "cuts", "check")
+        run_all("A custom network", "cuts", "check")
     finally:
         sys.modules.pop("my_networks", None)
     printed = capsys.readouterr().out
-    table = blocks("A network of your own")[1]
+    table = blocks("A custom network")[1]
     assert all(row in printed for row in table.splitlines() if row[2].isdigit())
     assert "ok: small: 200 sampled configurations built, 4 extremes tried for a step" in printed
 
 
-def test_data_of_ones_own(here, tiny_corpus, capsys):
-    manifest = blocks("Data of your own")[0]
-    (study,) = blocks("Data of your own", "yaml")
+def test_your_data(here, tiny_corpus, capsys):
+    manifest = blocks("Your data")[0]
+    (study,) = blocks("Your data", "yaml")
     (here / "mycorpus/audio").mkdir(parents=True)
     (here / "mycorpus/manifest.csv").write_text(manifest)
     (here / "own.yaml").write_text(study)
@@ -52,19 +52,19 @@ def test_data_of_ones_own(here, tiny_corpus, capsys):
     files = sorted((tiny_corpus / "LA/ASVspoof2019_LA_train/flac").iterdir())
     for name, file in zip(names, files, strict=False):
         soundfile.write(here / "mycorpus" / name, *soundfile.read(file))
-    run_all("Data of your own", "data", "check")
+    run_all("Your data", "data", "check")
     printed = capsys.readouterr().out
     assert "0 errors, 0 warnings" in printed
     assert "ok: own: 200 sampled configurations built" in printed
 
 
-def test_a_trial_function_of_ones_own(here):
-    (code,), (study,) = (blocks("A trial function of your own", kind) for kind in ("python", "yaml"))
+def test_a_custom_trial_function(here):
+    (code,), (study,) = (blocks("A custom trial function", kind) for kind in ("python", "yaml"))
     (here / "parabola.py").write_text(code)
     (here / "parabola.yaml").write_text(study)
     environment = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    for words in commands("A trial function of your own", "search", "report"):
+    for words in commands("A custom trial function", "search", "report"):
         start = "import sys; sys.path.pop(0); from tuner.commands.app import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", start, *words],
