@@ -29,23 +29,23 @@ from tuner.study.study import Study
 TRIALS, SEEDS, PROCESSES = 100, 8, 2
 BUDGET = TRIALS * FULL
 TOP = 0.001
-FIRST = BUDGET // 2  # of one-epoch: half of the budget for first reports, the rest for whole trials
+FIRST = BUDGET // 2  # early-discarding: half of the budget for first reports, the rest for whole trials
 
 METHODS: dict[str, dict[str, Any]] = {
     "random": {"sampler": "random", "scheduler": {"name": "none"}},
     "random + asha": {"sampler": "random", "scheduler": {"name": "asha"}},
     "one epoch, then the best": {
         "sampler": "random", "trials": FIRST,
-        "scheduler": {"name": "one-epoch", "reduction": FIRST / (FIRST // (FULL - 1) - 0.5)},
+        "scheduler": {"name": "early-discarding", "reduction_factor": FIRST / (FIRST // (FULL - 1) - 0.5)},
     },
     "tpe": {"sampler": "tpe", "scheduler": {"name": "none"}},
     "tpe + median": {"sampler": "tpe", "scheduler": {"name": "median"}},
-    "tpe + asha, not adaptive": {"sampler": "tpe", "scheduler": {"name": "asha", "agreement": -1}},
+    "tpe + asha, not adaptive": {"sampler": "tpe", "scheduler": {"name": "asha", "min_rank_correlation": -1}},
     "tpe + asha (default)": {"sampler": "tpe", "scheduler": {"name": "asha"}},
     "the same, 20 trials at random": {
         "sampler": "tpe", "sampling": {"startup": 20}, "scheduler": {"name": "asha"},
     },
-    "the same, reduction 4": {"sampler": "tpe", "scheduler": {"name": "asha", "reduction": 4}},
+    "the same, reduction 4": {"sampler": "tpe", "scheduler": {"name": "asha", "reduction_factor": 4}},
 }  # fmt: skip
 DEFAULT, ALONE, BASELINE, OUTSIDE = "tpe + asha (default)", "tpe", "one epoch, then the best", "optuna alone"
 

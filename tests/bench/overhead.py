@@ -60,7 +60,7 @@ def search_ours(trials: int, epochs: int, folder: Path) -> dict[str, float]:
         "name": "overhead", "trial": "tests.bench.overhead:run", "epochs": epochs, "trials": trials,
         "search": {"x": {"float": [0, 1]}, "y": {"log": [1e-4, 1]}},
         "metric": {"name": "loss", "mode": "min"},
-        "sampler": {"name": "tpe", "seed": 1}, "scheduler": {"name": "asha", "grace": epochs},
+        "sampler": {"name": "tpe", "seed": 1}, "scheduler": {"name": "asha", "grace_period": epochs},
         "concurrency": SLOTS,
     }  # fmt: skip
     begin = time.monotonic()

@@ -17,13 +17,13 @@ from tests.tuner.support.curves import FAMILIES, FULL, SUPPLY, trained, winner_o
 
 Row = tuple[list[float], float, float]  # qualities by seed, trials begun, reports spent
 
-ASHA = {"name": "asha", "grace": 1, "reduction": 3}
+ASHA = {"name": "asha", "grace_period": 1, "reduction_factor": 3}
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
-    "one-epoch": {"name": "one-epoch"},
+    "early-discarding": {"name": "early-discarding"},
     "median": {"name": "median"},
-    "asha, agreement -1": {**ASHA, "agreement": -1},
-    "asha, agreement 0.5": {**ASHA, "agreement": 0.5},
+    "asha, not adaptive": {**ASHA, "min_rank_correlation": -1},
+    "asha, adaptive": {**ASHA, "min_rank_correlation": 0.5},
 }
 BUDGETS, TRIALS = (270, 540, 1080), 60
 TEXT = f"""# What schedulers find
@@ -60,18 +60,18 @@ def _families(seeds: Sequence[int], budget: int | None) -> None:
         found = {name: _found(family, name, budget, seeds) for name in SCHEDULERS}
         for name, (qualities, trials, reports) in found.items():
             print(f"| {family} | {name} | {_mean(qualities)} | {trials:.0f} | {reports:.0f} |", flush=True)
-        gain = np.subtract(found["asha, agreement 0.5"][0], found["asha, agreement -1"][0])
+        gain = np.subtract(found["asha, adaptive"][0], found["asha, not adaptive"][0])
         print(f"| {family} | the last less the one before, seed by seed | {_mean(gain)} | | |", flush=True)
 
 
 def _found(family: str, name: str, budget: int | None, seeds: Sequence[int]) -> Row:
     scheduler, trials = dict(SCHEDULERS[name]), SUPPLY if budget else TRIALS
     if (
-        name == "one-epoch" and budget
+        name == "early-discarding" and budget
     ):  # about half of the budget for first reports, whole trials for the rest
         kept = max(budget // 2 // (FULL - 1), 4)
         trials = budget - kept * (FULL - 1)
-        scheduler["reduction"] = trials / (kept - 0.5)
+        scheduler["reduction_factor"] = trials / (kept - 0.5)
     reports = budget or SUPPLY * FULL
     found = [winner_of(FAMILIES[family], seed, scheduler, reports, trials) for seed in seeds]
     begun, spent = ([len(play.epochs) for _, play in found], [play.spent for _, play in found])

@@ -43,7 +43,7 @@ def toy_study(**changes: Any) -> Study:
         "search": SPACE,
         "metric": {"name": "dev/loss", "mode": "min"},
         "sampler": {"name": "tpe", "seed": 1, "startup": 5},
-        "scheduler": {"name": "asha", "grace": 1, "reduction": 2},
+        "scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2},
         "trials": 4,
     }
     if changes.get("scheduler", {}).get("name") in ("pbt", "pb2"):  # their population is drawn at the start

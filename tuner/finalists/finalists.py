@@ -34,12 +34,12 @@ class Finals(Study):
     Attributes:
         candidates: what each trial of the search changes in the settings, by its number, the best first.
         seeds: what each seed changes in them.
-        level: of the test that drops a candidate.
+        alpha: level of the test that drops a candidate.
     """
 
     candidates: dict[int, dict[str, Any]]
     seeds: dict[int, dict[str, Any]]
-    level: float
+    alpha: float
 
     def config(self, params: Any) -> dict[str, Any]:
         changes = {**self.candidates[params["candidate"]], **self.seeds[params["seed"]]} if params else {}
@@ -47,7 +47,7 @@ class Finals(Study):
 
     def to_dict(self) -> dict[str, Any]:
         content = super().to_dict()
-        own = ("candidates", "seeds", "level")
+        own = ("candidates", "seeds", "alpha")
         return {key: content[key] for key in content if key not in own} | {"trials": 1}
 
     def tags(self, params: Mapping[str, Any]) -> dict[str, str]:
@@ -148,7 +148,7 @@ def planned(driven: StageRun, wanted: Finalists) -> Finals:
         "name": f"{study.name}{_SUFFIX}",
         "candidates": {trial.number: {**trial.params, **trial.changes} for trial in best},
         "seeds": _fresh(study, best, wanted.seeds),
-        "level": wanted.level,
+        "alpha": wanted.alpha,
         "scheduler": {"name": "none"},
         "storage": driven.storage.below(FOLDER) if study.storage else None,
         "trials": 1,
@@ -168,7 +168,7 @@ def _fresh(study: Study, best: list[TrialRecord], count: int) -> dict[int, dict[
 
 def course_of(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
     """How far the race has got with what ended so far."""
-    return course(list(finals.candidates), list(finals.seeds), values, finals.level, finals.metric.mode)
+    return course(list(finals.candidates), list(finals.seeds), values, finals.alpha, finals.metric.mode)
 
 
 def plan_line(finals: Finals) -> str:

@@ -26,8 +26,9 @@ class Expected:
 def expected(study: Study) -> Expected:
     """The reports to expect of a study's trials.
 
-    none, pbt, pb2: all. one-epoch: `grace` of each, the rest of the best 1 / `reduction` and of the default.
-    asha: see `passing`; whoever comes first to a rung goes on, as the default does. Others: at most all.
+    none, pbt, pb2: all. early-discarding: `grace_period` of each trial, the rest of the best
+    1 / `reduction_factor` and of the default. asha: see `passing`; the first trial at a rung continues, as the
+    default does. Others: at most all.
 
     Args:
         study: its number of reports is known (see `tuner.preflight.described`).
@@ -37,7 +38,7 @@ def expected(study: Study) -> Expected:
     finals = 0 if final is None else min(final.top, study.trials) * final.seeds * study.max_reports
     if name == "asha":
         return Expected(_halving(study), finals)
-    if name == "one-epoch":
+    if name == "early-discarding":
         return Expected(_cut(study), finals)
     return Expected(every, finals, bound=name not in ("none", "pbt", "pb2"))
 
@@ -64,16 +65,23 @@ def _chance(before: int, reduction: float) -> float:
 
 def _halving(study: Study) -> float:
     rule, reached = study.scheduler, 0
-    reports, alive, milestone = 0.0, float(study.trials), float(rule.grace)
+    reports, alive, milestone = 0.0, float(study.trials), float(rule.grace_period)
     while milestone < study.max_reports:
         rung = math.ceil(milestone)
         reports += alive * (rung - reached)
-        alive, reached, milestone = passing(alive, rule.reduction), rung, milestone * rule.reduction
+        alive, reached, milestone = (
+            passing(alive, rule.reduction_factor),
+            rung,
+            milestone * rule.reduction_factor,
+        )
     return reports + alive * (study.max_reports - reached)
 
 
 def _cut(study: Study) -> float:
-    grace, kept = study.scheduler.grace, float(math.ceil(study.trials / study.scheduler.reduction))
+    grace, kept = (
+        study.scheduler.grace_period,
+        float(math.ceil(study.trials / study.scheduler.reduction_factor)),
+    )
     if study.default is not None:  # among the best by chance, else beside them
         kept += 1 - kept / study.trials
     return study.trials * grace + kept * (study.max_reports - grace)

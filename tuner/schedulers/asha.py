@@ -1,141 +1,82 @@
-"""Asynchronous successive halving that stops nobody where early ranks say nothing of later ones.
+"""Asynchronous successive halving (ASHA) that stops no trial where early ranks do not predict later ones.
 
-At the rungs, grace * reduction^k reports, a trial is stopped if it is not among the best 1 / reduction of
-those that came by. That pays only if ranks at a rung tell the last ranks. So each rung's rank correlation
-with the next is measured, and where it is below `agreement`, that rung and those before it stop nobody:
-ranks that tell the next rung's are worth nothing if those tell nothing.
+Which trials to stop is decided by Ray Tune's `ASHAScheduler`: at the rungs, grace_period *
+reduction_factor^k reports, those that are not among the best 1 / reduction_factor of the trials that reached
+the rung. That pays only if ranks at a rung predict the final ranks, which Ray does not check. So the rank
+correlation of each rung with the next is measured here, and where it is below `min_rank_correlation`, that
+rung and those below it stop no trial.
 
-What was measured at a rung was measured on trials that it had let pass, and among a selected few a
-correlation is lower than among all (range restriction). This heals itself: once the rung stops nobody, all
-trials pass, the correlation is more and more that of an unselected set, and if it agrees after all, the rung
-stops trials again.
+The correlation is measured on trials that the rung has let pass, and among a selected few it is lower than
+among all (range restriction). This corrects itself: once the rung stops no trial, all pass, and if ranks do
+agree, the correlation rises and the rung stops trials again.
 
-Searcher: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (in the stopping form of Ray
-Tune's ASHAScheduler, whose decisions these are where no rung disagrees); the correlation is Spearman's.
+Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import scipy
+from ray.tune.schedulers import ASHAScheduler
 
-from tuner.schedulers.fifo import FIFO
-from tuner.schedulers.loss import loss_of, spared
+from tuner.schedulers.ray_scheduler import REPORT, VALUE, RayScheduler
+from tuner.schedulers.rungs import Ladder
 from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.study.study import Study
 
-LEAST_PAIRS = 8  # fewer trials say too little of a correlation
 
-
-@dataclass
-class Rung:
-    """Trial -> value at a milestone (reports, may be a fraction; inf: the last report), higher is better.
-
-    Attributes:
-        pairs: trial -> its value here and at the next rung, of those that have both.
-    """
-
-    milestone: float
-    values: dict[int, float] = field(default_factory=dict)
-    pairs: dict[int, tuple[float, float]] = field(default_factory=dict)
-    stopped: int = 0
-    _measured: tuple[int, float | None] = (0, None)  # the correlation of so many pairs
-
-    def correlation(self) -> float | None:
-        """Spearman's, over the pairs; None where it is not defined.
-
-        Every report of a poor trial asks for it, and it changes with a new pair only.
-        """
-        if self._measured[0] != len(self.pairs):
-            self._measured = (len(self.pairs), _spearman(list(self.pairs.values())))
-        return self._measured[1]
-
-
-class ASHA(FIFO):
-    """Successive halving with one bracket; spares the default, which fills the rungs all the same.
+class ASHA(RayScheduler):
+    """Successive halving with one bracket; never stops the default, which fills the rungs all the same.
 
     Args:
-        study: its metric, reports and scheduler settings are used.
+        study: its metric, number of reports and scheduler settings are used.
     """
 
     def __init__(self, study: Study) -> None:
         settings = study.scheduler
-        self._loss, self._spared = loss_of(study), spared(study)
-        self._full, self._unit = study.max_reports, study.report_unit
-        self._reduction, self._agreement = settings.reduction, settings.agreement
-        count = int(np.log(study.max_reports / settings.grace) / np.log(settings.reduction) + 1)
-        self._rungs = [Rung(settings.grace * settings.reduction**k) for k in range(count)]
-        self._last = Rung(math.inf)
+        halving = ASHAScheduler(
+            time_attr=REPORT,
+            metric=VALUE,
+            mode=study.metric.mode,
+            max_t=study.max_reports,
+            grace_period=settings.grace_period,
+            reduction_factor=settings.reduction_factor,
+        )
+        super().__init__(study, halving)
+        self._ladder = Ladder(
+            settings.grace_period,
+            settings.reduction_factor,
+            study.max_reports,
+            settings.min_rank_correlation,
+        )
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._loss.of(metrics)
-        if cost is None:
-            return CONTINUE
-        if epoch >= self._full:
-            self._enter(len(self._rungs), number, -cost)
-        rung = self._reached(number, epoch)
-        if rung is None:
-            return CONTINUE
-        poor = bool(rung.values) and -cost < self._cutoff(rung)
-        self._enter(self._rungs.index(rung), number, -cost)
-        if not poor or number == self._spared or epoch >= self._full or not self._active(rung):
+        decision, value = super().report(number, epoch, metrics), self._value(metrics)
+        rung = None if value is None else self._ladder.enter(number, epoch, value)
+        if rung is None or decision.action is not Action.STOP or not self._ladder.trusts(rung):
             return CONTINUE
         rung.stopped += 1
-        return Decision(Action.STOP, f"stopped by asha at {self._unit} {epoch}")
+        return decision
 
     def diagnostics(self) -> list[Mapping[str, Any]]:
-        """One row a rung below the last report.
+        """Return one row per rung below the last report.
 
         Returns:
-            rung (its report), trials that came by, pairs (trials with a value at the next rung too; after
-            the highest: at the last report), their rank correlation (None: not defined), active (whether it
-            stops trials), stopped (how many it did).
+            rung (its report), trials that reached it, pairs (trials with a value at the next rung too; of the
+            highest rung: at the last report), their rank correlation (None: not defined), active (whether the
+            rung stops trials), stopped (how many it has).
         """
-        rungs = [rung for rung in self._rungs if rung.milestone < self._full]
         return [
             {
                 "rung": math.ceil(rung.milestone),
                 "trials": len(rung.values),
                 "pairs": len(rung.pairs),
                 "correlation": rung.correlation(),
-                "active": self._active(rung),
+                "active": self._ladder.trusts(rung),
                 "stopped": rung.stopped,
             }
-            for rung in rungs
+            for rung in self._ladder.rungs
+            if rung.milestone < self._max_reports
         ]
-
-    def _reached(self, number: int, epoch: int) -> Rung | None:
-        """The highest rung that a trial has reached and is not yet in."""
-        reached = [rung for rung in self._rungs if epoch >= rung.milestone and number not in rung.values]
-        return reached[-1] if reached else None
-
-    def _cutoff(self, rung: Rung) -> float:
-        return float(np.percentile(list(rung.values.values()), (1 - 1 / self._reduction) * 100))
-
-    def _active(self, rung: Rung) -> bool:
-        return all(self._agrees(later) for later in self._rungs[self._rungs.index(rung) :])
-
-    def _agrees(self, rung: Rung) -> bool:
-        correlation = rung.correlation() if len(rung.pairs) >= LEAST_PAIRS else None
-        return correlation is None or correlation >= self._agreement
-
-    def _enter(self, place: int, number: int, value: float) -> None:
-        """A trial's value at a rung, and the pairs that it makes with those at the rungs beside it."""
-        ladder = [*self._rungs, self._last]
-        ladder[place].values[number] = value
-        for below, above in itertools.pairwise(ladder[max(place - 1, 0) : place + 2]):
-            if number in below.values and number in above.values:
-                below.pairs[number] = (below.values[number], above.values[number])
-
-
-def _spearman(pairs: list[tuple[float, float]]) -> float | None:
-    here, later = zip(*pairs, strict=True)
-    if len(set(here)) < 2 or len(set(later)) < 2:
-        return None
-    return float(scipy.stats.spearmanr(here, later).statistic)

@@ -1,4 +1,4 @@
-"""No scheduler at all: every trial runs to its end; other rules begin here."""
+"""No early stopping: every trial runs to its end. Base class of the other schedulers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.space.space import Params
 
 
 class FIFO:
-    """Stops and holds nobody and remembers nothing; `tuner.schedulers.scheduler.Scheduler` says what the methods are for."""
+    """A `Scheduler` that keeps no state and stops, pauses and clones no trial."""
 
     def begin(self, number: int, params: Params) -> None:
         return None

@@ -1,11 +1,9 @@
-"""Racing: a trial that is clearly worse than the best complete one, report by report, is stopped.
+"""Racing: stops a trial that is clearly worse than the best complete one, compared report by report.
 
-Report k means the same of every trial (the k-th fold of a cross-validation, say), so trials are compared by
-their differences on the same reports, in which what makes a fold hard cancels out.
+Report k must mean the same for every trial, such as fold k of a cross-validation. Trials are compared by
+their differences on the same reports, so what makes a fold hard cancels out. Ray Tune has no such scheduler.
 
-Searcher: the paired comparison of F-race (Birattari et al. 2002), with a t-test in place of ranks.
-
-Shapes: R reports.
+Source: the paired comparison of F-race (Birattari et al. 2002), with a t-test instead of ranks.
 """
 
 from __future__ import annotations
@@ -23,42 +21,43 @@ from tuner.study.study import Study
 
 
 class Race(FIFO):
-    """Stops what has clearly lost to the best complete trial; spares the default.
+    """Stops trials that have clearly lost to the best complete trial, except the default.
 
     Args:
-        study: its metric, reports and scheduler settings are used.
+        study: its metric, number of reports and scheduler settings are used.
     """
 
     def __init__(self, study: Study) -> None:
-        self._loss, self._spared = loss_of(study, study.scheduler.value), spared(study)
-        self._grace, self._level, self._unit = study.scheduler.grace, study.scheduler.level, study.report_unit
-        self._costs: dict[int, dict[int, float]] = {}  # trial -> report -> cost
+        settings = study.scheduler
+        self._loss, self._spared = loss_of(study, settings.value), spared(study)
+        self._grace_period, self._alpha, self._unit = settings.grace_period, settings.alpha, study.report_unit
+        self._losses: dict[int, dict[int, float]] = {}  # trial -> report -> loss
         self._best: int | None = None
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        cost = self._loss.of(metrics)
-        if cost is None:
+        loss = self._loss.of(metrics)
+        if loss is None:
             return CONTINUE
-        self._costs.setdefault(number, {})[epoch] = cost
-        if self._best is None or number == self._spared or epoch < self._grace:
+        self._losses.setdefault(number, {})[epoch] = loss
+        if self._best is None or number == self._spared or epoch < self._grace_period:
             return CONTINUE
-        behind = {other: self._behind(other, self._best) for other in self._costs if other != self._best}
+        behind = {other: self._behind(other, self._best) for other in self._losses if other != self._best}
         own = behind.get(number, [])
-        if not clearly_worse(own, *spread(list(behind.values())), self._level):
+        if not clearly_worse(own, *spread(list(behind.values())), self._alpha):
             return CONTINUE
         where = f"{self._unit} {epoch}: worse than trial {self._best} by {float(np.mean(own)):.4g} on average"
         return Decision(Action.STOP, f"stopped by race at {where}")
 
     def end(self, number: int, state: State) -> None:
-        if state is not State.COMPLETE or not self._costs.get(number):
+        if state is not State.COMPLETE or not self._losses.get(number):
             return
         if self._best is None or self._mean(number) < self._mean(self._best):
             self._best = number
 
     def _mean(self, number: int) -> float:
-        return float(np.mean(list(self._costs[number].values())))
+        return float(np.mean(list(self._losses[number].values())))
 
     def _behind(self, number: int, best: int) -> list[float]:
-        """How far a trial is behind the best one, on the reports that both made."""
-        own, ahead = self._costs[number], self._costs[best]
+        """Return by how much a trial is worse than the best one, on the reports that both have made."""
+        own, ahead = self._losses[number], self._losses[best]
         return [own[epoch] - ahead[epoch] for epoch in sorted(own.keys() & ahead.keys())]

@@ -1,8 +1,8 @@
-"""What a scheduler is: a rule that sees every report in order and says what happens next.
+"""The protocol of a scheduler: it sees every report in order and decides about the trial.
 
-A rule is a function of what it was told: a resumed search tells it the journal again, in the same order, and
-it stands where it stood. So it draws no random number that is not derived from the study's seed and the
-trial, reads no clock, and changes nothing in `release`.
+A scheduler is a deterministic function of the calls it has received. A resumed search replays its journal to
+a new scheduler, which then stands where the old one stood. So a scheduler reads no clock, derives its random
+numbers from the study's seed and the trial's number, and `resume` changes nothing in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from tuner.space.space import Params
 
 
 class Action(StrEnum):
-    """CONTINUE on. STOP for good. PAUSE: give the place back, wait for `release`. CLONE: go on from another trial."""
+    """What to do with a trial.
+
+    CONTINUE: train on. STOP: end it. PAUSE: free its resources until `resume` decides about it. CLONE:
+    continue from another trial's checkpoint with changed settings.
+    """
 
     CONTINUE = "continue"
     STOP = "stop"
@@ -27,13 +31,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens to a trial.
+    """An action with what it needs.
 
     Attributes:
-        action: what.
-        reason: of STOP, and of CLONE: one line for the record.
-        donor: of CLONE, the trial whose saved state is taken over.
-        params: of CLONE, the settings that the trial goes on with.
+        action: what to do.
+        reason: of STOP and CLONE, one line for the record.
+        donor: of CLONE, the trial whose checkpoint is copied.
+        params: of CLONE, the trial's new settings.
     """
 
     action: Action = Action.CONTINUE
@@ -47,43 +51,43 @@ PAUSE = Decision(Action.PAUSE)
 
 
 class Scheduler(Protocol):
-    """One scheduler of one search."""
+    """Decides about the trials of one search."""
 
     def begin(self, number: int, params: Params) -> None:
-        """A trial was begun."""
+        """Note that a trial begins."""
         ...
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        """One report, finite or not; not asked of a trial's last report, which is told all the same.
+        """Note a report and decide about its trial.
 
         Args:
             number: the trial's.
-            epoch: reports so far, from 1; after a CLONE it goes on at the donor's.
-            metrics: everything it reported.
+            epoch: reports of the trial so far, from 1; after CLONE it continues at the donor's.
+            metrics: everything reported, finite or not.
         Returns:
-            What happens; the decision of a last report or of one that is no number is not used.
+            The decision; ignored after a trial's last report and after one that is not finite.
         """
         ...
 
     def end(self, number: int, state: State) -> None:
-        """A trial is over, for whatever reason."""
+        """Note that a trial is over, for whatever reason."""
         ...
 
     def resume(self, paused: Sequence[int], idle: bool) -> dict[int, Decision]:
-        """What becomes of trials that were told PAUSE; asked whenever a place is free.
+        """Decide about paused trials; called whenever there are free resources.
 
         Args:
-            held: their numbers, in the order in which they began to wait.
-            idle: no other trial runs, waits to run or will be begun: nothing is left to wait for.
+            paused: their numbers, in the order in which they were paused.
+            idle: no other trial runs, waits to run or will begin, so there is nothing left to wait for.
         Returns:
-            CONTINUE, CLONE or STOP for those whose wait is over; with `idle` for at least one of them.
+            CONTINUE, CLONE or STOP for each trial that need not wait longer; with `idle` for at least one.
         """
         ...
 
     def resumed(self, number: int, decision: Decision) -> None:
-        """A decision of `release` was carried out."""
+        """Note that a CONTINUE or CLONE of `resume` was carried out."""
         ...
 
     def diagnostics(self) -> list[Mapping[str, Any]]:
-        """What the rule measured, as rows for a table (such as the rank correlation between two rungs)."""
+        """Return what the scheduler measured as rows of a table, such as one row per rung."""
         ...

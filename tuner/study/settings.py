@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -76,32 +77,48 @@ class SamplerConfig(Strict):
 
 
 class SchedulerConfig(Strict):
-    """How poor trials are stopped or cloned, none before its report number `grace`; the default is spared.
+    """How poor trials are stopped or cloned, none before report `grace_period`; the default is spared.
 
-    asha: asynchronous successive halving; about the best 1 / `reduction` go on at each rung.
-    median: whoever was never as good as the median of the others' averages is stopped.
-    race: whoever is clearly worse than the best complete trial, report by report (see `tuner.schedulers.race`).
-    one-epoch: all trials run `grace` reports and wait, then the best 1 / `reduction` go on to the end.
-    pbt, pb2: all trials are a population; every `interval` reports the worst quarter goes on from the best
-    quarter's state, with changed settings (at random, or where a Gaussian process expects most).
+    asha: asynchronous successive halving; at each rung about the best 1 / `reduction_factor` continue.
+    median: stops a trial whose best value is worse than the median of the other trials' running averages.
+    race: stops a trial that is clearly worse than the best complete one, compared report by report.
+    early-discarding: every trial pauses after `grace_period` reports, then the best 1 / `reduction_factor`
+    run to the end.
+    pbt, pb2: all trials form a population; every `interval` reports the worst quarter continues from
+    checkpoints of the best quarter with changed settings (random, or chosen by a Gaussian process).
     none: every trial runs to its end.
 
     Attributes:
-        reduction: of asha and one-epoch.
-        level: of race, the chance that a trial as good as the best is stopped at one report.
-        value: of race, the metric compared; None for the study's own.
+        grace_period: reports before a trial can be stopped, paused or cloned.
+        reduction_factor: of asha and early-discarding.
+        alpha: of race, the probability of stopping, at one report, a trial that is as good as the best.
+        value: of race, the metric to compare; null for the study's metric.
         interval: of pbt and pb2, reports between two changes.
-        agreement: of asha, the rank correlation with the next rung below which a rung stops nobody; with -1
-            every rung stops trials, whatever was measured.
+        min_rank_correlation: of asha; a rung whose ranks correlate less with those of the next rung stops no
+            trial. With -1 every rung stops trials.
     """
 
-    name: Literal["asha", "median", "race", "one-epoch", "pbt", "pb2", "none"] = "asha"
-    grace: int = Field(default=1, ge=1)
-    reduction: float = Field(default=3, gt=1)
-    level: float = Field(default=0.05, gt=0, lt=0.5)
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "grace": "grace_period",
+        "reduction": "reduction_factor",
+        "agreement": "min_rank_correlation",
+        "level": "alpha",
+    }
+
+    name: Literal["asha", "median", "race", "early-discarding", "pbt", "pb2", "none"] = "asha"
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: float = Field(default=3, gt=1)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
     value: MetricName | None = None
     interval: int = Field(default=1, ge=1)
-    agreement: float = Field(default=0.5, ge=-1, le=1)
+    min_rank_correlation: float = Field(default=0.5, ge=-1, le=1)
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _refuse_old_name(cls, name: Any) -> Any:
+        if name == "one-epoch":
+            raise ValueError("is now called `early-discarding`, got 'one-epoch'; rename it")
+        return name
 
 
 class Budget(Strict):
@@ -113,11 +130,17 @@ class Budget(Strict):
 
 
 class Finalists(Strict):
-    """The best `top` trials are raced over up to `seeds` fresh seeds after the search; their mean decides."""
+    """The best `top` trials are raced over up to `seeds` fresh seeds after the search; their mean decides.
+
+    Attributes:
+        alpha: probability of dropping, after one seed, a candidate that is as good as the best.
+    """
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {"level": "alpha"}
 
     top: int = Field(ge=2)
     seeds: int = Field(ge=2)
-    level: float = Field(default=0.05, gt=0, lt=0.5)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
 
 
 class Resources(Strict):

@@ -23,7 +23,8 @@ LOSSES = [0.10, 0.11, 0.105, 0.102, 0.4, 0.101]
 def folds_study(**changes: Any) -> Study:
     content = {
         "trial": "tests.tuner.support.folds:run", "epochs": 9, "metric": {"name": "mean", "mode": "min"},
-        "search": {"loss": {"float": [0, 1]}}, "scheduler": {"name": "race", "value": "fold", "grace": 2},
+        "search": {"loss": {"float": [0, 1]}},
+        "scheduler": {"name": "race", "value": "fold", "grace_period": 2},
     }  # fmt: skip
     return toy_study(**(content | changes))
 
@@ -47,7 +48,7 @@ def test_the_trial_says_how_often_it_reports() -> None:
         ),
         ({"constraints": [{"metric": "tye", "at_most": 1}]}, r"constraints\[0\].metric: .* you mean `tie`"),
         ({"reports": 9}, "reports: needs 3, got 9; leave it out"),
-        ({"scheduler": {"name": "asha", "grace": 4}}, "grace: needs at most the study's reports, 3, got 4"),
+        ({"scheduler": {"name": "asha", "grace_period": 4}}, "grace_period: .* reports, 3, got 4"),
     ],
 )  # fmt: skip
 def test_what_the_trial_will_not_report_is_an_error_before_the_search(

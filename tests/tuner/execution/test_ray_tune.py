@@ -86,7 +86,7 @@ def test_asha_stops_poor_trials_as_pruned_and_spares_the_default(tmp_path: Path)
     xs = [1.0, 0.3, 0.9, 0.95, 0.31, 0.97]  # the default is the worst
     study = toy_study(
         search={"x": {"float": [0, 1]}}, default={"x": xs[0]}, trials=6, epochs=8,
-        scheduler={"name": "asha", "grace": 2, "reduction": 2},
+        scheduler={"name": "asha", "grace_period": 2, "reduction_factor": 2},
     )  # fmt: skip
     sampler, trials = run_points(study, [{"x": x} for x in xs[1:]], tmp_path)
     assert [trial.params["x"] for trial in trials] == xs

@@ -59,7 +59,9 @@ def test_every_trial_is_what_it_is_alone_and_free_places_are_filled(tmp_path: Pa
 def test_stopped_trials_leave_and_others_take_their_places_at_once(tmp_path: Path) -> None:
     file = tmp_path / "rounds"
     study = stack_study(
-        trials=12, scheduler={"name": "asha", "grace": 1, "reduction": 2}, settings={"rounds": str(file)}
+        trials=12,
+        scheduler={"name": "asha", "grace_period": 1, "reduction_factor": 2},
+        settings={"rounds": str(file)},
     )
     outcome = search(study, tmp_path / "out", quiet())
     states = [trial.state for trial in outcome.trials]

@@ -40,7 +40,7 @@ def costly(**changes: Any) -> Study:
 
 
 def scheduled(name: str, **changes: Any) -> Study:
-    return costly(scheduler={"name": name, "grace": 4, "reduction": 2}, **changes)
+    return costly(scheduler={"name": name, "grace_period": 4, "reduction_factor": 2}, **changes)
 
 
 @pytest.mark.parametrize("name", ["none", "pbt", "pb2"])
@@ -54,8 +54,8 @@ def test_where_nothing_is_known_all_reports_are_a_bound(name: str) -> None:
 
 
 def test_after_one_cut_the_best_and_the_default_go_on() -> None:
-    assert expected(scheduled("one-epoch")) == Expected(16 * 4 + 8 * 6)
-    with_default = expected(scheduled("one-epoch", default={"size": 1}))
+    assert expected(scheduled("early-discarding")) == Expected(16 * 4 + 8 * 6)
+    with_default = expected(scheduled("early-discarding", default={"size": 1}))
     assert with_default.reports == 16 * 4 + (8 + 1 / 2) * 6  # it is among the best by chance
 
 
@@ -79,7 +79,7 @@ def test_of_many_trials_one_in_reduction_goes_on(reduction: float) -> None:
 def test_asha_in_closed_form() -> None:
     """Rungs at 4 and 8 of 10: 16 trials to 4, 8.5 to 8, 1 + 7.5 / 2 to 10."""
     assert expected(scheduled("asha")).reports == pytest.approx(16 * 4 + 8.5 * 4 + 4.75 * 2)
-    whole = costly(scheduler={"name": "asha", "grace": 10, "reduction": 2})
+    whole = costly(scheduler={"name": "asha", "grace_period": 10, "reduction_factor": 2})
     assert expected(whole).reports == 160
 
 

@@ -56,7 +56,10 @@ def test_how_much_and_where_may_change_on_a_resume(changes: dict[str, Any]) -> N
         ),
         ({"sampler": {"name": "tpe", "seed": 2, "startup": 5}}, "sampler.seed was 1, is 2"),
         ({"metric": {"name": "dev/loss", "mode": "max"}}, "metric.mode was 'min', is 'max'"),
-        ({"scheduler": {"name": "asha", "reduction": 3}}, "scheduler.reduction was 2.0, is 3.0"),
+        (
+            {"scheduler": {"name": "asha", "reduction_factor": 3}},
+            "scheduler.reduction_factor was 2.0, is 3.0",
+        ),
         ({"search": {"x": {"float": [0, 2]}}}, "search."),
         ({"settings": {"optim": {"rate": 0.5}}}, "settings.optim was None, is {'rate': 0.5}"),
         ({"storage": "/other"}, "storage was None, is '/other'"),

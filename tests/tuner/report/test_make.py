@@ -240,7 +240,9 @@ def test_trials_that_are_all_stopped_at_the_first_rung_ask_for_a_longer_grace(tm
     runs = [Run({"x": 0.5}, [0.1, 0.1, 0.1, 0.1])]
     runs += [Run({"x": 0.3}, [0.2 + 0.01 * i], State.STOPPED) for i in range(9)]
     folder = write_journal(tmp_path, toy_study(search={"x": {"float": [0, 1]}}), runs)
-    assert "raise `scheduler.grace` above 1, or lower `scheduler.reduction`" in advice_of(folder)
+    assert "raise `scheduler.grace_period` above 1, or lower `scheduler.reduction_factor`" in advice_of(
+        folder
+    )
 
 
 def test_many_failures_with_one_choice_in_common_name_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def finals(candidates: int = 4, seeds: int = 5, mode: str = "min") -> Finals:
     return Finals.model_validate(
         {
             "name": "toy-finalists", "trial": "tests.tuner.support.toy:run", "epochs": 1, "trials": 1,
-            "scheduler": {"name": "none"}, "metric": {"name": "m", "mode": mode}, "level": LEVEL,
+            "scheduler": {"name": "none"}, "metric": {"name": "m", "mode": mode}, "alpha": LEVEL,
             "candidates": {number: {"x": number} for number in range(candidates)},
             "seeds": {seed: {"seed": seed} for seed in range(1, seeds + 1)},
         }

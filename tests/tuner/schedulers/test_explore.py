@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuner.conftest import DEFAULT, toy_study
-from tuner.schedulers.explore import ANEW, from_unit, perturbed, to_unit
+from tuner.schedulers.explore import RESAMPLE_PROBABILITY, from_unit, perturbed, to_unit
 from tuner.space.dimensions import parse_dimension
 from tuner.space.distributions import NumberDistribution
 from tuner.space.space import SearchSpace
@@ -42,8 +42,8 @@ def test_a_number_is_moved_by_a_fifth_and_a_quarter_is_drawn_anew(
     written: dict[str, object], start: float
 ) -> None:
     found = many(written, start)
-    assert found[start * 0.8] == pytest.approx(4000 * (1 - ANEW) / 2, rel=0.1)
-    assert found[start * 1.2] == pytest.approx(4000 * (1 - ANEW) / 2, rel=0.1)
+    assert found[start * 0.8] == pytest.approx(4000 * (1 - RESAMPLE_PROBABILITY) / 2, rel=0.1)
+    assert found[start * 1.2] == pytest.approx(4000 * (1 - RESAMPLE_PROBABILITY) / 2, rel=0.1)
 
 
 def test_a_number_at_the_end_stays_in_its_range() -> None:
@@ -62,8 +62,8 @@ def test_a_whole_number_is_moved_by_at_least_one() -> None:
 
 def test_a_label_is_kept_or_drawn_anew() -> None:
     found = many({"choice": ["a", "b", "c", "d"]}, "a")
-    assert found["a"] == pytest.approx(4000 * (1 - ANEW * 3 / 4), rel=0.05)
-    assert found["c"] == pytest.approx(4000 * ANEW / 4, rel=0.25)
+    assert found["a"] == pytest.approx(4000 * (1 - RESAMPLE_PROBABILITY * 3 / 4), rel=0.05)
+    assert found["c"] == pytest.approx(4000 * RESAMPLE_PROBABILITY / 4, rel=0.25)
 
 
 @pytest.mark.parametrize("distribution", RANGES, ids=str)

@@ -1,4 +1,4 @@
-"""Each name gives its rule; settings of a scheduler that cannot be are refused in one line."""
+"""Each name gives its scheduler; settings of a scheduler that cannot be are refused in one line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ from tuner.schedulers.race import Race
 from tuner.study.settings import SchedulerConfig
 
 KINDS = {
-    "asha": ASHA, "median": MedianStopping, "race": Race, "one-epoch": EarlyDiscarding, "pbt": PBT, "pb2": PB2,
+    "asha": ASHA,
+    "median": MedianStopping,
+    "race": Race,
+    "early-discarding": EarlyDiscarding,
+    "pbt": PBT,
+    "pb2": PB2,
     "none": FIFO,
-}  # fmt: skip
+}
 
 
 def test_every_name_of_a_study_file_has_a_rule() -> None:
@@ -39,11 +44,17 @@ def test_a_name_gives_its_rule_and_each_search_its_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("scheduler", "line"),
     [
-        ({"agreement": -2}, "scheduler.agreement: input should be greater than or equal to -1, got -2"),
-        ({"reduction": 1}, "scheduler.reduction: input should be greater than 1, got 1"),
-        ({"grace": 5}, "scheduler.grace: needs at most the study's epochs, 4, got 5"),
+        (
+            {"min_rank_correlation": -2},
+            "scheduler.min_rank_correlation: input should be greater than or equal to -1, got -2",
+        ),
+        ({"reduction_factor": 1}, "scheduler.reduction_factor: input should be greater than 1, got 1"),
+        ({"grace_period": 5}, "scheduler.grace_period: needs at most the study's epochs, 4, got 5"),
         ({"name": "pbt", "interval": 4}, "scheduler.interval: needs less than the study's epochs, 4, got 4"),
-        ({"name": "bohb"}, "scheduler.name: input should be 'asha', 'median', 'race', 'one-epoch', 'pbt', "),
+        (
+            {"name": "bohb"},
+            "scheduler.name: input should be 'asha', 'median', 'race', 'early-discarding', 'pbt', ",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(scheduler: dict[str, Any], line: str) -> None:
@@ -54,6 +65,6 @@ def test_settings_that_cannot_be_are_refused_in_one_line(scheduler: dict[str, An
 
 
 def test_without_a_scheduler_nobody_is_stopped_and_nothing_is_found() -> None:
-    rule = build_scheduler(toy_study(scheduler={"name": "none"}))
-    assert {rule.report(number, 1, {"dev/loss": number}).action for number in range(9)} == {"go"}
-    assert rule.diagnostics() == []
+    scheduler = build_scheduler(toy_study(scheduler={"name": "none"}))
+    assert {scheduler.report(number, 1, {"dev/loss": number}).action for number in range(9)} == {"continue"}
+    assert scheduler.diagnostics() == []

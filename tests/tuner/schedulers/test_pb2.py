@@ -20,9 +20,9 @@ SCHEDULER = {"name": "pb2", "interval": 2}
 
 def bandit(size: int = 4, **changes: Any) -> PB2:
     content = {"search": {"x": {"float": [0, 1]}}, "trials": size, "epochs": 12, "scheduler": SCHEDULER}
-    rule = build_scheduler(toy_study(**{**content, **changes}))
-    assert isinstance(rule, PB2)
-    return rule
+    scheduler = build_scheduler(toy_study(**{**content, **changes}))
+    assert isinstance(scheduler, PB2)
+    return scheduler
 
 
 def test_the_kernel_is_that_of_the_paper() -> None:
@@ -65,18 +65,18 @@ def test_settings_that_are_being_tried_leave_less_to_learn() -> None:
 
 
 def test_a_gain_is_what_the_cost_fell_a_report_and_after_a_move_from_where_the_donor_stood() -> None:
-    rule = bandit()
+    scheduler = bandit()
     for number in range(4):
-        rule.begin(number, {"x": 0.1 * number})
-        rule.report(number, 1, {"dev/loss": 9.0})
-        rule.report(number, 2, {"dev/loss": 1.0 + number})
-    assert len(rule._gains) == 0  # nothing was measured before
-    rule.report(0, 3, {"dev/loss": 0.7})
-    rule.resumed(3, Decision(Action.CLONE, "", 0, {"x": 0.9}))
-    rule.report(3, 4, {"dev/loss": 0.5})  # the donor's state of epoch 3, of cost 0.7
-    rule.report(1, 4, {"dev/loss": 1.0})
-    assert [list(row) for row in rule._gains._rows] == [[2, 0.9], [2, pytest.approx(0.1)]]
-    assert rule._gains._gains == pytest.approx([0.2, 0.5])
+        scheduler.begin(number, {"x": 0.1 * number})
+        scheduler.report(number, 1, {"dev/loss": 9.0})
+        scheduler.report(number, 2, {"dev/loss": 1.0 + number})
+    assert len(scheduler._gains) == 0  # nothing was measured before
+    scheduler.report(0, 3, {"dev/loss": 0.7})
+    scheduler.resumed(3, Decision(Action.CLONE, "", 0, {"x": 0.9}))
+    scheduler.report(3, 4, {"dev/loss": 0.5})  # the donor's state of epoch 3, of cost 0.7
+    scheduler.report(1, 4, {"dev/loss": 1.0})
+    assert [list(row) for row in scheduler._gains._rows] == [[2, 0.9], [2, pytest.approx(0.1)]]
+    assert scheduler._gains._gains == pytest.approx([0.2, 0.5])
 
 
 def test_only_dimensions_of_one_number_are_chosen_by_the_model() -> None:
@@ -87,15 +87,15 @@ def test_without_numbers_it_is_population_based_training() -> None:
     search = {"kind": {"choice": ["a", "b", "c"]}, "cuts": {"cuts": {"positions": 5, "count": [1, 3]}}}
     moves = []
     for name in ("pb2", "pbt"):
-        rule = build_scheduler(
+        scheduler = build_scheduler(
             toy_study(search=search, trials=4, epochs=12, scheduler={**SCHEDULER, "name": name})
         )
         for number in range(4):
-            rule.begin(number, {"kind": "a", "cuts": [1, 3]})
+            scheduler.begin(number, {"kind": "a", "cuts": [1, 3]})
         for epoch in (2, 4, 6):
             for number in range(4):
-                rule.report(number, epoch, {"dev/loss": number + 1 / epoch})
-        moves.append(rule.resume([3], idle=True))
+                scheduler.report(number, epoch, {"dev/loss": number + 1 / epoch})
+        moves.append(scheduler.resume([3], idle=True))
     assert moves[0] == moves[1]
 
 

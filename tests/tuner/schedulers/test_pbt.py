@@ -21,56 +21,56 @@ SCHEDULER = {"name": "pbt", "interval": 2}
 
 def population(size: int = 8, **changes: Any) -> PBT:
     content = {"search": {"x": {"float": [0, 1]}}, "trials": size, "epochs": 12, "scheduler": SCHEDULER}
-    rule = build_scheduler(toy_study(**{**content, **changes}))
-    assert isinstance(rule, PBT)
+    scheduler = build_scheduler(toy_study(**{**content, **changes}))
+    assert isinstance(scheduler, PBT)
     for number in range(size):
-        rule.begin(number, {"x": number / 10})
-    return rule
+        scheduler.begin(number, {"x": number / 10})
+    return scheduler
 
 
-def reach(rule: PBT, values: list[float], epoch: int = 2) -> None:
+def reach(scheduler: PBT, values: list[float], epoch: int = 2) -> None:
     for number, value in enumerate(values):
-        assert rule.report(number, epoch, {"dev/loss": value, "dev/accuracy": value}) == PAUSE
+        assert scheduler.report(number, epoch, {"dev/loss": value, "dev/accuracy": value}) == PAUSE
 
 
 def test_trials_wait_at_each_interval_and_not_before_grace() -> None:
-    rule = population(scheduler={**SCHEDULER, "grace": 3})
-    decisions = [rule.report(0, epoch, {"dev/loss": 0.5}) for epoch in range(1, 7)]
+    scheduler = population(scheduler={**SCHEDULER, "grace_period": 3})
+    decisions = [scheduler.report(0, epoch, {"dev/loss": 0.5}) for epoch in range(1, 7)]
     assert decisions == [CONTINUE, CONTINUE, CONTINUE, PAUSE, CONTINUE, PAUSE]
 
 
 def test_the_worst_quarter_moves_to_the_best_quarter_and_nobody_else() -> None:
-    rule = population()
-    reach(rule, [0.5, 0.1, 0.9, 0.4, 0.2, 0.8, 0.6, 0.3])
+    scheduler = population()
+    reach(scheduler, [0.5, 0.1, 0.9, 0.4, 0.2, 0.8, 0.6, 0.3])
     for number in range(8):
-        decision = rule.resume([number], idle=False)[number]
+        decision = scheduler.resume([number], idle=False)[number]
         assert (decision.action is Action.CLONE) == (number in (2, 5))
         assert decision.donor in ((1, 4) if number in (2, 5) else (None,))
-    move = rule.resume([2], idle=False)[2]
-    assert move.reason == f"in the worst quarter of 8 at epoch 2, goes on from trial {move.donor}"
+    move = scheduler.resume([2], idle=False)[2]
+    assert move.reason == f"in the worst quarter of 8 at epoch 2, continues from trial {move.donor}"
 
 
 def test_where_higher_is_better_the_lowest_moves() -> None:
-    rule = population(4, metric={"name": "dev/accuracy", "mode": "max"})
-    reach(rule, [0.5, 0.1, 0.9, 0.4])
-    move = rule.resume([1], idle=False)[1]
+    scheduler = population(4, metric={"name": "dev/accuracy", "mode": "max"})
+    reach(scheduler, [0.5, 0.1, 0.9, 0.4])
+    move = scheduler.resume([1], idle=False)[1]
     assert (move.action, move.donor) == (Action.CLONE, 2)
 
 
 def test_the_first_that_waits_is_released_first_and_alone() -> None:
-    rule = population()
-    reach(rule, [0.5] * 8)
-    assert list(rule.resume([3, 1, 2], idle=False)) == [3]
+    scheduler = population()
+    reach(scheduler, [0.5] * 8)
+    assert list(scheduler.resume([3, 1, 2], idle=False)) == [3]
 
 
 def test_nobody_is_released_before_the_population_has_begun_and_four_have_come() -> None:
-    rule = build_scheduler(toy_study(trials=5, epochs=12, scheduler=SCHEDULER))
+    scheduler = build_scheduler(toy_study(trials=5, epochs=12, scheduler=SCHEDULER))
     for number in range(4):
-        rule.begin(number, {})
-        rule.report(number, 2, {"dev/loss": 0.5})
-    assert rule.resume(range(4), idle=False) == {}
-    rule.begin(4, {})
-    assert list(rule.resume(range(4), idle=False)) == [0]
+        scheduler.begin(number, {})
+        scheduler.report(number, 2, {"dev/loss": 0.5})
+    assert scheduler.resume(range(4), idle=False) == {}
+    scheduler.begin(4, {})
+    assert list(scheduler.resume(range(4), idle=False)) == [0]
     late = population(5)
     reach(late, [0.5] * 3)
     assert late.resume(range(3), idle=False) == {}
@@ -98,37 +98,37 @@ def test_the_default_never_moves_and_may_be_a_donor() -> None:
 
 
 def test_a_trial_that_is_over_is_no_donor() -> None:
-    rule = population(4)
-    reach(rule, [0.1, 0.2, 0.3, 0.9])
-    rule.end(0, State.COMPLETE)
-    assert rule.resume([3], idle=True) == {3: CONTINUE}
+    scheduler = population(4)
+    reach(scheduler, [0.1, 0.2, 0.3, 0.9])
+    scheduler.end(0, State.COMPLETE)
+    assert scheduler.resume([3], idle=True) == {3: CONTINUE}
 
 
 def test_a_donor_gives_the_settings_that_it_has_by_now() -> None:
-    rule = population(4, search={"x": {"choice": ["a", "b", "c", "d", "e"]}})
-    reach(rule, [0.1, 0.2, 0.3, 0.9])
+    scheduler = population(4, search={"x": {"choice": ["a", "b", "c", "d", "e"]}})
+    reach(scheduler, [0.1, 0.2, 0.3, 0.9])
     found = set()
     for value in ("a", "b", "c"):
-        rule._points[0] = {"x": value}
-        move = rule.resume([3], idle=True)[3]
-        assert move.point is not None
+        scheduler._params[0] = {"x": value}
+        move = scheduler.resume([3], idle=True)[3]
+        assert move.params is not None
         found.add(move.params["x"])
-    rule.resumed(3, move)
-    assert rule._points[3] == move.params
+    scheduler.resumed(3, move)
+    assert scheduler._params[3] == move.params
     assert len(found) > 1
 
 
 def test_after_a_jump_a_trial_waits_at_the_next_interval() -> None:
-    rule = population(4)
-    reach(rule, [0.1, 0.2, 0.3, 0.9])
-    rule.resumed(3, rule.resume([3], idle=True)[3])
-    assert [rule.report(3, epoch, {"dev/loss": 0.1}) for epoch in (8, 9, 10)] == [PAUSE, CONTINUE, PAUSE]
+    scheduler = population(4)
+    reach(scheduler, [0.1, 0.2, 0.3, 0.9])
+    scheduler.resumed(3, scheduler.resume([3], idle=True)[3])
+    assert [scheduler.report(3, epoch, {"dev/loss": 0.1}) for epoch in (8, 9, 10)] == [PAUSE, CONTINUE, PAUSE]
 
 
 def test_from_an_older_state_a_trial_does_not_wait_twice_at_one_milestone() -> None:
-    rule = population(4)
-    reach(rule, [0.1, 0.2, 0.3, 0.9])
-    assert [rule.report(3, epoch, {"dev/loss": 0.1}) for epoch in (1, 2, 3, 4)] == [
+    scheduler = population(4)
+    reach(scheduler, [0.1, 0.2, 0.3, 0.9])
+    assert [scheduler.report(3, epoch, {"dev/loss": 0.1}) for epoch in (1, 2, 3, 4)] == [
         CONTINUE,
         CONTINUE,
         CONTINUE,
@@ -170,9 +170,9 @@ def test_it_follows_a_best_setting_that_moves(slots: int) -> None:
 
 
 def test_a_value_that_is_no_number_is_not_ranked() -> None:
-    rule = population(5)
-    rule.report(0, 2, {"dev/loss": math.nan})
-    rule.end(0, State.FAILED)
+    scheduler = population(5)
+    scheduler.report(0, 2, {"dev/loss": math.nan})
+    scheduler.end(0, State.FAILED)
     for number, value in ((1, 0.1), (2, 0.2), (3, 0.3), (4, 0.9)):
-        rule.report(number, 2, {"dev/loss": value})
-    assert "of 4 at" in rule.resume([4], idle=False)[4].reason
+        scheduler.report(number, 2, {"dev/loss": value})
+    assert "of 4 at" in scheduler.resume([4], idle=False)[4].reason

@@ -16,22 +16,24 @@ from tuner.schedulers.race import Race
 from tuner.schedulers.scheduler import Action
 from tuner.statistics import clearly_worse, spread
 
-RACE = {"name": "race", "grace": 2, "level": 0.05}
+RACE = {"name": "race", "grace_period": 2, "alpha": 0.05}
 BEST = [0.1, 0.3, 0.2, 0.4]
 
 
 def race(**changes: Any) -> Race:
-    rule = build_scheduler(toy_study(**{"search": {"x": {"float": [0, 1]}}, "scheduler": RACE, **changes}))
-    assert isinstance(rule, Race)
-    return rule
+    scheduler = build_scheduler(
+        toy_study(**{"search": {"x": {"float": [0, 1]}}, "scheduler": RACE, **changes})
+    )
+    assert isinstance(scheduler, Race)
+    return scheduler
 
 
-def run(rule: Race, number: int, values: list[float], metric: str = "dev/loss") -> str:
+def run(scheduler: Race, number: int, values: list[float], metric: str = "dev/loss") -> str:
     """Report value after value; the fourth completes the trial. Why it was stopped, or ""."""
     for epoch, value in enumerate(values, start=1):
-        decision = rule.report(number, epoch, {metric: value, "fold": value})
+        decision = scheduler.report(number, epoch, {metric: value, "fold": value})
         if epoch == 4:
-            rule.end(number, State.COMPLETE if math.isfinite(value) else State.FAILED)
+            scheduler.end(number, State.COMPLETE if math.isfinite(value) else State.FAILED)
         elif decision.action is Action.STOP:
             return decision.reason
     return ""
@@ -72,55 +74,57 @@ def test_equals_are_stopped_about_as_often_as_the_level_says() -> None:
 
 
 def test_a_clear_loser_is_stopped_and_an_equal_runs_on() -> None:
-    rule = race()
-    assert run(rule, 0, BEST) == ""
-    assert run(rule, 1, [0.12, 0.29, 0.21, 0.41]) == ""
-    assert run(rule, 2, [0.6, 0.8, 0.7, 0.9]) == (
+    scheduler = race()
+    assert run(scheduler, 0, BEST) == ""
+    assert run(scheduler, 1, [0.12, 0.29, 0.21, 0.41]) == ""
+    assert run(scheduler, 2, [0.6, 0.8, 0.7, 0.9]) == (
         "stopped by race at epoch 2: worse than trial 0 by 0.5 on average"
     )
-    assert run(rule, 3, [0.11, 0.31, 0.19, 0.4]) == ""
+    assert run(scheduler, 3, [0.11, 0.31, 0.19, 0.4]) == ""
 
 
 def test_a_hard_report_is_hard_for_all_and_stops_nobody() -> None:
-    rule = race()
-    run(rule, 0, [0.01, 0.9, 0.02, 0.01])
-    run(rule, 1, [0.02, 0.91, 0.01, 0.02])
-    assert run(rule, 2, [0.015, 0.905, 0.015, 0.015]) == ""
+    scheduler = race()
+    run(scheduler, 0, [0.01, 0.9, 0.02, 0.01])
+    run(scheduler, 1, [0.02, 0.91, 0.01, 0.02])
+    assert run(scheduler, 2, [0.015, 0.905, 0.015, 0.015]) == ""
 
 
 @pytest.mark.parametrize("default", [{"x": 0.5}, None])
 def test_the_default_is_spared(default: dict[str, float] | None) -> None:
-    rule = race(default=default)
-    run(rule, 1, BEST)
-    run(rule, 2, [value + 0.01 for value in BEST])
-    assert (run(rule, 0, [0.9, 0.9, 0.9, 0.9]) == "") == (default is not None)
+    scheduler = race(default=default)
+    run(scheduler, 1, BEST)
+    run(scheduler, 2, [value + 0.01 for value in BEST])
+    assert (run(scheduler, 0, [0.9, 0.9, 0.9, 0.9]) == "") == (default is not None)
 
 
 def test_where_higher_is_better_the_lower_one_loses() -> None:
-    rule = race(metric={"name": "dev/accuracy", "mode": "max"})
-    run(rule, 0, BEST, "dev/accuracy")
-    run(rule, 1, [0.12, 0.29, 0.21, 0.41], "dev/accuracy")
-    assert run(rule, 2, [0.01, 0.02, 0.01, 0.02], "dev/accuracy").startswith("stopped by race at epoch 2")
-    assert run(rule, 3, [0.6, 0.8, 0.7, 0.9], "dev/accuracy") == ""
+    scheduler = race(metric={"name": "dev/accuracy", "mode": "max"})
+    run(scheduler, 0, BEST, "dev/accuracy")
+    run(scheduler, 1, [0.12, 0.29, 0.21, 0.41], "dev/accuracy")
+    assert run(scheduler, 2, [0.01, 0.02, 0.01, 0.02], "dev/accuracy").startswith(
+        "stopped by race at epoch 2"
+    )
+    assert run(scheduler, 3, [0.6, 0.8, 0.7, 0.9], "dev/accuracy") == ""
 
 
 def test_reports_without_the_compared_metric_are_passed_over() -> None:
-    rule = race(scheduler={**RACE, "value": "fold"})
-    rule.report(0, 1, {"dev/loss": 0.5})
-    rule.report(0, 2, {"dev/loss": 0.5, "fold": 0.25})
-    assert rule._costs == {0: {2: 0.25}}
+    scheduler = race(scheduler={**RACE, "value": "fold"})
+    scheduler.report(0, 1, {"dev/loss": 0.5})
+    scheduler.report(0, 2, {"dev/loss": 0.5, "fold": 0.25})
+    assert scheduler._losses == {0: {2: 0.25}}
 
 
 def test_a_trial_that_did_not_run_to_its_end_is_nobodys_measure() -> None:
-    rule = race()
-    run(rule, 0, [0.1, 0.1])
-    rule.end(0, State.STOPPED)
-    run(rule, 1, [0.1, 0.1, 0.1, math.nan])
-    assert rule._best is None
+    scheduler = race()
+    run(scheduler, 0, [0.1, 0.1])
+    scheduler.end(0, State.STOPPED)
+    run(scheduler, 1, [0.1, 0.1, 0.1, math.nan])
+    assert scheduler._best is None
 
 
 def test_a_report_without_a_number_does_not_shift_the_others() -> None:
-    rule = race(scheduler={**RACE, "value": "fold"})
-    run(rule, 0, [0.1, math.nan, 0.2, 0.4])
-    assert run(rule, 1, [0.11, 0.9, 0.21, 0.41]) == ""
-    assert rule._behind(1, 0) == pytest.approx([0.01, 0.01, 0.01])
+    scheduler = race(scheduler={**RACE, "value": "fold"})
+    run(scheduler, 0, [0.1, math.nan, 0.2, 0.4])
+    assert run(scheduler, 1, [0.11, 0.9, 0.21, 0.41]) == ""
+    assert scheduler._behind(1, 0) == pytest.approx([0.01, 0.01, 0.01])

@@ -1,4 +1,4 @@
-"""A rule that is told the same again stands where it stood; `release` changes nothing; nobody waits on."""
+"""A replayed scheduler decides as before; `resume` changes nothing in it; no trial waits for ever."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ from tuner.schedulers.scheduler import Action
 from tuner.space.space import Params
 from tuner.study.study import Study
 
-NAMES = ["asha", "median", "race", "one-epoch", "pbt", "pb2", "none"]
+NAMES = ["asha", "median", "race", "early-discarding", "pbt", "pb2", "none"]
 VALUES = st.one_of(st.integers(0, 9).map(float), st.sampled_from([0.25, 0.5]))
 
 
 def study_of(name: str, trials: int, default: bool, **scheduler: Any) -> Study:
-    content = {"name": name, "grace": 1, "reduction": 2, "interval": 2, "agreement": 0.9, **scheduler}
+    content = {
+        "name": name,
+        "grace_period": 1,
+        "reduction_factor": 2,
+        "interval": 2,
+        "min_rank_correlation": 0.9,
+        **scheduler,
+    }
     params = {"x": 0.5, "optim.rate": 0.1, "width": 8, "cuts": [2], "kind": "round"}
     return toy_study(trials=trials, epochs=8, scheduler=content, default=params if default else None)
 
@@ -34,7 +41,7 @@ def random_points(study: Study, trials: int) -> list[Params]:
 
 
 def facts(play: Play) -> list[Any]:
-    return [play.decisions, play.states, play.spent, play.rule.diagnostics()]
+    return [play.decisions, play.states, play.spent, play.scheduler.diagnostics()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,18 +62,21 @@ def test_a_rule_that_is_told_the_same_again_decides_the_same(name: str, data: st
     assert len(straight.states) == trials
 
 
-@pytest.mark.parametrize("name", ["one-epoch", "pbt", "pb2"])
-def test_release_changes_nothing_and_ends_every_wait(name: str) -> None:
+@pytest.mark.parametrize("name", ["early-discarding", "pbt", "pb2"])
+def test_resume_changes_nothing_and_ends_every_pause(name: str) -> None:
     study = study_of(name, 8, default=True)
     asked: list[int] = []
 
     class Asking(Play):
         def _release(self) -> bool:
             first = (
-                [self.rule.resume(tuple(self._held), idle) for idle in (True, False)] if self._held else []
+                [self.scheduler.resume(tuple(self._held), idle) for idle in (True, False)]
+                if self._held
+                else []
             )
             assert (
-                first == [self.rule.resume(tuple(self._held), idle) for idle in (True, False)][: len(first)]
+                first
+                == [self.scheduler.resume(tuple(self._held), idle) for idle in (True, False)][: len(first)]
             )
             asked.append(len(first))
             return super()._release()
@@ -91,22 +101,22 @@ def test_a_report_that_is_no_number_changes_nothing(name: str) -> None:
     with_nan, without = replayed(study, [*broken, *play.calls]), replayed(study, play.calls)
     for number, value in ((50, 0.0), (51, 9.0), (52, 0.5)):
         later = [
-            (rule.begin(number, {}), rule.report(number, 2, {"dev/loss": value}))
-            for rule in (with_nan, without)
+            (scheduler.begin(number, {}), scheduler.report(number, 2, {"dev/loss": value}))
+            for scheduler in (with_nan, without)
         ]
         assert later[0] == later[1]
     assert with_nan.diagnostics() == without.diagnostics()
 
 
 @pytest.mark.parametrize("name", ["pbt", "pb2"])
-def test_new_points_are_legal_and_reported_moves_have_a_donor(name: str) -> None:
+def test_new_params_are_legal_and_every_clone_has_a_donor(name: str) -> None:
     study = study_of(name, 12, default=False)
     play = Play(study, random_points(study, 12), lambda n, e, params: params["x"] + n / e, 3).run()
     moves = [decision for _, _, decision in play.decisions if decision.action is Action.CLONE]
     assert moves
     for move in moves:
         assert move.donor is not None
-        assert move.point is not None
+        assert move.params is not None
         assert set(move.params) == set(SPACE)
         study.space.check_params(move.params, ("params",))
-        assert f"goes on from trial {move.donor}" in move.reason
+        assert f"continues from trial {move.donor}" in move.reason

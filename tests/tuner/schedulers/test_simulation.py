@@ -10,14 +10,14 @@ import pytest
 from tests.tuner.support.curves import FAMILIES, winner_of
 
 SEEDS, BUDGET = range(8), 540
-PLAIN = {"name": "asha", "grace": 1, "reduction": 3, "agreement": -1}
-ADAPTIVE = {**PLAIN, "agreement": 0.5}
+PLAIN = {"name": "asha", "grace_period": 1, "reduction_factor": 3, "min_rank_correlation": -1}
+ADAPTIVE = {**PLAIN, "min_rank_correlation": 0.5}
 
 
 def winners(family: str, scheduler: dict[str, Any]) -> tuple[float, float, float]:
     """Means over seeds: the winner's quality, trials begun, the correlation measured at the first rung."""
     plays = [winner_of(FAMILIES[family], seed, scheduler, BUDGET) for seed in SEEDS]
-    correlations = [play.rule.diagnostics()[0]["correlation"] for _, play in plays]
+    correlations = [play.scheduler.diagnostics()[0]["correlation"] for _, play in plays]
     return (
         float(np.mean([quality for quality, _ in plays])),
         float(np.mean([len(play.epochs) for _, play in plays])),
@@ -46,10 +46,12 @@ def test_where_curves_agree_the_measure_costs_little() -> None:
     assert begun_adaptive > 0.95 * begun
 
 
-@pytest.mark.parametrize("name", ["median", "asha", "one-epoch"])
+@pytest.mark.parametrize("name", ["median", "asha", "early-discarding"])
 def test_where_curves_agree_stopping_early_finds_better_trials_than_none(name: str) -> None:
-    trials, reduction = (200, 16) if name == "one-epoch" else (400, 3)  # of 200 the best 13 spend the budget
-    scheduler = {"name": name, "reduction": reduction}
+    trials, reduction = (
+        (200, 16) if name == "early-discarding" else (400, 3)
+    )  # of 200 the best 13 spend the budget
+    scheduler = {"name": name, "reduction_factor": reduction}
     found = [winner_of(FAMILIES["agreeing"], seed, scheduler, BUDGET, trials)[0] for seed in range(20)]
     none = [winner_of(FAMILIES["agreeing"], seed, {"name": "none"}, BUDGET)[0] for seed in range(20)]
     assert np.mean(found) < np.mean(none) - 0.02

@@ -17,8 +17,12 @@ import pytest
 from tests.tuner.support.killing import left
 
 SCHEDULERS = [
-    pytest.param({"name": "asha", "grace": 1, "reduction": 2}, marks=pytest.mark.slow, id="asha"),
-    pytest.param({"name": "one-epoch", "reduction": 3}, marks=pytest.mark.kills, id="one-epoch"),
+    pytest.param(
+        {"name": "asha", "grace_period": 1, "reduction_factor": 2}, marks=pytest.mark.slow, id="asha"
+    ),
+    pytest.param(
+        {"name": "early-discarding", "reduction_factor": 3}, marks=pytest.mark.kills, id="early-discarding"
+    ),
     pytest.param({"name": "pbt", "interval": 1}, marks=pytest.mark.kills, id="pbt"),
 ]
 KILLS = 8

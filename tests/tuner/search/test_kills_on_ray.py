@@ -39,7 +39,7 @@ class Killer:
         self.out, self._study = folder / "out", folder / "s.yaml"
         study = toy_study(
             trials=TRIALS, epochs=EPOCHS, concurrency=concurrency, settings={"pace_s": 0.03}, retries=20,
-            scheduler={"name": "asha", "grace": 2, "reduction": 2}, resources={"cpu": 1},
+            scheduler={"name": "asha", "grace_period": 2, "reduction_factor": 2}, resources={"cpu": 1},
         )  # fmt: skip
         self._study.write_text(dump(study.to_dict()))
         self._moments = random.Random(seed)

@@ -31,7 +31,7 @@ search:
   hard_on: {choice: [deepest, all]}
 default: {cuts: [1, 2], distill.temperature: 3.0, batch: 32, hard_on: all}
 metric: {name: dev/eer, mode: min}
-scheduler: {name: asha, grace: 3, reduction: 3}
+scheduler: {name: asha, grace_period: 3, reduction_factor: 3}
 trials: 24
 """
 
@@ -101,7 +101,7 @@ def test_a_study_written_back_is_the_same_study(file: Path, tmp_path: Path) -> N
         ("mode: min", "mod: min", "s.yaml:13: metric.mod: unknown key; did you mean `mode`?"),
         ("mode: min", "mode: low", "s.yaml:13: metric.mode: input should be 'min' or 'max', got 'low'"),
         ("metric: {name: dev/eer, mode: min}\n", "", "s.yaml:1: metric: is missing; add it"),
-        ("grace: 3", "grace: 7", "s.yaml:14: scheduler.grace: needs at most the study's epochs, 6, got 7"),
+        ("grace_period: 3", "grace_period: 7", "s.yaml:14: scheduler.grace_period: needs at most the study's epochs, 6, got 7"),
         ("cuts: [1, 2]", "cuts: [2, 1]", "s.yaml:12: default.cuts: needs 1 to 3 increasing positions of 1..3, got [2, 1]"),
         ("batch: 32,", "", "s.yaml:12: default.batch: is missing; add a value"),
         ("batch: 32", "batch: 65", "s.yaml:12: default.batch: needs a whole number within [16, 64], got 65"),
@@ -179,9 +179,35 @@ def test_variables_are_expanded_in_settings_only(file: Path, monkeypatch: pytest
     assert load_study(str(file)).settings["data"]["root"] == "/corpora/LA none"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("scheduler.grace", "grace_period", "2"),
+        ("scheduler.reduction", "reduction_factor", "2"),
+        ("scheduler.agreement", "min_rank_correlation", "0.1"),
+        ("scheduler.level", "alpha", "0.1"),
+        ("finalists.level", "alpha", "0.1"),
+    ],
+)
+def test_an_old_key_is_refused_with_its_new_name_in_a_file_and_in_set(
+    file: Path, old: str, new: str, value: str
+) -> None:
+    rule = f"{old}: is now called `{new}`, got {value}; rename the key"
+    assert message(file, f"{old}={value}") == f"--set {old}={value}: {rule}"
+    part, key = old.split(".")
+    lines = [line for line in STUDY.splitlines() if not line.startswith("scheduler:")]
+    file.write_text("\n".join([*lines, f"{part}: {{{key}: {value}}}"]))
+    assert message(file) == f"s.yaml:15: {rule}"
+
+
+def test_the_old_name_of_early_discarding_is_refused_with_its_new_one(file: Path) -> None:
+    rule = "scheduler.name: is now called `early-discarding`, got 'one-epoch'; rename it"
+    assert message(file, "scheduler.name=one-epoch") == f"--set scheduler.name=one-epoch: {rule}"
+
+
 def test_an_empty_search_is_one_trial(file: Path) -> None:
     one = toy_study(search={}, trials=1)
-    assert one.params({}) == {"epochs": 4}
+    assert one.config({}) == {"epochs": 4}
     with pytest.raises(ValueError, match="an empty search is one trial, got 2; set trials: 1"):
         toy_study(search={}, trials=2)
 

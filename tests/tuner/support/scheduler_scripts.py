@@ -1,4 +1,4 @@
-"""Plays a rule as a search does, from any script of numbers, and writes down what the rule was told."""
+"""Drives a scheduler as a search does, from any script of values, and records the calls."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Curve = Callable[[int, int, Params], float]  # number, epoch, params -> value
 
 
 def replayed(study: Study, calls: list[Call]) -> Scheduler:
-    """A new rule that was told the same calls."""
-    rule = build_scheduler(study)
+    """A new scheduler that was told the same calls."""
+    scheduler = build_scheduler(study)
     for name, arguments in calls:
-        getattr(rule, name)(*arguments)
-    return rule
+        getattr(scheduler, name)(*arguments)
+    return scheduler
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Play:
     Attributes:
         study, points, curve: what is searched, the trials' points, what they report.
         slots: trials at a time.
-        again: before each decision of the rule it is replaced by a new one that was told the same.
+        again: before each decision of the scheduler it is replaced by a new one that was told the same.
     """
 
     study: Study
@@ -48,7 +48,7 @@ class Play:
     spent: int = 0
 
     def __post_init__(self) -> None:
-        self.rule = build_scheduler(self.study)
+        self.scheduler = build_scheduler(self.study)
         self.now = list(self.points)
         self._held: list[int] = []
         self._running: list[int] = []
@@ -70,9 +70,9 @@ class Play:
     def tell(self, name: str, *arguments: Any) -> Any:
         """A call that a resumed search would repeat."""
         if self.again:
-            self.rule = replayed(self.study, self.calls)
+            self.scheduler = replayed(self.study, self.calls)
         self.calls.append((name, arguments))
-        return getattr(self.rule, name)(*arguments)
+        return getattr(self.scheduler, name)(*arguments)
 
     def _step(self, number: int) -> None:
         self.epochs[number] += 1
@@ -113,8 +113,8 @@ class Play:
 
     def _release(self) -> bool:
         if self.again:
-            self.rule = replayed(self.study, self.calls)
-        released = self.rule.resume(tuple(self._held), not self._running) if self._held else {}
+            self.scheduler = replayed(self.study, self.calls)
+        released = self.scheduler.resume(tuple(self._held), not self._running) if self._held else {}
         assert self._running or released or not self._held, "held for ever"
         for number, decision in released.items():
             self._held.remove(number)
@@ -124,13 +124,13 @@ class Play:
                 continue
             if decision.action is Action.CLONE:
                 assert decision.donor is not None
-                assert decision.point is not None
+                assert decision.params is not None
                 self._move(number, decision.donor, decision.params)
-            self.tell("released", number, decision)
+            self.tell("resumed", number, decision)
             self._running.append(number)
         return bool(released)
 
 
 def stopped(play: Play) -> Iterator[int]:
-    """Trials that the rule stopped, in order."""
+    """Trials that the scheduler stopped, in order."""
     return (number for number, _, decision in play.decisions if decision.action is Action.STOP)

@@ -28,7 +28,9 @@ AXES = f"return [...document.querySelectorAll('{_TITLES}')].map(title => title.t
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult]:
     out = tmp_path_factory.mktemp("browser") / "out"
-    study = toy_study(trials=TRIALS, epochs=6, scheduler={"name": "asha", "grace": 2, "reduction": 2})
+    study = toy_study(
+        trials=TRIALS, epochs=6, scheduler={"name": "asha", "grace_period": 2, "reduction_factor": 2}
+    )
     return out, search_local(study, out, quiet())
 
 

@@ -52,21 +52,21 @@ def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
     if not rungs:
         return
     first, unit = rungs[0], search.study.report_unit
-    correlation, grace = first["correlation"], search.study.scheduler.grace
+    correlation, grace = first["correlation"], search.study.scheduler.grace_period
     over = [t for t in search.trials if t.state in (State.COMPLETE, State.STOPPED)]
     if (
         correlation is not None
         and first["pairs"] >= _PAIRS
-        and correlation < search.study.scheduler.agreement
+        and correlation < search.study.scheduler.min_rank_correlation
     ):
         yield Advice(
-            f"raise `scheduler.grace` above {grace}",
+            f"raise `scheduler.grace_period` above {grace}",
             f"ranks at {unit} {first['rung']} have a correlation of {correlation:+.2f} with later ones over"
             f" {first['pairs']} trials",
         )
     elif len(over) >= _PAIRS and first["stopped"] >= 0.6 * len(over):
         yield Advice(
-            f"raise `scheduler.grace` above {grace}, or lower `scheduler.reduction`",
+            f"raise `scheduler.grace_period` above {grace}, or lower `scheduler.reduction_factor`",
             f"{first['stopped']} of {len(over)} trials were stopped at {unit} {first['rung']} already, so"
             " little was learned about the later ones",
         )

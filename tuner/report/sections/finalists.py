@@ -56,7 +56,7 @@ def race_of(search: Searched, runs: Searched) -> Race | None:
             value = run.value if run.state is State.COMPLETE else math.nan
             values.setdefault(run.params["candidate"], {})[run.params["seed"]] = value
     mode = search.study.metric.mode
-    run_so_far = course(candidates, [*seeds, *coming], values, wanted.level, mode)
+    run_so_far = course(candidates, [*seeds, *coming], values, wanted.alpha, mode)
     return Race(runs, run_so_far, verdict(run_so_far, values, mode))
 
 

@@ -42,12 +42,12 @@ def section(search: Searched, rows: Rows) -> Section:
         " It is measured on trials that were let pass, which makes it lower than among all."
     ]
     if search.study.scheduler.name == "asha":
-        text.append(f"Below {search.study.scheduler.agreement:g} a rung stops nobody any more.")
+        text.append(f"Below {search.study.scheduler.min_rank_correlation:g} a rung stops nobody any more.")
 
     def draw(axes: Axes) -> None:
         axes.axhline(0, color=axes.xaxis.label.get_color(), lw=0.8)
-        if search.study.scheduler.agreement > -1:
-            axes.axhline(search.study.scheduler.agreement, color="C3", ls=":", lw=1)
+        if search.study.scheduler.min_rank_correlation > -1:
+            axes.axhline(search.study.scheduler.min_rank_correlation, color="C3", ls=":", lw=1)
         axes.plot([row["rung"] for row in known], [row["correlation"] for row in known], "o-", color="C0")
         for row in known:
             axes.annotate(f"{row['pairs']} pairs", (row["rung"], row["correlation"]), xytext=(6, 6),

@@ -1,4 +1,4 @@
-"""Parts of a study that do not go together are one line: the setting, the rule, the way out."""
+"""Checks across the parts of a study: one line with the setting, the rule and the value."""
 
 # ruff: noqa: E501 - one wrong study and its message a line
 
@@ -21,25 +21,25 @@ LIMIT = {"metric": "size", "at_most": 1}
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        (POPULATION | {"sampler": {"name": "tpe"}}, "sampler.name: pbt needs random or qmc, got tpe: it changes settings during a trial"),
+        (POPULATION | {"sampler": {"name": "tpe"}}, "sampler.name: pbt changes settings during a trial and needs random or qmc, got tpe"),
         (POPULATION | {"trials": 3}, "trials: pbt needs a population of 4, got 3"),
         (POPULATION | {"scheduler": {"name": "pb2", "interval": 4}}, "scheduler.interval: needs less than the study's epochs, 4, got 4"),
-        ({"budget": {"trials": 5}}, "budget.trials: needs the study's trials, 4, got 5; give one of the two"),
+        ({"budget": {"trials": 5}}, "budget.trials: needs the study's trials, 4, got 5; set one of the two"),
         ({"finalists": {"top": 5, "seeds": 3}}, "finalists.top: needs at most the study's trials, 4, got 5"),
-        ({"objectives": [SIZE]}, "scheduler.name: needs none with `objectives`, got asha: it would stop trials by one of them"),
+        ({"objectives": [SIZE]}, "scheduler.name: needs none with `objectives`, got asha: it ranks trials by the metric alone"),
         ({"objectives": [SIZE, SIZE], "scheduler": {"name": "none"}}, "objectives[1].name: names size a second time; remove one"),
         ({"objectives": [{"name": "dev/loss", "mode": "max"}], "scheduler": {"name": "none"}}, "objectives[0].name: names dev/loss a second time; remove one"),
         ({"constraints": [LIMIT, LIMIT]}, "constraints[1].metric: names size a second time; remove one"),
-        ({"warm_start": "x", "sampler": {"name": "qmc"}}, "warm_start: sampler qmc learns nothing from an earlier study; remove it or take tpe"),
+        ({"warm_start": "x", "sampler": {"name": "qmc"}}, "warm_start: sampler qmc learns nothing from an earlier study; remove it or use tpe"),
         ({"sampler": {"name": "nsga2", "startup": 1}}, "sampler.startup: nsga2 needs a population of at least 2, got 1"),
-        ({"points": [DEFAULT] * 4, "default": DEFAULT}, "points: with the default these are 5 trials of 4; raise trials"),
+        ({"points": [DEFAULT] * 4, "default": DEFAULT}, "points: needs at most 4 trials with the default, got 5; raise trials"),
         ({"points": [DEFAULT, {**DEFAULT, "x": 2}]}, "points[1].x: needs a number within [0.0, 1.0], got 2"),
         ({"points": [{"x": 0.5}]}, "points[0].optim.rate: is missing; add a value"),
         ({"points": [{**DEFAULT, "xx": 1}]}, "points[0].xx: is not searched; did you mean `x`?"),
         ({"search": {}, "trials": 1, "points": [{"x": 1}]}, "points[0].x: is not searched; there are none"),
     ],
 )  # fmt: skip
-def test_parts_that_do_not_go_together_are_one_line(changes: dict[str, Any], line: str) -> None:
+def test_inconsistent_parts_are_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(ValidationError) as caught:
         toy_study(**changes)
     assert lines(caught.value) == [line]
