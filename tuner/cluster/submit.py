@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import typer
-
 from tuner.cluster.jobs import Job
 from tuner.errors import StudyError, lines
 
@@ -83,11 +81,11 @@ def run_job(job: Job) -> int:
     if handed.returncode:
         way_out = _NO_AGENT if _NOT_YET in handed.stdout else _TOO_LARGE.format(job.folder)
         raise StudyError(f"the job was not taken: {_last_line(handed.stdout)}; {way_out}")
-    typer.echo(f"submitted   {job.identity}; Ctrl-C ends the following, not the search")
+    print(f"submitted   {job.identity}; Ctrl-C ends the following, not the search", flush=True)
     try:
         return _follow(job, client)
     except KeyboardInterrupt:
-        typer.echo(f"the search goes on   {shown(job.follow())}\nend it               {shown(job.stop())}")
+        print(f"the search goes on   {shown(job.follow())}\nend it               {shown(job.stop())}")
         return 130
 
 
