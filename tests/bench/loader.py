@@ -78,7 +78,7 @@ def private_bytes(process: int) -> int:
 
 
 def trials(folder: Path, what: str) -> float:
-    """MedianStopping private bytes of processes that live at the same time and have read the store, or nothing."""
+    """Median private bytes of processes that live at the same time and have read the store, or nothing."""
     command = [sys.executable, "-c", _TRIAL, str(folder), what]
     running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

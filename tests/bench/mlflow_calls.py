@@ -101,7 +101,7 @@ def history(client: Any, run: str) -> dict[str, list[tuple[int, float]]]:
 
 
 def measured(client: Any, experiment: str, ours: Ours) -> dict[str, float]:
-    """MedianStopping milliseconds of the metrics of one trial, and of the whole of it."""
+    """Median milliseconds of the metrics of one trial, and of the whole of it."""
     begun = {side: iter([ours.begin() for _ in range(REPEATS + 1)]) for side in ("batch", "each")}
     made = iter([client.create_run(experiment).info.run_id for _ in range(REPEATS + 1)])
 

@@ -61,7 +61,7 @@ def in_turns(
     repeats: int,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, float]:
-    """MedianStopping seconds of each side; every round runs all of them once, in random order, after one unmeasured.
+    """Median seconds of each side; every round runs all of them once, in random order, after one unmeasured.
 
     Args:
         sides: by name.

@@ -1,4 +1,4 @@
-"""The page `docs/reference.md`, made from the code: `python -m tests.docs.support.reference > docs/reference.md`."""
+"""The page `docs/reference.md`, made from the code: `python -m tests.docs.support.reference >` the page."""
 
 from __future__ import annotations
 
