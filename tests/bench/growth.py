@@ -93,7 +93,7 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     }  # fmt: skip
     past = list(read_events(path))
     again = Simulated(study, loss)
-    row["replay_s"] = timed(lambda: again.controller.recover(past))
+    row["replay_s"] = timed(lambda: again.controller.resume(past))
     standings = BestReports(study)
     row["standings_s"] = timed(lambda: [standings.take(event) for event in past])
     (folder / "study.yaml").write_text("")

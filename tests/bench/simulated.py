@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.controller.attempt import Attempt
+from tuner.controller.attempts import Attempt
 from tuner.controller.controller import Controller
 from tuner.controller.retry import RetryPolicy
 from tuner.journal.record import EventListener, StudyRecord
@@ -50,7 +50,7 @@ class Simulated:
 
     def fill(self) -> None:
         """Begin as many attempts as there is room for."""
-        while len(self._running) < self.slots and (attempt := self.controller.next()) is not None:
+        while len(self._running) < self.slots and (attempt := self.controller.next_attempt()) is not None:
             self.controller.began(attempt)
             self._running.append((attempt, self._record(attempt.number).epoch))
 

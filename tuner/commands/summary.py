@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from tuner.controller.budget import SPENT
-from tuner.controller.retry import SAME
+from tuner.controller.retry import SAME_ERROR
 from tuner.controller.tracebacks import last_error
 from tuner.deploy.models import exit_lines
 from tuner.finalists.tables import rows as finals
@@ -138,7 +138,7 @@ def _nothing(study: Study, outcome: SearchResult, out: Path) -> str:
     counts = Counter(trial.state.value for trial in outcome.trials)
     states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
-    told = outcome.halted.startswith(SAME)
+    told = outcome.halted.startswith(SAME_ERROR)
     why = f"; the first failure: {reasons[0]}" if reasons and not told else ""
     mend = "mend the trial or give more trials, and search into a new folder"
     early = outcome.signal or outcome.halted.startswith(SPENT)

@@ -1,4 +1,4 @@
-"""What happens to a trial, told to everybody who keeps count: the journal first, then who learns from it."""
+"""The steps of a trial's life, written to the journal first, then passed to searcher and scheduler."""
 
 from __future__ import annotations
 
@@ -19,83 +19,84 @@ from tuner.study.study import Study
 
 
 class TrialLifecycle:
-    """Each method is one step of one trial. `tuner.controller.replay` takes the same steps from a journal.
+    """One method per step of one trial. `tuner.controller.replay` repeats these steps from a journal.
 
     Args:
-        source: told of reports and ends.
-        rule: told of begins, reports, releases and ends.
-        record: told of everything.
-        storage: where the states of trials are.
-        spending: told when a trial gives its resources back.
+        searcher: receives reports and ends.
+        scheduler: receives begins, reports, resumes and ends.
+        record: receives everything; its first listener is the journal.
+        storage: holds the checkpoints of trials.
+        spending: counts the time that a trial holds its resources.
 
     Attributes:
-        queue: where each trial stands.
+        queue: which trials wait, run or are paused.
     """
 
     def __init__(
-        self, source: Searcher, rule: Scheduler, record: StudyRecord, storage: Storage, spending: Spending
-    ) -> None:
-        self.source, self.rule, self.record = source, rule, record
+        self, searcher: Searcher, scheduler: Scheduler, record: StudyRecord, storage: Storage,
+        spending: Spending,
+    ) -> None:  # fmt: skip
+        self.searcher, self.scheduler, self.record = searcher, scheduler, record
         self._storage, self._spending = storage, spending
         self.queue = TrialQueue()
 
     def begin(self, suggestion: Suggestion) -> None:
-        """A new trial waits to run."""
+        """Begin a new trial; it waits for a slot."""
         self.record.start(suggestion.number, suggestion.params, suggestion.encoded)
-        self.rule.begin(suggestion.number, suggestion.params)
+        self.scheduler.begin(suggestion.number, suggestion.params)
         self.queue.wait(suggestion.number)
 
     def report(
         self, trial: TrialRecord, epoch: int, metrics: Mapping[str, float], checkpoint: str | None
     ) -> Decision:
-        """A trial reports; what the scheduler makes of it."""
+        """Record one report and return the scheduler's decision on it."""
         self.record.report(trial.number, epoch, metrics, checkpoint, self._spending.lap(trial.number))
-        self.source.report(trial.number, epoch, trial.metrics)
-        return self.rule.report(trial.number, epoch, trial.metrics)
+        self.searcher.report(trial.number, epoch, trial.metrics)
+        return self.scheduler.report(trial.number, epoch, trial.metrics)
 
     def retry(self, trial: TrialRecord, failure: Failure, changes: Mapping[str, Any]) -> None:
-        """An attempt is lost, another one waits to run."""
+        """Record a lost attempt; the trial waits for its next one."""
         seconds = self._spending.ended(trial.number)
         self.record.retry(trial.number, failure.cause, failure.reason, changes, seconds)
         self.queue.wait(trial.number)
 
     def pause(self, trial: TrialRecord) -> None:
-        """A trial gives its place back and is held."""
+        """Pause a trial: it gives back its resources until the scheduler resumes it."""
         self._spending.ended(trial.number)
         self.record.pause(trial.number)
         self.queue.pause(trial.number)
 
     def resume(self, trial: TrialRecord, decision: Decision) -> None:
-        """A trial that was held waits to run, from its own state or from another trial's.
+        """Resume a paused trial, from its own checkpoint or as a clone of another trial.
 
-        Where that one's state cannot be copied, it goes on from its own.
+        Where the other trial's checkpoint cannot be copied, it resumes from its own.
         """
         content: dict[str, Any] = {"donor": None}
         if decision.action is Action.CLONE:
             try:
-                content = self._moved(trial, decision)
+                content = self._cloned(trial, decision)
             except OSError as error:
-                print(f"warning: trial {trial.number} does not move: {lines(error)[0]}", file=sys.stderr)
+                print(f"warning: trial {trial.number} is not cloned: {lines(error)[0]}", file=sys.stderr)
                 decision = CONTINUE
         self.record.resume(trial.number, action=decision.action.value, reason=decision.reason, **content)
-        self.rule.resumed(trial.number, decision)
+        self.scheduler.resumed(trial.number, decision)
         self.queue.wait(trial.number)
 
-    def break_off(self, trial: TrialRecord, reason: str) -> None:
-        """A trial runs no further in this session."""
+    def interrupt(self, trial: TrialRecord, reason: str) -> None:
+        """End a trial for this session; a resumed search runs it again from its last checkpoint."""
         seconds = self._spending.ended(trial.number)
         self.record.end(trial.number, State.INTERRUPTED, reason, seconds=seconds)
         self.queue.drop(trial.number)
 
     def end(self, trial: TrialRecord, state: State, reason: str, trace: str = "") -> None:
-        """A trial is over for good."""
+        """End a trial for good."""
         self.record.end(trial.number, state, reason, trace, self._spending.ended(trial.number))
         self.queue.drop(trial.number)
-        self.source.tell(trial.number, trial.state, trial.metrics)
-        self.rule.end(trial.number, trial.state)
+        self.searcher.tell(trial.number, trial.state, trial.metrics)
+        self.scheduler.end(trial.number, trial.state)
 
-    def _moved(self, trial: TrialRecord, decision: Decision) -> dict[str, Any]:
-        """Give a trial a copy of another one's state, which that one will soon remove."""
+    def _cloned(self, trial: TrialRecord, decision: Decision) -> dict[str, Any]:
+        """Copy the donor's checkpoint, which the donor will soon remove; return the event's content."""
         donor = self.record.trials[decision.donor if decision.donor is not None else trial.number]
         checkpoint = None
         if donor.checkpoint is not None:
@@ -107,12 +108,12 @@ class TrialLifecycle:
 
 
 def end_of(trial: TrialRecord, decision: Decision, study: Study) -> tuple[State, str] | None:
-    """How a trial ends with its last report, and why; None: it goes on, or is held.
+    """Return the state and reason with which a trial's last report ends it, or None if it does not.
 
     Args:
-        trial: as it stands.
-        decision: what the scheduler made of the report.
-        study: its metric and reports are used.
+        trial: with the report applied.
+        decision: the scheduler's, on that report.
+        study: gives metric and number of reports.
     """
     if trial.epoch and not math.isfinite(trial.value):
         return State.FAILED, Failure.not_finite(study.metric.name, trial.value, trial.epoch).reason

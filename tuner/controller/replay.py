@@ -1,4 +1,8 @@
-"""Where an earlier session stood: its journal, told once more to everybody who learned from it."""
+"""Resume: replays the journal of earlier sessions into record, searcher, scheduler and retry policy.
+
+Searcher and scheduler are deterministic functions of what they were told. So their state is not saved: they
+are told the same events in the same order, and stand where they stood.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,19 @@ from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.searchers.searcher import Suggestion
 
 
-class Recovery:
-    """Tells record, sampler, scheduler and policy the same things in the same order.
+class Replay:
+    """Applies the events of a journal, one after another.
+
+    A crash may fall between a report and what the scheduler's answer to it leads to. `decisions` keeps that
+    answer until an event shows that it was carried out; what is left at the end must still be carried out.
 
     Args:
-        lifecycle: no trial has begun there.
-        policy: has seen nothing yet.
+        lifecycle: no trial has begun in it.
+        policy: has seen no trial end.
 
     Attributes:
-        decisions: what the scheduler made of a trial's last report, where nothing has followed from it yet.
-        halted: why no more trials were begun, if the session was broken off before it could say so.
+        decisions: the scheduler's decision on a trial's last report, by trial, where nothing followed it.
+        halted: why no more trials begin, if the session crashed before it could say so.
     """
 
     def __init__(self, lifecycle: TrialLifecycle, policy: RetryPolicy) -> None:
@@ -27,44 +34,46 @@ class Recovery:
         self.decisions: dict[int, Decision] = {}
         self.halted = ""
 
-    def take(self, event: Event) -> None:
-        """The next event of the journal."""
+    def apply(self, event: Event) -> None:
+        """Apply the next event of the journal."""
         lifecycle = self._lifecycle
         lifecycle.record.apply(event)
-        if event.kind is EventKind.STUDY_ENDED:  # whoever goes on after a halt wants it tried again
+        if event.kind is EventKind.STUDY_ENDED:  # a resume after a halt is meant to try again
             self.halted = ""
             self._policy.reset()
         if event.trial is None:
             return
         trial = lifecycle.record.trials[event.trial]
         if event.kind is EventKind.TRIAL_REPORTED:
-            lifecycle.source.report(trial.number, trial.epoch, trial.metrics)
-            self.decisions[trial.number] = lifecycle.rule.report(trial.number, trial.epoch, trial.metrics)
+            lifecycle.searcher.report(trial.number, trial.epoch, trial.metrics)
+            decision = lifecycle.scheduler.report(trial.number, trial.epoch, trial.metrics)
+            self.decisions[trial.number] = decision
         elif event.kind is EventKind.TRIAL_ENDED:
-            self._ended(trial, event["trace"])
+            self._end(trial, event["trace"])
         elif event.kind is not EventKind.TRIAL_SAVED:
             self.decisions.pop(trial.number, None)
-            self._moved(trial, event)
+            self._requeue(trial, event)
 
-    def _moved(self, trial: TrialRecord, event: Event) -> None:
+    def _requeue(self, trial: TrialRecord, event: Event) -> None:
+        """Put a trial that started, retries, paused or resumed into its queue; nothing runs during replay."""
         lifecycle = self._lifecycle
         if event.kind is EventKind.TRIAL_PAUSED:
             lifecycle.queue.pause(trial.number)
             return
         lifecycle.queue.wait(trial.number)
         if event.kind is EventKind.TRIAL_STARTED:
-            lifecycle.source.recall(Suggestion(trial.number, trial.params, trial.encoded))
-            lifecycle.rule.begin(trial.number, trial.params)
+            lifecycle.searcher.recall(Suggestion(trial.number, trial.params, trial.encoded))
+            lifecycle.scheduler.begin(trial.number, trial.params)
         elif event.kind is EventKind.TRIAL_RESUMED:
-            lifecycle.rule.resumed(trial.number, _decision(event))
+            lifecycle.scheduler.resumed(trial.number, _decision(event))
 
-    def _ended(self, trial: TrialRecord, trace: str) -> None:
-        if trial.state is State.INTERRUPTED:  # it runs, waits or is held where it did
+    def _end(self, trial: TrialRecord, trace: str) -> None:
+        if trial.state is State.INTERRUPTED:  # it keeps its place in the queue and runs again
             return
         self.decisions.pop(trial.number, None)
         self._lifecycle.queue.drop(trial.number)
-        self._lifecycle.source.tell(trial.number, trial.state, trial.metrics)
-        self._lifecycle.rule.end(trial.number, trial.state)
+        self._lifecycle.searcher.tell(trial.number, trial.state, trial.metrics)
+        self._lifecycle.scheduler.end(trial.number, trial.state)
         self.halted = self.halted or self._policy.repeated(trial, trace)
 
 

@@ -1,4 +1,4 @@
-"""What a failed attempt costs its trial, by cause."""
+"""Retry policy: what a failed attempt costs its trial, by cause."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tuner.journal.record import LOST, STACK, TrialRecord
 from tuner.space.space import with_values
 from tuner.trial import RetrySettings
 
-_ALIKE = 3
-SAME = f"the first {_ALIKE} trials failed with the same error"
+_FIRST = 3
+SAME_ERROR = f"the first {_FIRST} trials failed with the same error"
 
 
 class FailureCause(StrEnum):
     """Why an attempt failed.
 
-    MEMORY: out of memory. NOT_FINITE: a loss or metric that is NaN or inf. LOST: its process or machine died,
-    or its state could not be kept. STACK: its stack failed as a whole, whoever's fault that was. ERROR: any
-    other exception of the trial function.
+    MEMORY: out of memory. NOT_FINITE: a loss or metric is NaN or inf. LOST: its process or machine died, or
+    its checkpoint could not be written or read. STACK: its stack failed as a whole; which member is to
+    blame is unknown. ERROR: any other exception of the trial function.
     """
 
     MEMORY = "memory"
@@ -41,7 +41,7 @@ class Failure:
     Attributes:
         cause: why.
         reason: one line.
-        trace: a digest of where the error was raised, equal for equal tracebacks; "" without one.
+        trace: digest of the traceback, see `tuner.controller.tracebacks.trace_of`; "" without one.
     """
 
     cause: FailureCause
@@ -50,72 +50,77 @@ class Failure:
 
     @staticmethod
     def not_finite(metric: str, value: float, epoch: int) -> Failure:
-        """A metric that was reported as NaN or inf."""
+        """Return the failure of a report whose metric is NaN or inf."""
         return Failure(FailureCause.NOT_FINITE, f"{metric} is {value} at epoch {epoch}")
 
 
 class RetryPolicy:
-    """How often a trial is tried again, and with what changed.
+    """Decides whether a failed attempt is retried, and with which settings changed.
 
     Args:
-        retries: attempts that a trial may lose to dying machines without a new report between them.
-        retry_settings: the trial function's companion, or None.
+        retries: attempts that a trial may lose to dying processes without a new report between them.
+        retry_settings: the trial function's hook of that name, or None.
     """
 
     def __init__(self, retries: int, retry_settings: RetrySettings | None) -> None:
-        self._retries, self._relieve = retries, retry_settings
-        self._ends: list[str] = []
+        self._retries, self._retry_settings = retries, retry_settings
+        self._traces: list[str] = []
 
     def changes(
         self, trial: TrialRecord, failure: Failure, config: dict[str, Any]
     ) -> Mapping[str, Any] | None:
-        """What the next attempt changes, or None: the trial has failed.
+        """Return the settings that the next attempt changes, or None if there is no next attempt.
 
         Args:
-            trial: as it stands.
+            trial: before the failure is recorded.
             failure: of its last attempt.
-            config: what that attempt was given.
+            config: of that attempt.
+        Returns:
+            Dotted keys -> values.
         """
         if failure.cause is FailureCause.STACK:
             return {}
         if failure.cause is FailureCause.LOST:
             return {} if trial.losses_without_report < self._retries else None
-        if failure.cause is FailureCause.ERROR or self._relieve is None:
+        if failure.cause is FailureCause.ERROR or self._retry_settings is None:
             return None
         if failure.cause is FailureCause.NOT_FINITE and trial.retries[FailureCause.NOT_FINITE]:
             return None
         try:
-            changes = self._relieve(deepcopy(config), failure.cause.value)
+            changes = self._retry_settings(deepcopy(config), failure.cause.value)
             return changes if changes and _differs(config, changes) else None
-        except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its trial, not the search
+        except Exception as error:  # noqa: BLE001 - an error in a hook costs the trial, not the search
             print(f"warning: trial {trial.number}: retry_settings: {lines(error)[0]}", file=sys.stderr)
             return None
 
     def repeated(self, trial: TrialRecord, trace: str) -> str:
-        """Told of every end; why the search stops when its first three trials failed alike, else ""."""
-        self._ends.append(trace)
-        if len(self._ends) != _ALIKE or not trace or len(set(self._ends)) > 1:
+        """Note a trial's end; return why the search halts if its first three trials failed alike, else ""."""
+        self._traces.append(trace)
+        if len(self._traces) != _FIRST or not trace or len(set(self._traces)) > 1:
             return ""
-        return f"{SAME}: {trial.reason}"
+        return f"{SAME_ERROR}: {trial.reason}"
 
     def reset(self) -> None:
-        """The next three trials are the first ones again."""
-        self._ends.clear()
+        """Forget earlier ends, so that the next three trials count as the first ones."""
+        self._traces.clear()
 
 
 def _differs(config: dict[str, Any], changes: Mapping[str, Any]) -> bool:
-    """Whether another attempt would be another one; what is not is no way out and would go on for ever.
+    """Return whether the changes change anything; a retry with the same settings would repeat for ever.
 
     Raises:
-        ValueError, TypeError: values that the journal cannot keep.
+        ValueError, TypeError: a value that JSON cannot hold.
     """
     json.dumps(changes, allow_nan=False)
     return with_values(config, changes) != config
 
 
 def cause_of(error: BaseException) -> FailureCause:
-    """The cause that an exception of a trial function stands for."""
-    if any(kind.__name__ == "RayError" for kind in type(error).__mro__):  # a process of the trial's died
+    """Return the cause that an exception of a trial function stands for.
+
+    Matched by name and text: PyTorch, CUDA and Ray have several classes for one cause, and none is imported.
+    """
+    if any(kind.__name__ == "RayError" for kind in type(error).__mro__):  # one of the trial's processes died
         return FailureCause.LOST
     text = str(error).lower()
     if isinstance(error, StateLostError):

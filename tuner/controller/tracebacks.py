@@ -1,4 +1,4 @@
-"""A failed attempt in one line, its full traceback in a file."""
+"""Tracebacks of failed attempts: one line for the record, the full text in a file, a digest to compare."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$', re.MULTILINE)
 
 
 def failure_of(cause: FailureCause, traceback: str, folder: Path, number: int) -> Failure:
-    """A failure as the policy wants it; arguments as for `keep_error`."""
+    """Return a failure, its traceback kept; arguments as for `keep_error`."""
     return Failure(cause, keep_error(traceback, folder, number), trace_of(traceback))
 
 
 def keep_error(traceback: str, folder: Path, number: int) -> str:
-    """Write a traceback to a file of its own, behind earlier ones of the same trial.
+    """Append a traceback to the trial's file.
 
     Args:
         traceback: as Python prints it, or any text.
-        folder: made where it is missing.
-        number: the trial's.
+        folder: created where it is missing.
+        number: of the trial.
     Returns:
         The error's first line and the file's path.
     """
@@ -36,14 +36,14 @@ def keep_error(traceback: str, folder: Path, number: int) -> str:
 
 
 def last_error(folder: Path, number: int) -> str:
-    """The traceback of a trial's last failed attempt, as kept by `keep_error`; "" without one."""
+    """Return the traceback of a trial's last failed attempt, as kept by `keep_error`; "" without one."""
     file = folder / f"{number:04d}.txt"
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     return text[max(text.rfind(_HEAD), 0) :]
 
 
 def first_line(traceback: str) -> str:
-    """The line that names the exception: the first one not indented after the last frame."""
+    """Return the line that names the exception: the first unindented one after the last frame."""
     rows = [row for row in traceback.splitlines() if row.strip()]
     frames = [i for i, row in enumerate(rows) if row.startswith("  File ")]
     after = [row for row in rows[frames[-1] :] if not row.startswith(" ")] if frames else rows
@@ -51,7 +51,7 @@ def first_line(traceback: str) -> str:
 
 
 def trace_of(traceback: str) -> str:
-    """A digest of a traceback's frames and its kind of exception; what the message says is left out."""
+    """Return a digest of the frames and the exception's class; the message is left out."""
     frames = _FRAME.findall(traceback)
     kind = first_line(traceback).split(":")[0]
     return hashlib.sha256(repr((frames, kind)).encode()).hexdigest()[:16] if frames else ""

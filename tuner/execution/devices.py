@@ -1,4 +1,4 @@
-"""What hardware a trial may see, set before its own imports."""
+"""GPUs and threads that a trial may use, set before the trial imports its framework."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tuner.study.settings import Resources
 
 
 def set_devices(resources: Resources) -> None:
-    """Hide GPUs from a trial that reserved none, and give it one thread a reserved core.
+    """Hide all GPUs from a trial that reserved none, and allow it one thread per reserved core.
 
-    Ray leaves every GPU visible to a trial without GPU. A number of threads that is set already stays.
+    Ray leaves every GPU visible to a trial without GPU. A number of threads that is already set stays.
     """
     if not resources.gpu > 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -1,4 +1,4 @@
-"""Trials in this process, without Ray: the same contract, for tests, debugging and training a winner."""
+"""Trials in this process, without Ray: the same contract, for debugging, tests and `fsd-tuner train`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tuner.controller.attempt import Attempt
+from tuner.controller.attempts import Attempt
 from tuner.controller.controller import Controller
 from tuner.controller.retry import cause_of
 from tuner.controller.tracebacks import failure_of
 from tuner.execution.devices import set_devices
-from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, checked
+from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, check_metrics
 from tuner.execution.worker import TrialTask, run_attempt
 from tuner.journal.record import INTERRUPTED
 from tuner.space.space import Params
@@ -28,16 +28,16 @@ OnReport = Callable[[int, dict[str, float]], None]
 
 
 class Stopped(SystemExit):
-    """Ends a trial as Ray does: `finally` runs, `except Exception` sees nothing."""
+    """Ends a trial as Ray Tune does: `finally` runs, `except Exception` does not see it."""
 
 
 class LocalContext:
-    """The contract's context for a single trial; the report of the last epoch does not return.
+    """The context of a single trial outside of a search; its last report does not return.
 
     Args:
-        study: its metric and number of epochs are used.
-        on_report: told each epoch's number and metrics; may raise Stopped.
-        keep: folder that the last epoch's state is saved to, or None.
+        study: gives metric and number of reports.
+        on_report: called with each report's number and metrics; may raise Stopped.
+        keep: folder for the checkpoint of the last report, or None.
     """
 
     def __init__(self, study: Study, on_report: OnReport, keep: Path | None = None) -> None:
@@ -58,14 +58,19 @@ class LocalContext:
         if last and save is not None and self._keep is not None:
             self._keep.mkdir(parents=True)
             save(self._keep)
-        numbers = checked(metrics, self._study.metric.name)
+        numbers = check_metrics(metrics, self._study.metric.name)
         self._on_report(self._epoch, numbers)
         if last or not math.isfinite(numbers[self._study.metric.name]):
             raise Stopped
 
 
 def run_local(study: Study, params: Params, on_report: OnReport, keep: Path | None = None) -> None:
-    """Run one trial to its end; arguments as for `LocalContext`, `params` is one value of each dimension.
+    """Run one trial to its end.
+
+    Args:
+        study: the study.
+        params: searched values by dotted path.
+        on_report, keep: as for `LocalContext`.
 
     Raises:
         Exception: whatever the trial function raises.
@@ -83,10 +88,10 @@ def run_local(study: Study, params: Params, on_report: OnReport, keep: Path | No
 def run_in_process(
     controller: Controller, storage: Storage, out: Path, slots: int | None, interrupted: threading.Event
 ) -> None:
-    """Run a search's trials one after another in this process; arguments as for `run_on_ray`."""
+    """Run the trials of a search one after another in this process; arguments as for `run_on_ray`."""
     study = controller.study
     task = TrialTask(study.trial, study.metric.name, study.resources, storage.uri)
-    while not interrupted.is_set() and (attempt := controller.next()) is not None:
+    while not interrupted.is_set() and (attempt := controller.next_attempt()) is not None:
         _run(controller, task, attempt, out / "errors", interrupted)
     if interrupted.is_set():
         controller.interrupt(INTERRUPTED)
@@ -95,7 +100,7 @@ def run_in_process(
 def _run(
     controller: Controller, task: TrialTask, attempt: Attempt, errors: Path, interrupted: threading.Event
 ) -> None:
-    def tell(result: dict[str, Any]) -> None:
+    def send(result: dict[str, Any]) -> None:
         ended = controller.reported(attempt, result[EPOCH], result[METRICS], result[CHECKPOINT])
         if interrupted.is_set():
             controller.interrupt(INTERRUPTED)
@@ -104,10 +109,10 @@ def _run(
 
     controller.began(attempt)
     try:
-        run_attempt(task, asdict(attempt), tell)
+        run_attempt(task, asdict(attempt), send)
         controller.returned(attempt)
     except Stopped:
         return
-    except Exception as error:  # noqa: BLE001 - one trial's error, of whatever kind, must not end the search
+    except Exception as error:  # noqa: BLE001 - no error of one trial may end the search
         failure = failure_of(cause_of(error), traceback.format_exc(), errors, attempt.number)
         controller.failed(attempt, failure)

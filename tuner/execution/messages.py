@@ -1,4 +1,4 @@
-"""What a trial may report."""
+"""Reports of attempts: the keys of a report on its way to the driver, and a check of its metrics."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 
 from tuner.errors import nearest
 
-VALUE, METRICS = "value", "metrics"  # keys of a report to Ray: the study's metric, and all
-EPOCH, CHECKPOINT = "epoch", "checkpoint_name"  # reports of the trial so far, and the state saved with it
+METRICS = "metrics"  # name -> value
+EPOCH = "epoch"  # number of the trial's report, from 1 over all attempts
+CHECKPOINT = "checkpoint_name"  # of the state saved with it, or None
 CAUSE, TRACEBACK = "cause", "traceback"  # of a failed attempt
-MEMBER, ASKED = "member", "asked"  # one of several attempts, and the number of a question
-OVER, FREE = "over", "free"  # of a stack: the end of a member, free places
 
 
-def checked(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """One epoch's metrics as plain floats.
+def check_metrics(metrics: Mapping[str, Any], metric: str) -> dict[str, float]:
+    """Return one report's metrics as plain floats.
 
     Args:
-        metrics: name -> number, as a trial function reports them; NaN and inf are allowed here.
+        metrics: name -> number, as a trial function reports them; NaN and inf are allowed.
         metric: the study's metric, which must be among them.
     Raises:
-        ValueError: it is not.
+        ValueError: the study's metric is missing.
         TypeError: a value is no number.
     """
     if metric not in metrics:

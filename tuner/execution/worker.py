@@ -1,4 +1,4 @@
-"""A trial function as Ray runs it: in a reused worker process, with its states in the search's storage."""
+"""Runs one attempt of a trial function in this process: devices, checkpoint, context, reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.errors import StateLostError, lines
 from tuner.execution.devices import set_devices
-from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, VALUE, checked
+from tuner.execution.messages import CHECKPOINT, EPOCH, METRICS, check_metrics
 from tuner.storage.backend import StorageError
 from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
@@ -18,24 +18,26 @@ from tuner.study.settings import Resources
 from tuner.trial import Metrics, Save
 from tuner.trial_module import load_trial
 
+Report = Callable[[dict[str, Any]], None]  # raises SystemExit where the attempt ends
+
 
 @dataclass(frozen=True)
 class TrialTask:
-    """What every trial of a study is run with.
+    """What all attempts of a study have in common.
 
     Attributes:
         trial: `package.module:function`.
-        metric: the study metric's name.
+        metric: name of the study's metric.
         resources: what a trial reserves.
         storage: URI of the storage.
-        desk: where answers are taken (`tuner.execution.stacking.channel.Desk`); None where each trial has several processes.
+        mailbox: name of the actor that answers stacks; None without stacks.
     """
 
     trial: str
     metric: str
     resources: Resources
     storage: str
-    desk: Any = None
+    mailbox: str | None = None
 
 
 class GroupError(RuntimeError):
@@ -47,23 +49,26 @@ class GroupError(RuntimeError):
 
 
 class ReportingContext:
-    """The contract's context inside a Ray worker.
+    """The context of an attempt whose reports count.
 
     Args:
-        metric: the study metric's name.
-        keeper: keeps the states of the trial.
-        epoch: reports of earlier attempts.
-        checkpoint: folder of an earlier attempt, or None.
-        cloned: whether it is another trial's.
-        tell: passes a report on; raises SystemExit where the attempt ends.
+        metric: name of the study's metric.
+        retention: saves and removes checkpoints of the trial.
+        epoch: number of the report that the attempt resumes from, 0 for a start.
+        checkpoint: folder to resume from, or None.
+        cloned: the folder was saved by another trial.
+        send: passes a report on; raises SystemExit where the attempt ends.
+
+    Attributes:
+        stopped: a report has raised SystemExit.
     """
 
     def __init__(
-        self, metric: str, keeper: CheckpointRetention, epoch: int, checkpoint: Path | None, cloned: bool,
-        tell: Callable[[dict[str, Any]], None],
+        self, metric: str, retention: CheckpointRetention, epoch: int, checkpoint: Path | None, cloned: bool,
+        send: Report,
     ) -> None:  # fmt: skip
-        self._metric, self._keeper, self._epoch, self._checkpoint = metric, keeper, epoch, checkpoint
-        self.cloned, self._tell = cloned, tell
+        self._metric, self._retention, self._epoch, self._checkpoint = metric, retention, epoch, checkpoint
+        self.cloned, self._send = cloned, send
         self.stopped = False
 
     @property
@@ -71,48 +76,42 @@ class ReportingContext:
         return self._checkpoint
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
-        numbers = checked(metrics, self._metric)
+        numbers = check_metrics(metrics, self._metric)
         self._epoch += 1
-        kept = None if save is None else self._kept(save)
-        result = {VALUE: numbers[self._metric], METRICS: numbers, EPOCH: self._epoch, CHECKPOINT: kept}
-        with self._stopping():
-            self._tell(result)
-
-    @contextmanager
-    def _stopping(self) -> Iterator[None]:
+        name = None if save is None else self._saved(save)
         try:
-            yield
+            self._send({METRICS: numbers, EPOCH: self._epoch, CHECKPOINT: name})
         except SystemExit:
             self.stopped = True
             raise
 
-    def _kept(self, save: Save) -> str:
+    def _saved(self, save: Save) -> str:
         try:
-            return self._keeper.keep(self._epoch, save)
+            return self._retention.keep(self._epoch, save)
         except StorageError as error:
             raise StateLostError(
-                f"the state of report {self._epoch} cannot be kept: {lines(error)[0]}"
+                f"the checkpoint of report {self._epoch} cannot be saved: {lines(error)[0]}"
             ) from error
 
 
 class NonReportingContext:
-    """The contract's context of a process whose reports are not counted.
+    """The context of a further process of a trial: the first one reports and saves.
 
     Args:
-        checkpoint: folder of an earlier attempt, or None.
-        cloned: whether it is another trial's.
+        checkpoint: folder to resume from, or None.
+        cloned: the folder was saved by another trial.
     """
 
     def __init__(self, checkpoint: Path | None, cloned: bool) -> None:
         self.checkpoint, self.cloned = checkpoint, cloned
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
-        """Another process reports and saves."""
+        """Do nothing."""
 
 
 @contextmanager
 def fetched(storage: Storage, name: str) -> Iterator[Path]:
-    """A saved state as a folder.
+    """Yield a checkpoint as a local folder.
 
     Raises:
         StateLostError: it cannot be read.
@@ -121,21 +120,20 @@ def fetched(storage: Storage, name: str) -> Iterator[Path]:
         try:
             folder = stack.enter_context(storage.fetched(name))
         except OSError as error:
-            raise StateLostError(f"the state {name} cannot be read: {lines(error)[0]}") from error
+            raise StateLostError(f"the checkpoint {name} cannot be read: {lines(error)[0]}") from error
         yield folder
 
 
-def run_attempt(
-    task: TrialTask, attempt: dict[str, Any], tell: Callable[[dict[str, Any]], None], counts: bool = True,
-) -> None:  # fmt: skip
+def run_attempt(task: TrialTask, attempt: dict[str, Any], send: Report, reports: bool = True) -> None:
     """Run one attempt in this process.
 
     Args:
-        task: what is common to all trials.
-        attempt: `tuner.controller.attempt.Attempt` as a dict.
-        tell: passes a report on; raises SystemExit where the attempt ends.
-        counts: whether its reports and states are the trial's; those of all processes but one are not.
+        task: what all attempts have in common.
+        attempt: a `tuner.controller.attempts.Attempt` as a dict.
+        send: passes a report on; raises SystemExit where the attempt ends.
+        reports: False for all processes of a trial but the first.
     Raises:
+        SystemExit: the attempt was ended by a report.
         Exception: whatever the trial function raises.
     """
     set_devices(task.resources)
@@ -144,14 +142,14 @@ def run_attempt(
     with ExitStack() as stack:
         name, cloned = attempt["checkpoint"], attempt["cloned"]
         folder = stack.enter_context(fetched(storage, name)) if name else None
-        if not counts:
+        if not reports:
             run(attempt["config"], NonReportingContext(folder, cloned))
             return
-        keeper = CheckpointRetention(storage, attempt["number"], name)
-        context = ReportingContext(task.metric, keeper, attempt["epoch"], folder, cloned, tell)
+        retention = CheckpointRetention(storage, attempt["number"], name)
+        context = ReportingContext(task.metric, retention, attempt["epoch"], folder, cloned, send)
         try:
             run(attempt["config"], context)
-        except SystemExit as quit_by_itself:
+        except SystemExit as own_exit:
             if context.stopped:
                 raise
-            raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None
+            raise RuntimeError(f"the trial called sys.exit({own_exit.code})") from None

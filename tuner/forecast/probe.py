@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.errors import lines
 from tuner.execution.devices import set_devices
-from tuner.execution.messages import checked
+from tuner.execution.messages import check_metrics
 from tuner.execution.worker import TrialTask
 from tuner.storage.storage import Storage
 from tuner.trial import Metrics, Save
@@ -60,7 +60,7 @@ class MeasuringContext:
         self._since = time.perf_counter()
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
-        numbers = checked(metrics, self._task.metric)
+        numbers = check_metrics(metrics, self._task.metric)
         if not math.isfinite(value := numbers[self._task.metric]):
             raise ArithmeticError(f"{self._task.metric} is {value} at report {len(self.seconds) + 1}")
         if save is not None:

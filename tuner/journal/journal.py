@@ -40,7 +40,7 @@ class Journal:
         self._file = path.open("a", encoding="utf-8")
         self._file.truncate(_whole(path))
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Write one event.
 
         Raises:
@@ -57,7 +57,7 @@ class Journal:
 
     def close(self) -> None:
         """Nothing more is written."""
-        with suppress(OSError):  # what does not reach the disk has been raised by `take`
+        with suppress(OSError):  # what does not reach the disk has been raised by `on_event`
             self._file.close()
 
 

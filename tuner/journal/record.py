@@ -73,7 +73,7 @@ class TrialRecord:
 class EventListener(Protocol):
     """Told of every event in order; always in the process and thread that drive the search."""
 
-    def take(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
 
 class StudyRecord:
@@ -195,7 +195,7 @@ class StudyRecord:
     def _happened(self, kind: EventKind, number: int | None, **content: Any) -> None:
         event = Event(kind, number, content)
         self.apply(event)
-        self._tell(lambda listener: listener.take(event))
+        self._tell(lambda listener: listener.on_event(event))
 
     def _tell(self, tell: Callable[[EventListener], None]) -> None:
         """One listener's full disk must not keep the news from the others."""

@@ -41,7 +41,7 @@ class Progress:
         self._begun = self._said = time.monotonic()
         self._before = 0
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Show what happened."""
         if event.kind in SESSIONS:
             self._begin()

@@ -246,7 +246,7 @@ def _begin(controller: Controller, journal: Journal, memory: SearcherState, out:
     """Start the record, or go on with an earlier one."""
     study = controller.study
     if journal.past:
-        controller.recover(journal.past)
+        controller.resume(journal.past)
     else:
         controller.record.start_study(new_search(), study.to_dict(), memory)
     write_text(

@@ -1,4 +1,4 @@
-"""What a kind of storage does: a folder or S3-like."""
+"""The protocol of a storage backend, and its errors."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Protocol
 
 from tuner.trial import Save
 
-# the disk's own, whoever writes: full, over its quota, read-only, broken, or a file server that went away
-_OF_THE_DISK = (
+# disk full, over quota, read-only, broken, or file server gone: no fault of what was written
+_DISK_ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN,
     errno.ENOTCONN,
 )  # fmt: skip
 
 
 class StorageError(OSError):
-    """The storage does not take or give a state; the trial itself is not wrong."""
+    """The storage cannot write or read; the trial is not to blame."""
 
 
 class StorageBackend(Protocol):
-    """What `tuner.storage.storage.Storage` promises for each method, for one kind of storage."""
+    """One kind of storage; each method keeps the promise of `tuner.storage.storage.Storage`."""
 
     def put(self, name: str, save: Save) -> None: ...
     def fetched(self, name: str) -> AbstractContextManager[Path]: ...
@@ -35,10 +35,10 @@ class StorageBackend(Protocol):
 
 @contextmanager
 def disk_errors_as_storage_errors() -> Iterator[None]:
-    """Raises StorageError for a full disk and the like: a trial whose `save` meets one is not wrong."""
+    """Turn an OSError of the disk, such as a full one, into StorageError."""
     try:
         yield
     except OSError as error:
-        if error.errno in _OF_THE_DISK:
+        if error.errno in _DISK_ERRORS:
             raise StorageError(error.errno, error.strerror, error.filename) from error
         raise

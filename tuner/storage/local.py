@@ -1,4 +1,4 @@
-"""Storage in a folder: states are renamed into place once all of them is on the disk."""
+"""Storage in a folder: a checkpoint is renamed into place once all its files are on the disk."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tuner.files import flush
+from tuner.files import flush, write_bytes
 from tuner.storage.backend import disk_errors_as_storage_errors
 from tuner.trial import Save
 
 
 class LocalBackend:
-    """A folder; the methods are those of `tuner.storage.storage.Storage`.
+    """A folder. The methods are those of `tuner.storage.storage.Storage`.
 
     Args:
-        base: absolute; made where it is missing.
+        base: absolute path; created where it is missing.
     """
 
     def __init__(self, base: Path) -> None:
@@ -35,7 +35,7 @@ class LocalBackend:
                 save(folder)
                 folder.chmod(0o755)
                 _flush(folder)
-                if target.exists():  # of an attempt that ended between saving and reporting
+                if target.exists():  # saved by an attempt that died before it reported
                     _discard(target)
                 folder.rename(target)
             except BaseException:
@@ -46,7 +46,7 @@ class LocalBackend:
     def fetched(self, name: str) -> Iterator[Path]:
         folder = self._base / name
         if not folder.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "there is no such saved state", str(folder))
+            raise FileNotFoundError(errno.ENOENT, "no such checkpoint", str(folder))
         yield folder
 
     def copy(self, name: str, to: str) -> None:
@@ -65,28 +65,24 @@ class LocalBackend:
     def write(self, name: str, content: bytes) -> None:
         path = self._base / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.writing")  # there is one writer
-        try:
-            temporary.write_bytes(content)
-            flush(temporary)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_bytes(path, content)
 
     def read(self, name: str) -> bytes:
         return (self._base / name).read_bytes()
 
 
 def _discard(folder: Path) -> None:
-    """Renamed first, so that nobody who is killed here leaves half a state under its name."""
+    """Remove a checkpoint; renamed first, so that a kill leaves no half of one under its name."""
     aside = folder.with_name(f".removing-{secrets.token_hex(4)}")
     folder.rename(aside)
     shutil.rmtree(aside)
 
 
 def _flush(folder: Path) -> None:
-    """The files of a state to the disk; their names follow with the journal, which is flushed later."""
+    """Flush all files of a checkpoint to the disk.
+
+    Not the folder itself: the journal names the checkpoint, and is flushed after it on the same file system.
+    """
     for parent, _, files in os.walk(folder):
         for name in files:
             flush(Path(parent, name))

@@ -1,4 +1,4 @@
-"""The saved states of one trial: the last two, as the journal may still name the one before the last."""
+"""Checkpoints of one trial: their names, and which are kept."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import suppress
 from tuner.storage.storage import Storage
 from tuner.trial import Save
 
-_KEPT = 2  # the driver has heard of the one before, when a new one is saved
+_KEPT = 2  # until a report has reached the journal, the journal names the checkpoint before
 
 
 class CheckpointRetention:
-    """Names the states of a trial `trials/0003/0007`: trial 3, report 7.
+    """Keeps the last two checkpoints of a trial, named `trials/0003/0007` for report 7 of trial 3.
 
     Args:
         storage: where they go.
-        number: the trial's.
-        begun_from: name of the state that this attempt goes on from; what else an earlier one left is
+        number: of the trial.
+        begun_from: name of the checkpoint that this attempt resumes from; all others of the trial are
         removed.
     """
 
@@ -29,7 +29,7 @@ class CheckpointRetention:
                     self._remove(f"{self._folder}/{name}")
 
     def keep(self, epoch: int, save: Save) -> str:
-        """Save a state and remove those that are no longer needed; returns its name."""
+        """Save a checkpoint, remove those no longer needed, and return its name."""
         name = f"{self._folder}/{epoch:04d}"
         self._storage.put(name, save)
         self._names.append(name)
@@ -38,5 +38,5 @@ class CheckpointRetention:
         return name
 
     def _remove(self, name: str) -> None:
-        with suppress(OSError):  # a state too many costs disk, not the trial
+        with suppress(OSError):  # a checkpoint too many costs disk space, not the trial
             self._storage.remove(name)

@@ -1,4 +1,4 @@
-"""Storage on S3-like servers: one object a state, so that it is there whole or not at all."""
+"""Storage in an S3 bucket: one object per checkpoint, so that it is stored whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OPTIONS = ("endpoint_override", "scheme", "region", "tls_ca_file_path")
 _CONNECT_S = 5.0
 _ATTEMPTS = 3
 _PAUSE_S = (1.0, 2.0, 5.0, 10.0)
-_CHUNK_BYTES = 8_388_608  # one request each, where a state is read
-_END = ".zip"  # of a state's object
-# what pyarrow says of a server that is away, overloaded or being started
-_AWAY = (
+_CHUNK_BYTES = 8_388_608  # per request when a checkpoint is read
+_END = ".zip"  # of a checkpoint's object
+# in pyarrow's message when a server is down, overloaded or starting
+_UNAVAILABLE = (
     "NETWORK_CONNECTION",
     "SLOW_DOWN",
     "SERVICE_UNAVAILABLE",
@@ -42,13 +42,13 @@ _T = TypeVar("_T")
 
 
 class S3Backend:
-    """A bucket or a part of one; the methods are those of `tuner.storage.storage.Storage`.
+    """A bucket or a prefix in one. The methods are those of `tuner.storage.storage.Storage`.
 
     Args:
         uri: `s3://bucket/path?option=value`.
         patience_s: seconds to wait for a server that does not answer.
     Raises:
-        StudyError: another URI.
+        StudyError: not such a URI.
     """
 
     def __init__(self, uri: str, patience_s: float) -> None:
@@ -61,7 +61,7 @@ class S3Backend:
             content.mkdir()
             save(content)
             _pack(content, archive)
-            self._deliver_with_retries(lambda: self._upload(archive, self._state(name)))
+            self._with_retries(lambda: self._upload(archive, self._object(name)))
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
@@ -69,19 +69,19 @@ class S3Backend:
             with disk_errors_as_storage_errors():
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-"))
                 content, archive = Path(folder, "content"), Path(folder, "state")
-                with _known(self._state(name)):
-                    self._deliver_with_retries(lambda: self._download(self._state(name), archive))
+                with _missing_as_not_found(self._object(name)):
+                    self._with_retries(lambda: self._download(self._object(name), archive))
                 _unpack(archive, content)
                 archive.unlink()
             yield content
 
     def copy(self, name: str, to: str) -> None:
-        with _known(self._state(name)):
-            self._deliver_with_retries(lambda: self._fs.copy_file(self._state(name), self._state(to)))
+        with _missing_as_not_found(self._object(name)):
+            self._with_retries(lambda: self._fs.copy_file(self._object(name), self._object(to)))
 
     def remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
-            self._fs.delete_file(self._state(name))
+            self._fs.delete_file(self._object(name))
 
     def names(self, folder: str) -> list[str]:
         selector = fs.FileSelector(f"{self._base}/{folder}", allow_not_found=True)
@@ -96,11 +96,11 @@ class S3Backend:
             content: bytes = stream.read()
             return content
 
-    def _state(self, name: str) -> str:
+    def _object(self, name: str) -> str:
         return f"{self._base}/{name}{_END}"
 
     def _upload(self, source: Path, target: str) -> None:
-        """Not `fs.copy_files`: it leaves the last part to a destructor, which ignores that it failed."""
+        """Upload a file. Not by `fs.copy_files`, whose destructor sends the last part and ignores errors."""
         with source.open("rb") as file, self._fs.open_output_stream(target) as stream:
             shutil.copyfileobj(file, stream, _CHUNK_BYTES)
 
@@ -108,8 +108,8 @@ class S3Backend:
         with self._fs.open_input_stream(source) as stream, target.open("wb") as file:
             shutil.copyfileobj(stream, file, _CHUNK_BYTES)
 
-    def _deliver_with_retries(self, act: Callable[[], _T]) -> _T:
-        """Act until the server answers or the patience is over."""
+    def _with_retries(self, act: Callable[[], _T]) -> _T:
+        """Call `act` until the server answers or the patience is over."""
         deadline, attempts = time.monotonic() + self._patience_s, 0
         while True:
             try:
@@ -118,7 +118,7 @@ class S3Backend:
                 raise
             except OSError as error:
                 pause = _PAUSE_S[min(attempts, len(_PAUSE_S) - 1)]
-                if not _away(error) or time.monotonic() + pause > deadline:
+                if not _unavailable(error) or time.monotonic() + pause > deadline:
                     raise StorageError(errno.EIO, lines(error)[0]) from error
                 if attempts == 0:
                     print(f"warning: storage: {lines(error)[0]}; waiting for it", file=sys.stderr)
@@ -151,19 +151,18 @@ def _opened(uri: str) -> tuple[fs.S3FileSystem, str]:
 
 
 @contextmanager
-def _known(state: str) -> Iterator[None]:
-    """Raises FileNotFoundError where the server says in whatever words that there is no such state."""
+def _missing_as_not_found(name: str) -> Iterator[None]:
+    """Raise FileNotFoundError for a missing object; servers differ in how they report one."""
     try:
         yield
     except OSError as error:
         if isinstance(error, FileNotFoundError) or "NO_SUCH_KEY" in str(error):
-            missing = "there is no such saved state"
-            raise FileNotFoundError(errno.ENOENT, missing, f"s3://{state}") from error
+            raise FileNotFoundError(errno.ENOENT, "no such checkpoint", f"s3://{name}") from error
         raise
 
 
-def _away(error: OSError) -> bool:
-    return any(word in str(error) for word in _AWAY)
+def _unavailable(error: OSError) -> bool:
+    return any(word in str(error) for word in _UNAVAILABLE)
 
 
 def _pack(folder: Path, archive: Path) -> None:
@@ -176,8 +175,8 @@ def _unpack(archive: Path, folder: Path) -> None:
     folder.mkdir()
     try:
         with ZipFile(archive) as packed:
-            packed.extractall(folder)  # never outside of it: zipfile drops `..` and leading slashes
+            packed.extractall(folder)  # stays inside: zipfile drops `..` and leading slashes
     except OSError:
         raise
-    except Exception as error:  # zipfile's are of many kinds, some undocumented
-        raise OSError(errno.EIO, f"a saved state is damaged: {error}") from error
+    except Exception as error:  # zipfile raises many kinds, some undocumented
+        raise OSError(errno.EIO, f"a checkpoint is damaged: {error}") from error

@@ -65,7 +65,7 @@ class Tracking:
         self._reported.set()
         self._courier.close()
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Deliver an event soon."""
         if event.kind is EventKind.TRIAL_REPORTED:
             self._reported.set()

@@ -17,6 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from docker.utils.build import exclude_paths  # the docker client's own reading of .dockerignore
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "docker"
@@ -135,9 +136,10 @@ def test_a_node_gets_what_the_project_requires() -> None:
 
 
 def test_an_installation_has_every_package() -> None:
-    named = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    found = set(find_packages(str(ROOT), include=patterns["include"]))
     there = {file.parent for top in ("fsd_model", "tuner") for file in (ROOT / top).rglob("*.py")}
-    assert {".".join(folder.relative_to(ROOT).parts) for folder in there} == named - {"search_spaces"}
+    assert {".".join(folder.relative_to(ROOT).parts) for folder in there} == found - {"search_spaces"}
 
 
 def test_kubernetes_takes_the_pods_and_the_claim() -> None:

@@ -66,7 +66,7 @@ class Listening:
         self.events: list[Event] = []
         self._clock = clock
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.events.append(Event(event.kind, event.trial, event.content, self._clock()))
 
 
@@ -90,7 +90,7 @@ class Session:
             self.clock,
         )
         if past:
-            self.controller.recover(past)
+            self.controller.resume(past)
         else:
             record.start_study("id", study.to_dict())
 
@@ -99,7 +99,7 @@ class Session:
         running: dict[int, tuple[Attempt, int]] = {}
         made = 0
         while made < reports:
-            while len(running) < slots and (attempt := self.controller.next()) is not None:
+            while len(running) < slots and (attempt := self.controller.next_attempt()) is not None:
                 self.controller.began(attempt)
                 running[attempt.number] = (attempt, attempt.epoch)
             if not running:
@@ -135,9 +135,9 @@ def test_wall_hours_stop_the_search_at_most_one_report_late(slots: int, tmp_path
     session = Session(study_of(budget={"wall_hours": 1.0}), tmp_path)
     session.run(epoch_s=0.3 * HOUR, slots=slots)
     assert session.controller.halted == "the budget is spent: 1 hours"
-    assert session.controller.over
+    assert session.controller.finished
     assert session.controller.spent().wall_hours == pytest.approx(1.2)
-    assert session.controller.next() is None
+    assert session.controller.next_attempt() is None
 
 
 @pytest.mark.parametrize(("gpu", "workers"), [(1.0, 1), (0.25, 1), (2.0, 1), (0.5, 2), (1.0, 4)])
@@ -163,17 +163,17 @@ def test_a_search_without_gpus_spends_no_gpu_hours(tmp_path: Path) -> None:
 
 def test_waiting_for_resources_costs_nothing(tmp_path: Path) -> None:
     session = Session(study_of(budget={"gpu_hours": 1.0}, resources={"gpu": 1}), tmp_path)
-    attempt = session.controller.next()
+    attempt = session.controller.next_attempt()
     assert attempt is not None
     session.clock.now += 5 * HOUR
     assert session.controller.spent().gpu_hours == 0
     session.controller.began(attempt)
     session.clock.now += 0.5 * HOUR
     assert session.controller.spent().gpu_hours == pytest.approx(0.5)
-    session.controller.watch()
+    session.controller.check_budget()
     assert session.controller.halted == ""
     session.clock.now += 0.5 * HOUR
-    session.controller.watch()  # while nothing reports, as in a long epoch
+    session.controller.check_budget()  # while nothing reports, as in a long epoch
     assert session.controller.halted == "the budget is spent: 1 GPU hours"
 
 

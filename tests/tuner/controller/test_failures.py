@@ -17,7 +17,7 @@ from tests.tuner.conftest import journal, quiet, toy_study
 from tests.tuner.support.failing import LOSS
 from tests.tuner.tracking.test_tracking import runs_of
 from tuner.commands.summary import exit_code, summary
-from tuner.controller.lifecycle import Course
+from tuner.controller.lifecycle import TrialLifecycle
 from tuner.journal.record import State, TrialRecord
 from tuner.search import search as study_module
 from tuner.search.search import SearchResult, search, search_local
@@ -77,7 +77,7 @@ class Untracked:
     def __exit__(self, *exception: object) -> None:
         """Nothing."""
 
-    def take(self, event: object) -> None:
+    def on_event(self, event: object) -> None:
         """Nothing."""
 
 
@@ -229,15 +229,15 @@ def test_after_a_crash_the_next_attempt_knows_what_failures_have_changed(
 ) -> None:
     study, out = failing_study(["late-memory"], settings={"at": 3}), tmp_path
     shutil.copy(empty_store, out / STORE)
-    retry = Course.retry
+    retry = TrialLifecycle.retry
 
-    def crash(course: Course, trial: TrialRecord, *arguments: Any) -> None:
-        retry(course, trial, *arguments)
+    def crash(lifecycle: TrialLifecycle, trial: TrialRecord, *arguments: Any) -> None:
+        retry(lifecycle, trial, *arguments)
         if trial.retries["memory"] == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Course, "retry", crash)
+        patch.setattr(TrialLifecycle, "retry", crash)
         with pytest.raises(KeyboardInterrupt):
             search_local(study, out, quiet())
     lines = (out / "journal.jsonl").read_text().splitlines(keepends=True)

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tuner.controller.paused import ResourceClock
 
 from tests.tuner.conftest import toy_study
-from tuner.controller.attempt import Attempt
+from tuner.controller.attempts import Attempt
 from tuner.controller.budget import Spending
 from tuner.controller.controller import Controller
+from tuner.controller.resource_clock import ResourceClock
 from tuner.controller.retry import Failure, FailureCause, RetryPolicy
 from tuner.controller.stacking import Stacking, stacking_of
-from tuner.execution.messages import ASKED, FREE
+from tuner.execution.ray_tune.failures import fail_together
 from tuner.execution.ray_tune.searcher import StudySearcher
-from tuner.execution.stacking.driver import StackRelay, fail_together
+from tuner.execution.stacking.channel import FREE, QUESTION, Channel, MailboxLostError
+from tuner.execution.stacking.driver import StackDriver
 from tuner.journal.record import StudyRecord
 from tuner.schedulers.factory import build_scheduler
 from tuner.searchers.optuna_searcher import OptunaSearcher
@@ -32,13 +33,14 @@ KINDS = {"x": {"float": [0, 1]}, "kind": {"choice": ["round", "square"]}}
 
 def stack_study(**changes: Any) -> Study:
     content = {
-        "trial": "tests.tuner.support.stack_toy:run", "search": KINDS, "trials": 8, "scheduler": {"name": "none"},
+        "trial": "tests.tuner.support.stack_toy:run", "search": KINDS, "trials": 8,
+        "scheduler": {"name": "none"},
         "sampler": {"name": "random", "seed": 1}, "resources": {"cpu": 1, "stack": 3},
     }  # fmt: skip
     return toy_study(**(content | changes))
 
 
-def conductor_of(out: Path, kinds: list[str], **changes: Any) -> Controller:
+def controller_of(out: Path, kinds: list[str], **changes: Any) -> Controller:
     points = [{"x": 0.1 * place, "kind": kind} for place, kind in enumerate(kinds)]
     content = {"points": [] if "search" in changes else points, "trials": len(kinds)}
     study = stack_study(**(content | changes))
@@ -53,44 +55,47 @@ def conductor_of(out: Path, kinds: list[str], **changes: Any) -> Controller:
 
 def numbers(controller: Controller, free: int) -> list[int]:
     """The trials of the next stack."""
-    first = controller.next()
+    first = controller.next_attempt()
     assert first is not None
     assert first.key is not None
-    return [first.number, *(each.number for each in controller.joining(first.key, free))]
+    return [first.number, *(each.number for each in controller.next_for_stack(first.key, free))]
 
 
 def test_a_stack_takes_its_like_in_order_and_leaves_the_others_waiting(tmp_path: Path) -> None:
-    controller = conductor_of(tmp_path, ["round", "square", "round", "square", "round", "round"])
+    controller = controller_of(tmp_path, ["round", "square", "round", "square", "round", "round"])
     assert numbers(controller, 2) == [0, 2, 4]
     assert numbers(controller, 2) == [1, 3]
     assert numbers(controller, 2) == [5]
-    assert controller.next() is None
+    assert controller.next_attempt() is None
 
 
 def test_no_more_trials_are_begun_ahead_than_a_stack_has_places(tmp_path: Path) -> None:
-    controller = conductor_of(tmp_path, ["round", *["square"] * 5, "round"])
+    controller = controller_of(tmp_path, ["round", *["square"] * 5, "round"])
     assert numbers(controller, 2) == [0]
     assert len(controller.record.trials) == 4  # three squares wait: the last round one is not looked for
 
 
 def test_a_trial_whose_stack_was_lost_goes_on_alone(tmp_path: Path) -> None:
-    controller = conductor_of(tmp_path, ["round"] * 4)
-    first = controller.next()
+    controller = controller_of(tmp_path, ["round"] * 4)
+    first = controller.next_attempt()
     assert first is not None
     assert first.key is not None
-    (second,) = controller.joining(first.key, 1)
+    (second,) = controller.next_for_stack(first.key, 1)
     for attempt in (first, second):
         controller.failed(attempt, Failure(FailureCause.STACK, "its process died"))
-    third = controller.next()
+    third = controller.next_attempt()
     assert third is not None
     assert third.number == first.number
     assert third.key is None
-    assert [each.number for each in controller.joining(first.key, 2)] == [2, 3]  # not the other that was lost
+    assert [each.number for each in controller.next_for_stack(first.key, 2)] == [
+        2,
+        3,
+    ]  # not 1, whose stack was lost
 
 
 def test_without_stacks_everybody_is_alone(tmp_path: Path) -> None:
-    controller = conductor_of(tmp_path, ["round"] * 3, resources={"cpu": 1})
-    first = controller.next()
+    controller = controller_of(tmp_path, ["round"] * 3, resources={"cpu": 1})
+    first = controller.next_attempt()
     assert first is not None
     assert first.key is None
 
@@ -175,37 +180,60 @@ def test_gpu_hours_of_a_stack_are_those_of_its_gpu() -> None:
     assert spending.spent().gpu_hours == pytest.approx(1.0)
 
 
-class SeedRounds:
-    """Answers of a driver; keeps them."""
+class FakeMailbox:
+    """Keeps the answers of a driver."""
 
     def __init__(self) -> None:
         self.given: list[tuple[str, int, Any]] = []
+        self.repeats = 0
+
+    def answered(self, stack: str, question: int) -> bool:
+        return any(given[:2] == (stack, question) for given in self.given)
 
     def give(self, stack: str, question: int, answer: Any) -> None:
         self.given.append((stack, question, answer))
 
+    def repeat(self) -> None:
+        self.repeats += 1
 
-def test_what_ray_shows_a_second_time_is_not_answered_again(tmp_path: Path) -> None:
-    controller, answers = conductor_of(tmp_path, ["round"] * 4), SeedRounds()
-    first = controller.next()
+    def forget(self, stack: str) -> None:
+        self.given = [given for given in self.given if given[0] != stack]
+
+
+def test_a_question_asked_again_gets_the_same_answer_and_begins_no_trial(tmp_path: Path) -> None:
+    controller, mailbox = controller_of(tmp_path, ["round"] * 4), FakeMailbox()
+    first = controller.next_attempt()
     assert first is not None
-    relay = StackRelay(controller, {"a": [first]}, tmp_path, answers)  # type: ignore[arg-type]
-    question = {FREE: 2, ASKED: 1}
-    assert not relay.take("a", question)
-    assert [each["number"] for each in answers.given[0][2]] == [1, 2]
-    assert relay.take("a", {**question, "done": True})
-    assert len(answers.given) == 1
-    assert len(controller.record.trials) == 3  # the fourth is not begun for a stack that is over
+    driver = StackDriver(controller, {"a": [first]}, tmp_path, mailbox)
+    question = {FREE: 2, QUESTION: 1}
+    assert not driver.handle("a", question)
+    assert [each["number"] for each in mailbox.given[0][2]] == [1, 2]
+    assert not driver.handle("a", question)
+    assert (len(mailbox.given), mailbox.repeats) == (1, 1)
+    assert len(controller.record.trials) == 3  # a fourth is not begun for the repeated question
+
+
+def test_a_channel_asks_again_when_the_mailbox_has_died() -> None:
+    sent, lost = list[dict[str, Any]](), iter([True, True, False, False])
+
+    def take(question: int) -> str:
+        if next(lost):
+            raise MailboxLostError
+        return f"answer {question}"
+
+    channel = Channel(sent.append, take)
+    assert [channel.ask({"free": 1}), channel.ask({"free": 2})] == ["answer 1", "answer 2"]
+    assert [message[QUESTION] for message in sent] == [1, 1, 1, 2]
 
 
 def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    controller = conductor_of(tmp_path, ["round"] * 8, retries=0)
+    controller = controller_of(tmp_path, ["round"] * 8, retries=0)
     alone: list[int] = []
 
     def following() -> Attempt | None:
-        while (attempt := controller.next()) is not None and attempt.key is None:
+        while (attempt := controller.next_attempt()) is not None and attempt.key is None:
             alone.append(attempt.number)
         return attempt
 
@@ -213,7 +241,7 @@ def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
         first = following()
         assert first is not None
         assert first.key is not None
-        members = [first, *controller.joining(first.key, 1)]
+        members = [first, *controller.next_for_stack(first.key, 1)]
         fail_together(controller, members, [Failure(FailureCause.MEMORY, "full", "abc")] * 2)
         assert ("lower resources.stack" in capsys.readouterr().err) == (lost == 2)
     assert following() is None
@@ -222,7 +250,7 @@ def test_of_three_stacks_that_fail_alike_the_third_is_the_last(
 
 
 def test_few_trials_are_shared_by_all_free_slots(tmp_path: Path) -> None:
-    controller = conductor_of(tmp_path, ["round"] * 4)
+    controller = controller_of(tmp_path, ["round"] * 4)
     searcher = StudySearcher(controller, slots=2)
     widths = []
     for name in "ab":
@@ -234,14 +262,14 @@ def test_few_trials_are_shared_by_all_free_slots(tmp_path: Path) -> None:
 
 
 def test_trials_that_are_held_are_let_go_to_join(tmp_path: Path) -> None:
-    controller = conductor_of(
+    controller = controller_of(
         tmp_path, ["round"] * 8, resources={"stack": 4}, epochs=8,
         scheduler={"name": "pbt", "interval": 1}, search={"x": {"float": [0, 1]}},
     )  # fmt: skip
-    first = controller.next()
+    first = controller.next_attempt()
     assert first is not None
     assert first.key is not None
-    members = [first, *controller.joining(first.key, 3)]
+    members = [first, *controller.next_for_stack(first.key, 3)]
     widths = []
     while members:
         widths.append(len(members))
@@ -250,7 +278,7 @@ def test_trials_that_are_held_are_let_go_to_join(tmp_path: Path) -> None:
                 member, controller.record.trials[member.number].epoch + 1, {"dev/loss": 1.0}, None
             ):
                 members.remove(member)
-        members += controller.joining(first.key, 4 - len(members))
-    assert controller.over
+        members += controller.next_for_stack(first.key, 4 - len(members))
+    assert controller.finished
     assert sum(widths) == 8 * 8
     assert widths[:14] == [4] * 14

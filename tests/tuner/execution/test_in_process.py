@@ -10,7 +10,7 @@ import pytest
 
 from tests.tuner.conftest import DEFAULT, journal, quiet, toy_study
 from tests.tuner.support.toy import FLOOR, loss
-from tuner.controller.attempt import Attempt
+from tuner.controller.attempts import Attempt
 from tuner.errors import StudyError
 from tuner.execution.in_process import Stopped, run_local
 from tuner.execution.messages import EPOCH, METRICS
@@ -37,7 +37,7 @@ def test_a_resumed_trial_goes_on_where_its_checkpoint_ended(tmp_path: Path) -> N
     (tmp_path / "trials" / "0000").mkdir(parents=True)
     (tmp_path / "c").rename(tmp_path / "trials" / "0000" / "0002")
     task = TrialTask(study.trial, study.metric.name, study.resources, str(tmp_path))
-    attempt = Attempt(0, 1, study.config({}), "trials/0000/0002", epoch=2, moved=False)
+    attempt = Attempt(0, 1, study.config({}), "trials/0000/0002", epoch=2, cloned=False)
 
     def tell(result: dict[str, Any]) -> None:
         second.append(result[METRICS])

@@ -23,7 +23,8 @@ SCALARS = {name: SPACE[name] for name in ("x", "optim.rate")}
 
 def stack_study(**changes: Any) -> Study:
     content = {
-        "trial": "tests.tuner.support.stack_toy:run", "search": SCALARS, "trials": 10, "epochs": 4, "concurrency": 4,
+        "trial": "tests.tuner.support.stack_toy:run", "search": SCALARS, "trials": 10,
+        "epochs": 4, "concurrency": 4,
         "sampler": {"name": "random", "seed": 1}, "scheduler": {"name": "none"},
         "resources": {"cpu": 1, "stack": 4},
     }  # fmt: skip

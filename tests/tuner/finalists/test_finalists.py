@@ -255,8 +255,8 @@ def test_the_search_leaves_of_its_budget_what_the_finals_need_but_at_least_half(
     assert finals_s(study, trials) == 10 * 120
     assert finals_s(study, trials[2:]) == finals_s(toy_study(), trials) == 0
     now = [0.0]
-    spending = Spending(study, lambda: now[0], Stages(places=2))
-    for now[0], over in ((2999.0, ""), (3001.0, "the budget is spent: 1 hours less 0.167 for the finalists")):
+    spending = Spending(study, lambda: now[0], Stages(slots=2))
+    for now[0], over in ((2999.0, ""), (3001.0, "the budget is spent: 1 hours minus 0.167 for the finalists")):
         assert spending.over(1200) == over
     now[0] = 1799.0
     assert spending.over(1e9) == ""
@@ -266,7 +266,7 @@ def test_the_search_leaves_of_its_budget_what_the_finals_need_but_at_least_half(
     now[0] = 7200 - 1201
     assert gpu.over(1200) == ""
     now[0] = 7200 - 1199
-    assert gpu.over(1200).startswith("the budget is spent: 1 GPU hours less 0.167")
+    assert gpu.over(1200).startswith("the budget is spent: 1 GPU hours minus 0.167")
 
 
 def test_what_the_search_spent_counts_in_the_finals() -> None:
@@ -290,7 +290,7 @@ def timed(study: Study, source: Searcher, seconds: float, earlier: Spent) -> Con
     controller = Controller(
         study, source, build_scheduler(study), record, None, RetryPolicy(0, None), lambda: now[0], Stages(earlier)
     )  # fmt: skip
-    while (attempt := controller.next()) is not None:
+    while (attempt := controller.next_attempt()) is not None:
         controller.began(attempt)
         now[0] += seconds
         controller.reported(attempt, 1, {"dev/loss": 0.1 + attempt.number / 100}, None)
@@ -300,7 +300,7 @@ def timed(study: Study, source: Searcher, seconds: float, earlier: Spent) -> Con
 def test_one_budget_covers_the_search_and_its_finals(tmp_path: Path) -> None:
     study = lucky_study(top=2, seeds=2, trials=9, budget={"gpu_hours": 1.0}, resources={"gpu": 1.0})
     searched = timed(study, FixedPlan([{"x": 0.1}] * 9), 600, Spent())
-    assert searched.halted == "the budget is spent: 1 GPU hours less 0.5 for the finalists"
+    assert searched.halted == "the budget is spent: 1 GPU hours minus 0.5 for the finalists"
     assert searched.spent().gpu_hours == 0.5
     where = (searched.record, Storage(str(tmp_path)), tmp_path, False)
     driven = StageRun(study, *where, searched.spent(), searched.halted, searched.budget_over)

@@ -128,7 +128,7 @@ def test_a_folder_is_searched_in_by_one_at_a_time_and_free_after_a_kill(tmp_path
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
     with opened(out, None, False) as journal:
-        journal.take(STARTED)
+        journal.on_event(STARTED)
     with opened(out, None, True) as journal:
         assert journal.past == [STARTED]
 
@@ -154,7 +154,7 @@ def test_an_error_in_the_search_frees_the_folder(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), opened(tmp_path, None, False):
         raise ZeroDivisionError
     with opened(tmp_path, None, False) as journal:
-        journal.take(STARTED)
+        journal.on_event(STARTED)
     (tmp_path / NAME).write_text("damaged\n")
     for _ in range(2):
         with pytest.raises(StudyError, match=r"journal\.jsonl:1: is no event"), opened(tmp_path, None, True):
@@ -164,7 +164,7 @@ def test_an_error_in_the_search_frees_the_folder(tmp_path: Path) -> None:
 def test_a_storage_with_a_journal_is_for_a_resume_alone(tmp_path: Path) -> None:
     storage = str(tmp_path / "states")
     with opened(tmp_path / "first", storage, False) as journal:
-        journal.take(STARTED)
+        journal.on_event(STARTED)
     with (
         pytest.raises(StudyError, match=r"storage: .*/states: holds a study already; give another place, or"),
         opened(tmp_path / "second", storage, False),

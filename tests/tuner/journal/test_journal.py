@@ -33,12 +33,14 @@ def reported(epoch: int, **metrics: float) -> Event:
 def written(path: Path, *events: Event) -> Path:
     journal = Journal(path)
     for event in events:
-        journal.take(event)
+        journal.on_event(event)
     journal.close()
     return path
 
 
-def test_each_event_is_on_the_disk_when_take_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_event_is_on_the_disk_when_on_event_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, synced, sync = tmp_path / "journal.jsonl", [], os.fsync
 
     def noted(handle: int) -> None:
@@ -49,7 +51,7 @@ def test_each_event_is_on_the_disk_when_take_returns(tmp_path: Path, monkeypatch
     events = [STARTED, reported(1, loss=1.0), reported(2, loss=0.5)]
     journal = Journal(path)
     for count, event in enumerate(events, start=1):
-        journal.take(event)
+        journal.on_event(event)
         assert synced[-1] == events[:count]
     journal.close()
 
@@ -59,8 +61,8 @@ def test_events_survive_a_kill_of_the_next_moment(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
         journal = Journal(path)
-        journal.take(STARTED)
-        journal.take(reported(1, loss=1.0))
+        journal.on_event(STARTED)
+        journal.on_event(reported(1, loss=1.0))
         os.kill(os.getpid(), signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
     assert Journal(path).past == [STARTED, reported(1, loss=1.0)]
@@ -150,7 +152,12 @@ _CONTENT: dict[EventKind, dict[str, st.SearchStrategy[Any]]] = {
     },
     EventKind.STUDY_ENDED: {"state": _TEXT, "reason": _TEXT, "trials": st.dictionaries(_TEXT, _EPOCH)},
     EventKind.TRIAL_STARTED: {"params": _POINT, "encoded": _POINT},
-    EventKind.TRIAL_REPORTED: {"epoch": _EPOCH, "metrics": _NUMBERS, "checkpoint": _STATE, "seconds": _SECONDS},
+    EventKind.TRIAL_REPORTED: {
+        "epoch": _EPOCH,
+        "metrics": _NUMBERS,
+        "checkpoint": _STATE,
+        "seconds": _SECONDS,
+    },
     EventKind.TRIAL_SAVED: {"epoch": _EPOCH, "checkpoint": _TEXT},
     EventKind.TRIAL_RETRIED: {"cause": _TEXT, "reason": _TEXT, "changes": _POINT, "seconds": _SECONDS},
     EventKind.TRIAL_PAUSED: {},
@@ -190,12 +197,12 @@ def test_every_kind_has_its_content_here() -> None:
 def test_a_full_disk_is_told_with_the_file_and_leaves_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.take(STARTED)
+    journal.on_event(STARTED)
     with files_of_at_most(path.stat().st_size + 50), pytest.raises(OSError, match="File too large") as error:
-        journal.take(reported(1, loss=1.0))
+        journal.on_event(reported(1, loss=1.0))
     assert error.value.filename == str(path)
     assert list(read_events(path)) == [STARTED]
-    journal.take(reported(2, loss=0.5))  # there is room again: nothing of what happened is missing
+    journal.on_event(reported(2, loss=0.5))  # there is room again: nothing of what happened is missing
     journal.close()
     assert list(read_events(path)) == [STARTED, reported(1, loss=1.0), reported(2, loss=0.5)]
 
@@ -203,10 +210,10 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_a_journal(tmp_path: Path) 
 def test_a_disk_that_stays_full_does_not_keep_a_journal_open(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.take(STARTED)
+    journal.on_event(STARTED)
     with files_of_at_most(path.stat().st_size + 50):
         with pytest.raises(OSError, match="File too large"):
-            journal.take(reported(1, loss=1.0))
+            journal.on_event(reported(1, loss=1.0))
         journal.close()
     assert Journal(path).past == [STARTED]
 
@@ -215,7 +222,7 @@ def test_what_does_not_reach_the_disk_is_told(tmp_path: Path, monkeypatch: pytes
     journal = Journal(tmp_path / "journal.jsonl")
     monkeypatch.setattr("tuner.journal.journal.os.fsync", _raising(OSError(errno.EIO, "Input/output error")))
     with pytest.raises(OSError, match=r"Input/output error: '.*journal\.jsonl'"):
-        journal.take(STARTED)
+        journal.on_event(STARTED)
     journal.close()
 
 

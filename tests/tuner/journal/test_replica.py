@@ -58,15 +58,15 @@ def kept(path: Path, store: Storage, *events: Event) -> list[Event]:
     """Write events in a session of their own; what was there before."""
     journal = Journal(path, JournalReplica(store))
     for event in events:
-        journal.take(event)
+        journal.on_event(event)
     journal.close()
     return journal.past
 
 
-def test_the_copy_has_each_event_when_take_returns(here: Path, store: Store) -> None:
+def test_the_copy_has_each_event_when_on_event_returns(here: Path, store: Store) -> None:
     journal = Journal(here, JournalReplica(store))
     for event in (STARTED, reported(1, loss=1.0), reported(2, loss=0.5)):
-        journal.take(event)
+        journal.on_event(event)
         assert store.copied == here.read_bytes()
     assert store.names("journal") == ["000000000000.jsonl"]
 
@@ -115,7 +115,7 @@ def test_what_a_killed_write_left_is_no_part(here: Path, store: Store, tmp_path:
     pid = os.fork()
     if pid == 0:
         pytest.MonkeyPatch().setattr(
-            "tuner.storage.local.flush", lambda path: os.kill(os.getpid(), signal.SIGKILL)
+            "tuner.files.os.replace", lambda *names: os.kill(os.getpid(), signal.SIGKILL)
         )
         kept(here, store, reported(2, loss=0.5))
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
@@ -135,7 +135,7 @@ def test_another_searchs_journal_is_refused_and_neither_is_changed(here: Path, s
     kept(here, store, STARTED)
     copied, other = store.copied, here.with_name("other.jsonl")
     journal = Journal(other)
-    journal.take(reported(1, loss=1.0))
+    journal.on_event(reported(1, loss=1.0))
     journal.close()
     mine = other.read_bytes()
     with pytest.raises(StudyError, match=r"has another search than .*other.jsonl; give the folder and the"):
@@ -163,12 +163,12 @@ def test_while_the_storage_is_away_events_wait_and_follow(
     here: Path, store: Store, impatient: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal = Journal(here, JournalReplica(store))
-    journal.take(STARTED)
+    journal.on_event(STARTED)
     store.away = True
     for epoch in (1, 2, 3):
-        journal.take(reported(epoch, loss=1.0))
+        journal.on_event(reported(epoch, loss=1.0))
     store.away = False
-    journal.take(reported(4, loss=0.5))
+    journal.on_event(reported(4, loss=0.5))
     assert store.copied == here.read_bytes()
     said = capsys.readouterr().err
     assert said == "warning: storage: the server is away; the journal here goes on\n"  # once
@@ -178,13 +178,13 @@ def test_a_storage_that_is_away_is_not_asked_with_every_event_but_with_the_last(
     here: Path, store: Store
 ) -> None:
     journal = Journal(here, JournalReplica(store))
-    journal.take(STARTED)
+    journal.on_event(STARTED)
     store.away, before = True, store.tries
     for epoch in (1, 2, 3):
-        journal.take(reported(epoch, loss=1.0))
+        journal.on_event(reported(epoch, loss=1.0))
     assert store.tries == before + 1
     store.away = False
-    journal.take(ENDED)
+    journal.on_event(ENDED)
     assert store.copied == here.read_bytes()
 
 

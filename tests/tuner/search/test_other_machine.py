@@ -29,7 +29,7 @@ from tuner.study.yaml_file import dump
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 5
-STEPS = ((Journal, "take"), (JournalReplica, "send"), (Storage, "put"), (Storage, "write"))
+STEPS = ((Journal, "on_event"), (JournalReplica, "send"), (Storage, "put"), (Storage, "write"))
 
 
 class Killed(BaseException):
@@ -39,7 +39,7 @@ class Killed(BaseException):
 class NoTracking:
     """MLflow's own tests are elsewhere."""
 
-    def take(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None: ...
 
 
 @contextmanager

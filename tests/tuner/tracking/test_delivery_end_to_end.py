@@ -53,13 +53,13 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
             raise KeyboardInterrupt
         return kept(*arguments)
 
-    from tuner.controller.lifecycle import Course
+    from tuner.controller.lifecycle import TrialLifecycle
 
-    kept = Course.report
+    kept = TrialLifecycle.report
     out.mkdir()
     shutil.copy(empty_store, out / STORE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Course, "report", broken_off)
+        patch.setattr(TrialLifecycle, "report", broken_off)
         with pytest.raises(KeyboardInterrupt):
             search_local(study, out, quiet())
     search_local(study, out, quiet(), resume=True)

@@ -72,7 +72,7 @@ def meanwhile(patch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]) ->
         acts.get(next(numbers), lambda: None)()
         take(tracking, event)
 
-    patch.setattr(Tracking, "take", told)
+    patch.setattr(Tracking, "on_event", told)
 
 
 def replayed(study: Study, out: Path, uri: str, name: str) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def replayed(study: Study, out: Path, uri: str, name: str) -> list[dict[str, Any
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         with Tracking(study.model_copy(update={"name": name}), out) as tracking:
             for event in read_events(out / "journal.jsonl"):
-                tracking.take(event)
+                tracking.on_event(event)
     return content(uri, name)
 
 

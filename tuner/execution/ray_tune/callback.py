@@ -1,4 +1,4 @@
-"""What Ray Tune says of its trials, told to the controller; one of Ray's is an attempt or a stack of them."""
+"""Ray Tune callback: passes begins, ends and deaths of Ray trials to the controller."""
 
 from __future__ import annotations
 
@@ -7,38 +7,35 @@ from typing import Any
 
 from ray import tune
 
-from tuner.controller.attempt import Attempt
+from tuner.controller.attempts import Attempt
 from tuner.controller.controller import Controller
-from tuner.controller.retry import Failure, FailureCause
-from tuner.controller.tracebacks import keep_error
-from tuner.execution.ray_tune.scheduler import _failed
-from tuner.execution.stacking.channel import Answers
-from tuner.execution.stacking.driver import fail_together
+from tuner.controller.retry import FailureCause
+from tuner.execution.ray_tune.failures import fail_attempts
+from tuner.execution.stacking.driver import StackDriver
 
 
 class StudyCallback(tune.Callback):
-    """Told of attempts that begin or are over; Ray pickles callbacks for snapshots, of which nothing is used.
+    """The begin and the end of each Ray trial; its reports arrive at `StudyScheduler`.
 
     Args:
-        controller: told of it.
-        attempts: by Ray's trial id.
-        errors: folder for what Ray says of a process that died.
-        answers: to what attempts ask; None where each has several processes.
+        controller: receives them.
+        attempts: of each Ray trial, by its id.
+        errors: folder for what Ray says about a process that died.
+        stacks: the driver's side of stacks; None without stacks.
     """
 
     def __init__(
         self, controller: Controller, attempts: dict[str, list[Attempt]], errors: Path,
-        answers: Answers | None = None,
+        stacks: StackDriver | None = None,
     ) -> None:  # fmt: skip
         self._controller, self._attempts, self._errors = controller, attempts, errors
-        self._answers = answers
+        self._stacks = stacks
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}
+        return {}  # Ray pickles callbacks for snapshots, which are not used
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        attempts = self._attempts[trial.trial_id]
-        for attempt in attempts:
+        for attempt in self._attempts[trial.trial_id]:
             self._controller.began(attempt, trial.trial_id if "stack" in trial.config else None)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -47,17 +44,15 @@ class StudyCallback(tune.Callback):
         self._forget(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        attempts, file = self._attempts[trial.trial_id], trial.error_file
-        text = Path(file).read_text(encoding="utf-8") if file else ""
+        """Pass on the death of a process; exceptions of trial functions arrive as reports."""
+        text = Path(trial.error_file).read_text(encoding="utf-8") if trial.error_file else ""
         self._forget(trial)
-        if "OutOfMemoryError" in text:  # Ray ended it before the machine had to
-            _failed(self._controller, attempts, FailureCause.MEMORY, text, self._errors)
-            return
-        text = f"the worker process died: out of memory, or killed\n{text}"
-        live = self._controller.live(attempts)
-        reasons = [keep_error(text, self._errors, attempt.number) for attempt in live]
-        fail_together(self._controller, live, [Failure(FailureCause.LOST, reason) for reason in reasons])
+        cause = FailureCause.MEMORY
+        if "OutOfMemoryError" not in text:  # with it, Ray's memory monitor ended the process
+            cause = FailureCause.LOST
+            text = f"the worker process died: out of memory, or killed\n{text}"
+        fail_attempts(self._controller, self._attempts[trial.trial_id], cause, text, self._errors)
 
     def _forget(self, trial: Any) -> None:
-        if self._answers is not None:
-            self._answers.forget(trial.trial_id)
+        if self._stacks is not None:
+            self._stacks.forget(trial.trial_id)

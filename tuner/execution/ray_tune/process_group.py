@@ -1,8 +1,10 @@
-"""One trial over several processes, on one machine or more: all reserved at once, each with its own GPU.
+"""One trial over several processes on one or more machines, reserved together, each with its own GPU.
 
-The processes are told of each other as by torchrun, in the environment (RANK, WORLD_SIZE, LOCAL_RANK,
-MASTER_ADDR, MASTER_PORT); what they do with it is the trial function's own. The first one's reports are the
-trial's.
+The processes find each other by the environment variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK,
+MASTER_ADDR, MASTER_PORT); what they do with them is up to the trial function. Only the first process
+reports.
+
+Not Ray Train's `TorchTrainer`: a trial function then needs no import of Ray, and runs the same without it.
 """
 
 from __future__ import annotations
@@ -24,27 +26,27 @@ from tuner.execution.worker import GroupError, TrialTask, run_attempt
 
 Result = dict[str, Any]
 _LOOPBACK = "127.0.0.1"
-_PATIENCE_S = 10.0  # for the other processes to notice that one failed
+_PATIENCE_S = 10.0  # time for the other processes to notice that one failed
 
 
 class Member:
-    """One process of a group, a Ray actor that answers `take` while `run` runs."""
+    """One process of a group: a Ray actor that answers `take` while `run` runs."""
 
     def __init__(self, task: TrialTask) -> None:
         self._task = task
         self._results: queue.Queue[Result] = queue.Queue()
         self._taken: queue.Queue[None] = queue.Queue()
-        self._handed = False
+        self._first_taken = False
 
     def address(self) -> tuple[str, int]:
-        """An address that the others reach, and a port that is free there now."""
+        """Return an address that the other processes reach, and a port that is free there."""
         host = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
         with socket.socket() as probe:
             probe.bind((host, 0))
             return host, int(probe.getsockname()[1])
 
     def run(self, config: dict[str, Any], rank: int, address: tuple[str, int]) -> Result | None:
-        """Run the trial function to its end; returns what failed, or None."""
+        """Run the trial function to its end; return what failed, or None."""
         host, port = address
         os.environ |= {
             "RANK": str(rank), "WORLD_SIZE": str(self._task.resources.workers), "LOCAL_RANK": "0",
@@ -53,39 +55,39 @@ class Member:
         if host == _LOOPBACK:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         try:
-            run_attempt(self._task, config, self._hand, counts=rank == 0)
-        except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
+            run_attempt(self._task, config, self._send, reports=rank == 0)
+        except Exception as error:  # noqa: BLE001 - the controller decides what any error costs
             return {CAUSE: cause_of(error).value, TRACEBACK: traceback.format_exc()}
         return None
 
     def take(self) -> Result:
-        """The next report of the trial function, which goes on from the last one meanwhile."""
-        if self._handed:
+        """Return the next report of the trial function; the call lets it continue from the report before."""
+        if self._first_taken:
             self._taken.put(None)
-        self._handed = True
+        self._first_taken = True
         return self._results.get()
 
-    def _hand(self, result: Result) -> None:
+    def _send(self, result: Result) -> None:
         self._results.put(result)
         self._taken.get()
 
 
-def run_group(task: TrialTask, config: dict[str, Any], tell: Callable[[Result], None]) -> None:
-    """Run one attempt by `task.resources.workers` processes; arguments as for `run_attempt`.
+def run_group(task: TrialTask, config: dict[str, Any], send: Callable[[Result], None]) -> None:
+    """Run one attempt in `task.resources.workers` processes; arguments as for `run_attempt`.
 
-    Each process has a bundle of the trial's placement group; this one, which only passes reports on, has
-    none.
+    Each process takes one bundle of the Ray trial's placement group. This process only passes reports on and
+    needs none.
 
     Raises:
-        GroupError: one of them failed.
-        RayError: one of them died.
+        GroupError: a process failed.
+        RayError: a process died.
     """
     members = [_member(task, rank) for rank in range(task.resources.workers)]
     try:
         address = ray.get(members[0].address.remote())
         runs = [member.run.remote(config, rank, address) for rank, member in enumerate(members)]
         while (result := _next(members[0].take.remote(), runs)) is not None:
-            tell(result)
+            send(result)
     finally:
         for member in members:
             ray.kill(member)
@@ -99,7 +101,7 @@ def _member(task: TrialTask, rank: int) -> Any:
 
 
 def _next(report: Any, runs: list[Any]) -> Result | None:
-    """The next report, or None when all processes are done."""
+    """Return the next report, or None when all processes have returned."""
     waiting = list(runs)
     while waiting:
         (ready, *_), _ = ray.wait([report, *waiting])
@@ -113,14 +115,18 @@ def _next(report: Any, runs: list[Any]) -> Result | None:
 
 
 def _fail(runs: list[Any]) -> None:
-    """Raise what went wrong first: the others fail as well, as they lose the connection to it."""
+    """Raise the failure to blame.
+
+    Once one process has failed the others fail too, with errors of a lost connection. So wait for them, and
+    prefer a process that died or a failure with a known cause (memory, NaN) to one of cause `error`.
+    """
     over, _ = ray.wait(runs, num_returns=len(runs), timeout=_PATIENCE_S)
     failures = [outcome for outcome in map(_outcome, over) if outcome is not None]
     raise min(failures, key=lambda error: isinstance(error, GroupError) and error.cause == FailureCause.ERROR)
 
 
 def _outcome(run: Any) -> Exception | None:
-    """What a process that is over ended with."""
+    """Return what a process that has ended raised, or None."""
     try:
         failure = ray.get(run)
     except RayError as died:

@@ -7,48 +7,42 @@ from collections.abc import Callable
 from typing import Any
 
 from tuner.controller.retry import cause_of
-from tuner.execution.messages import CAUSE, TRACEBACK, VALUE
+from tuner.execution.messages import CAUSE, TRACEBACK
 from tuner.execution.worker import GroupError, TrialTask, run_attempt
 
 
 def build_trainable(task: TrialTask) -> Callable[[dict[str, Any]], None]:
-    """What Ray runs for attempts one after the other, or for a stack of them.
+    """Return the function that Ray Tune runs for each attempt, or for a stack of them.
 
-    Its config is the first `tuner.controller.attempt.Attempt` as a dict; of a stack with all of them as `stack`.
+    Its config comes from `tuner.execution.ray_tune.searcher`. An exception is reported, not raised: Ray would
+    end the process, and the next attempt would have to start and import anew.
     """
 
-    def objective(config: dict[str, Any]) -> None:
+    def attempt(config: dict[str, Any]) -> None:
         from ray import tune
 
+        try:
+            _run(task, config, tune.report)
+        except GroupError as error:
+            tune.report({CAUSE: error.cause, TRACEBACK: str(error)})
+        except Exception as error:  # noqa: BLE001 - the controller decides what any error costs
+            tune.report({CAUSE: cause_of(error).value, TRACEBACK: traceback.format_exc()})
+
+    return attempt
+
+
+def _run(task: TrialTask, config: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+    if task.resources.workers > 1:
         from tuner.execution.ray_tune.process_group import run_group
 
-        try:
-            if task.resources.workers > 1:
-                run_group(task, config, tune.report)
-            else:
-                _run_several(task, config)
-        except GroupError as error:
-            tune.report({VALUE: 0.0, CAUSE: error.cause, TRACEBACK: str(error)})
-        except Exception as error:  # noqa: BLE001 - of whatever kind: the driver decides what it costs
-            told = {VALUE: 0.0, CAUSE: cause_of(error).value, TRACEBACK: traceback.format_exc()}
-            tune.report(told)
+        run_group(task, config, report)
+    elif "stack" in config:
+        from ray import tune
 
-    return objective
+        from tuner.execution.stacking.mailbox import reader
+        from tuner.execution.stacking.worker import run_members
 
-
-def _run_several(task: TrialTask, config: dict[str, Any]) -> None:
-    """One attempt, or several side by side in a stack."""
-    import ray
-    from ray import tune
-
-    from tuner.execution.stacking.worker import run_stacked
-
-    name = tune.get_context().get_trial_id()
-
-    def answer(question: int) -> Any:
-        return ray.get(task.desk.take.remote(name, question))
-
-    if "stack" in config:
-        run_stacked(task, config["stack"], tune.report, answer)
+        answers = reader(str(task.mailbox), tune.get_context().get_trial_id())
+        run_members(task, config["stack"], report, answers)
     else:
-        run_attempt(task, config, tune.report)
+        run_attempt(task, config, report)

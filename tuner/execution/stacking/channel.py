@@ -1,61 +1,64 @@
-"""Answers of the driver to stacks and lanes; Ray Tune answers a report with going on or not, no more.
+"""Messages of a stack to the driver, and questions that the driver answers through the mailbox.
 
-One actor beside the driver holds each answer until the stack takes it. A question has the stack's name and a
-number, counted by the stack from 1.
+Ray Tune answers a report with "continue" or "stop" for a whole Ray trial. A stack needs an answer for each
+of its trials, and asks for new ones. So a message goes to the driver as a Ray Tune report, and its answer
+comes back through an actor. `tune.report` returns after the driver has processed the report, so a stack
+hardly waits.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+Message = dict[str, Any]
 
-_AT_ONCE = 100_000  # stacks that wait; asyncio only, no threads
-
-
-class Desk:
-    """The actor: whoever comes first, answer or stack, waits for the other."""
-
-    def __init__(self) -> None:
-        self._answers: dict[str, dict[int, asyncio.Future[Any]]] = defaultdict(dict)
-
-    async def give(self, stack: str, question: int, answer: Any) -> None:
-        """The driver's answer."""
-        self._answer(stack, question).set_result(answer)
-
-    async def take(self, stack: str, question: int) -> Any:
-        """Wait for an answer; it is taken once."""
-        answer = await self._answer(stack, question)
-        self._answers[stack].pop(question, None)
-        return answer
-
-    async def forget(self, stack: str) -> None:
-        """A stack is over."""
-        self._answers.pop(stack, None)
-
-    def _answer(self, stack: str, question: int) -> asyncio.Future[Any]:
-        return self._answers[stack].setdefault(question, asyncio.get_running_loop().create_future())
+MEMBER = "member"  # [trial number, attempt] that a message is about
+QUESTION = "question"  # number of a message that wants an answer; a repeated one has the same number
+FREE = "free"  # how many trials may join
+OVER = "over"  # the member has ended by itself
 
 
-class Answers:
-    """The driver's side of a desk of its own."""
+class MailboxLostError(Exception):
+    """The mailbox has died, and the answers in it are lost."""
 
-    def __init__(self) -> None:
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options = {"num_cpus": 0, "scheduling_strategy": here, "max_concurrency": _AT_ONCE}
-        self.desk: Any = ray.remote(Desk).options(**options).remote()
 
-    def give(self, stack: str, question: int, answer: Any) -> None:
-        """Answer a question; does not wait until it is taken."""
-        self.desk.give.remote(stack, question, answer)
+class Channel:
+    """A stack's side of the conversation with the driver.
 
-    def forget(self, stack: str) -> None:
-        """A stack is over."""
-        self.desk.forget.remote(stack)
+    Args:
+        report: passes a message on; raises SystemExit where the search ends the whole stack.
+        take: waits for the answer to a question, by its number; raises MailboxLostError.
 
-    def close(self) -> None:
-        """No more questions come."""
-        ray.kill(self.desk)
+    Attributes:
+        closed: the search has ended the stack; every further message raises SystemExit.
+    """
+
+    def __init__(self, report: Callable[[Message], None], take: Callable[[int], Any]) -> None:
+        self._report, self._take = report, take
+        self._questions = 0
+        self.closed = False
+
+    def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if self.closed:
+            raise SystemExit
+        try:
+            self._report(message)
+        except SystemExit:
+            self.closed = True
+            raise
+
+    def ask(self, message: Message) -> Any:
+        """Pass a message on and return the answer.
+
+        If the mailbox has died, the same question is sent again: the driver then starts a new mailbox and
+        repeats its answer. It does not process the message twice.
+        """
+        self._questions += 1
+        while True:
+            self.send({**message, QUESTION: self._questions})
+            try:
+                return self._take(self._questions)
+            except MailboxLostError:
+                continue

@@ -1,4 +1,4 @@
-"""A stack as Ray runs it: attempts at several trials in one process, each reported and stopped by itself."""
+"""A stack in its process: attempts at several trials, each reported and ended by itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from tuner.controller.retry import cause_of
 from tuner.execution.devices import set_devices
-from tuner.execution.messages import CAUSE, FREE, MEMBER, OVER, TRACEBACK
-from tuner.execution.stacking.link import Link, Message
+from tuner.execution.messages import CAUSE, TRACEBACK
+from tuner.execution.stacking.channel import FREE, MEMBER, OVER, Channel, Message
 from tuner.execution.worker import ReportingContext, TrialTask, fetched
 from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
@@ -19,29 +19,29 @@ from tuner.trial_module import load_stack
 
 
 class MemberContext(ReportingContext):
-    """The contract's context of one trial of a stack.
+    """The context of one member of a stack.
 
     Args:
-        task: what is common to all trials.
+        task: what all attempts have in common.
         storage: of the task.
-        link: to the driver.
-        attempt: `tuner.controller.attempt.Attempt` as a dict.
+        channel: to the driver.
+        attempt: a `tuner.controller.attempts.Attempt` as a dict.
 
     Attributes:
-        left: whether its place in the stack is free again.
+        left: the member has ended, and another trial may join.
     """
 
-    def __init__(self, task: TrialTask, storage: Storage, link: Link, attempt: dict[str, Any]) -> None:
-        self._storage, self._link, self._attempt = storage, link, attempt
+    def __init__(self, task: TrialTask, storage: Storage, channel: Channel, attempt: dict[str, Any]) -> None:
+        self._storage, self._channel, self._attempt = storage, channel, attempt
         self._open, self.left = ExitStack(), False
         self._folder: Path | None = None
-        keeper = CheckpointRetention(storage, attempt["number"], attempt["checkpoint"])
+        retention = CheckpointRetention(storage, attempt["number"], attempt["checkpoint"])
         epoch, cloned = attempt["epoch"], attempt["cloned"]
-        super().__init__(task.metric, keeper, epoch, None, cloned, self._pass_on)
+        super().__init__(task.metric, retention, epoch, None, cloned, self._ask)
 
     @property
     def checkpoint(self) -> Path | None:
-        """Folder of an earlier attempt, fetched when it is first asked for.
+        """Folder to resume from, or None; fetched at the first call.
 
         Raises:
             StateLostError: it cannot be read.
@@ -52,22 +52,26 @@ class MemberContext(ReportingContext):
         return self._folder
 
     def over(self, error: Exception | None) -> None:
-        """The trial has ended by itself."""
+        """Report that the trial has ended by itself, with an error or without."""
         self._leave()
-        if self._link.broken:
+        if self._channel.closed:
             return
         message: Message = {MEMBER: self._member, OVER: True}
         if error is not None:
             text = "".join(traceback.format_exception(error))
             message |= {CAUSE: cause_of(error).value, TRACEBACK: text}
-        self._link.tell(message)
+        self._channel.send(message)
+
+    def close(self) -> None:
+        """Remove the local copy of the checkpoint."""
+        self._open.close()
 
     @property
     def _member(self) -> list[int]:
         return [self._attempt["number"], self._attempt["count"]]
 
-    def _pass_on(self, result: dict[str, Any]) -> None:
-        if self._link.ask({MEMBER: self._member, **result}):
+    def _ask(self, report: Message) -> None:
+        if self._channel.ask({MEMBER: self._member, **report}):
             self._leave()
             raise SystemExit
 
@@ -75,66 +79,62 @@ class MemberContext(ReportingContext):
         self.close()
         self.left = True
 
-    def close(self) -> None:
-        """The folder of the earlier attempt is not needed any more."""
-        self._open.close()
-
 
 class Stack:
-    """The trials of one stack, those that join it included.
+    """The members of one stack.
 
     Args:
-        task: what is common to all trials.
-        link: to the driver.
+        task: what all attempts have in common.
+        channel: to the driver.
     """
 
-    def __init__(self, task: TrialTask, link: Link) -> None:
-        self._task, self._link, self._storage = task, link, Storage(task.storage)
-        self._there: list[MemberContext] = []
+    def __init__(self, task: TrialTask, channel: Channel) -> None:
+        self._task, self._channel, self._storage = task, channel, Storage(task.storage)
+        self._members: list[MemberContext] = []
 
     def join(self, attempts: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], MemberContext]]:
-        """Take attempts in; their config and contexts."""
-        joined = [MemberContext(self._task, self._storage, self._link, each) for each in attempts]
-        self._there += joined
+        """Add attempts; return the config and context of each."""
+        joined = [MemberContext(self._task, self._storage, self._channel, each) for each in attempts]
+        self._members += joined
         return [(each["config"], context) for each, context in zip(attempts, joined, strict=True)]
 
+    def more(self) -> list[tuple[dict[str, Any], MemberContext]]:
+        """Ask the driver for attempts that join; return the config and context of each."""
+        self._members = [member for member in self._members if not member.left]
+        free = self._task.resources.stack - len(self._members)
+        return [] if self._channel.closed or not free else self.join(self._channel.ask({FREE: free}))
+
     def close(self) -> None:
-        """Nobody is trained any more."""
-        for member in self._there:
+        """Remove the local copies of all checkpoints."""
+        for member in self._members:
             member.close()
 
-    def more(self) -> list[tuple[dict[str, Any], MemberContext]]:
-        """What the driver has for the free places."""
-        self._there = [member for member in self._there if not member.left]
-        free = self._task.resources.stack - len(self._there)
-        return [] if self._link.broken or not free else self.join(self._link.ask({FREE: free}))
 
-
-def run_stacked(
+def run_members(
     task: TrialTask, attempts: Sequence[dict[str, Any]], report: Callable[[Message], None],
-    answer: Callable[[int], Any],
+    take: Callable[[int], Any],
 ) -> None:  # fmt: skip
-    """Run attempts in one stack, and those that the driver has for its free places later.
+    """Run attempts as one stack, and those that join it later.
 
     Args:
-        task: what is common to all trials.
-        attempts: `tuner.controller.attempt.Attempt`s as dicts, that can be stacked.
-        report, answer: see `Link`.
+        task: what all attempts have in common.
+        attempts: `tuner.controller.attempts.Attempt`s as dicts, of one key.
+        report, take: see `Channel`.
     Raises:
         SystemExit: the search ended the stack.
-        Exception: what failed for all of them.
+        Exception: what failed for all members.
     """
     set_devices(task.resources)
     run, _ = load_stack(task.trial)
-    link = Link(report, answer)
-    stack = Stack(task, link)
+    channel = Channel(report, take)
+    stack = Stack(task, channel)
     members = stack.join(attempts)
     try:
         run([config for config, _ in members], [context for _, context in members], stack.more)
-    except SystemExit as quit_by_itself:
-        if not link.broken:
-            raise RuntimeError(f"the trial called sys.exit({quit_by_itself.code})") from None
+    except SystemExit as own_exit:
+        if not channel.closed:
+            raise RuntimeError(f"the trial called sys.exit({own_exit.code})") from None
     finally:
         stack.close()
-    if link.broken:
+    if channel.closed:
         raise SystemExit
