@@ -14,7 +14,7 @@ from fsd_model.detector.calibration import Calibration
 from fsd_model.detector.exit_plan import ExitPlan
 from fsd_model.errors import InputError
 from fsd_model.networks.exits import AngularClassifier, bonafide_score, global_average
-from fsd_model.networks.multi_exit import Cuttable, DeployedNetwork, SplitNetwork
+from fsd_model.networks.multi_exit import Cuttable, DeployedNetwork, MultiExitNetwork
 
 
 def score_map(classifier: AngularClassifier, map_BCx: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class EarlyNetwork(ExitsNetwork):
         return scores_B.float()
 
 
-def deploy_exits(network: SplitNetwork, numbers: Sequence[int]) -> ExitsNetwork:
+def deploy_exits(network: MultiExitNetwork, numbers: Sequence[int]) -> ExitsNetwork:
     """Some exits of a network by their number from 1, in order; modules are shared where they stay whole."""
     places = (*network.cuts, len(network.backbone.shapes))
     kept = [network.classifiers[number - 1] for number in numbers]
@@ -118,7 +118,7 @@ def planned(backbone: Cuttable, plan: ExitPlan) -> DeployedNetwork | EnsembleNet
     deepest = len(backbone.shapes)
     if any(place > deepest for place in plan.places):
         raise InputError(f"exits.places: must be blocks of the network, 1 to {deepest}, got {plan.places}")
-    network = SplitNetwork(backbone, [place for place in plan.places if place < deepest], None)
+    network = MultiExitNetwork(backbone, [place for place in plan.places if place < deepest], None)
     exits = deploy_exits(network, range(1, max(1, len(plan.places)) + 1))
     if plan.use == "ensemble":
         return EnsembleNetwork(exits, plan.calibrations)

@@ -1,18 +1,15 @@
-"""One update's loss with all that outlives an update: the moving-average teacher and the running sizes.
+"""One update's loss with all that outlives an update: the moving-average teacher.
 
 Shapes: B utterances, F bins, T frames.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fsd_model.distillation.feature_losses import require_axes
-from fsd_model.distillation.loss_balance import ScaleBalance
 from fsd_model.distillation.schedules import progress_at
 from fsd_model.distillation.teacher import EmaTeacher, split_views, teach
 from fsd_model.distillation.total_loss import (
@@ -22,12 +19,11 @@ from fsd_model.distillation.total_loss import (
     compares_utterances,
     distill_loss,
     scalars_at,
-    unscaled,
 )
 from fsd_model.distributed.processes import ALONE, Processes
 from fsd_model.errors import InputError
 from fsd_model.features.feature_set import Batch
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 
 
 def require_means(config: DistillConfig, processes: Processes) -> None:
@@ -58,7 +54,10 @@ class Distiller:
         updates: of the whole training; schedules end at the last.
         half: run segments in bfloat16.
         processes: who shares each batch.
-        recorded: updates may be recorded, so autocast keeps no converted weights between operations.
+
+    Attributes:
+        cache_weights: whether autocast keeps converted weights between operations; a recorded update must
+            convert them anew at each replay.
 
     Raises:
         InputError: a feature loss that the network's maps do not allow, or a loss that cannot be shared.
@@ -67,11 +66,10 @@ class Distiller:
     def __init__(
         self,
         config: DistillConfig,
-        network: SplitNetwork,
+        network: MultiExitNetwork,
         updates: int,
         half: bool,
         processes: Processes = ALONE,
-        recorded: bool = False,
     ) -> None:
         require_means(config, processes)
         shapes = network.backbone.shapes
@@ -80,35 +78,27 @@ class Distiller:
         self.network = network
         self.updates = updates
         self.half = half
-        self.recorded = recorded
+        self.cache_weights = True
         self.processes = processes
         self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
-        self.balance = ScaleBalance() if config.scale_balance else None
 
     def scalars(self, step: int) -> Scalars:
         """Those of update `step` (from 1)."""
         return scalars_at(self.config, step, progress_at(step, self.updates))
 
-    def loss(self, batch: Batch, scalars: Scalars, share: float = 1.0) -> LossTerms:
-        """Loss of the update with these scalars on a part of its batch that makes up `share` of it."""
+    def loss(self, batch: Batch, scalars: Scalars) -> LossTerms:
+        """Compute the loss of a batch, or of a part of one, with the scalars of its update."""
         features_BFT, labels_B, seen_BFT = batch.features_BFT, batch.labels_B, batch.features_BFT
         if batch.clean_BFT is not None:
             seen_BFT = batch.clean_BFT
             features_BFT, labels_B = torch.cat([features_BFT, seen_BFT]), torch.cat([labels_B, labels_B])
-        kind, cached = features_BFT.device.type, not self.recorded
-        with torch.autocast(kind, torch.bfloat16, enabled=self.half, cache_enabled=cached):
+        kind, cache = features_BFT.device.type, self.cache_weights
+        with torch.autocast(kind, torch.bfloat16, enabled=self.half, cache_enabled=cache):
             outputs = self.network(features_BFT)
             average = None if self.average is None else self.average.output(seen_BFT)
         learners, clean = (outputs, None) if batch.clean_BFT is None else split_views(outputs)
         teaching = teach(self.config.teacher, learners, clean, average)
-        factors = unscaled if self.balance is None else partial(self._factors, self.balance, share)
-        return distill_loss(self.config, outputs, labels_B, scalars, teaching, factors)
-
-    def _factors(
-        self, balance: ScaleBalance, share: float, hard: Tensor, soft: Tensor, feature: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        terms = self.processes.total(torch.stack([hard, soft, feature]).detach() * share)
-        return balance.factors(*terms.unbind())
+        return distill_loss(self.config, outputs, labels_B, scalars, teaching)
 
     def after_update(self) -> None:
         """Take in the weights that the optimiser has just written."""
@@ -117,10 +107,9 @@ class Distiller:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs; empty where nothing outlives an update."""
-        parts = {"average": self.average, "balance": self.balance}
-        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+        return {} if self.average is None else {"average": self.average.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in (("average", self.average), ("balance", self.balance)):
-            if part is not None:
-                part.load_state_dict(state[name])
+        """Restore what `state_dict` returned."""
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])

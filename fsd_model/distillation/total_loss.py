@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,16 +36,6 @@ def compares_utterances(config: DistillConfig) -> str | None:
     return None
 
 
-def needs_whole_batch(config: DistillConfig) -> str | None:
-    """The setting that micro-batches cannot serve, if there is one."""
-    if config.scale_balance:
-        return "distill.scale_balance: true"
-    return compares_utterances(config)
-
-
-Factors = Callable[[Tensor, Tensor, Tensor], tuple[Tensor | float, Tensor | float]]
-
-
 class DistillConfig(Settings):
     """L = hard_weight * L_hard + r * (soft_weight * L_soft + feature_weight * L_feature).
 
@@ -71,8 +61,6 @@ class DistillConfig(Settings):
             exit, where it learns, has 1.
         ramp: share of training over which r rises from 0 to 1; 0 is off. See
         `distillation.schedules.ramp_at`.
-        scale_balance: soft and feature sum are brought to the size of the hard loss first; see
-            `distillation.loss_balance.ScaleBalance`.
     """
 
     hard_weight: float = Field(0.7, ge=0)
@@ -91,7 +79,6 @@ class DistillConfig(Settings):
     ema_decay: float = Field(0.999, ge=0, lt=1)
     exit_weights: ExitWeights = "uniform"
     ramp: float = Field(0.0, ge=0, le=1)
-    scale_balance: bool = False
 
     @property
     def needed_adapter(self) -> AdapterKind | None:
@@ -193,18 +180,12 @@ def _sum(terms_S: Tensor | None, weights: Sequence[float], like: Tensor) -> Tens
     return torch.stack([term * weight for term, weight in zip(terms_S.unbind(), used, strict=True)]).sum()
 
 
-def unscaled(hard: Tensor, soft: Tensor, feature: Tensor) -> tuple[float, float]:
-    """Factors 1 for the soft and the feature sum."""
-    return 1.0, 1.0
-
-
 def distill_loss(
     config: DistillConfig,
     outputs: Sequence[ExitOutput],
     labels_B: Tensor,
     scalars: Scalars,
     teaching: Teaching | None = None,
-    factors: Factors = unscaled,
 ) -> LossTerms:
     """Combine the losses of a batch.
 
@@ -215,8 +196,6 @@ def distill_loss(
         labels_B: int64, 0 spoof, 1 bona fide.
         scalars: of this update, see `scalars_at`.
         teaching: who learns what; None is one view of the batch with a teacher among `outputs`.
-        factors: of the soft and the feature sum, given (hard, soft, feature); they scale what enters the
-            total.
 
     Source: arXiv 2303.01211, abstract and Fig. 1, with the weights of its Table 3.
     """
@@ -226,8 +205,5 @@ def distill_loss(
     weights = (*exit_weights(config.exit_weights, len(outputs) - 1), 1.0)
     soft = _sum(_soft(config, teaching, scalars.temperature), weights, hard)
     feature = _sum(_feature(config, teaching), weights, hard)
-    soft_factor, feature_factor = factors(hard, soft, feature)
-    total = (
-        scalars.hard * hard + scalars.soft * soft_factor * soft + scalars.feature * feature_factor * feature
-    )
+    total = scalars.hard * hard + scalars.soft * soft + scalars.feature * feature
     return LossTerms(total, hard, soft, feature)

@@ -1,6 +1,6 @@
 """What is trained: a backbone cut into segments, with an exit behind each.
 
-multi_exit.py        SplitNetwork (to be MultiExitNetwork): segments, cuts, an exit each; DeployedNetwork
+multi_exit.py        MultiExitNetwork (to be MultiExitNetwork): segments, cuts, an exit each; DeployedNetwork
 exits.py             pooling, angular classifier, ExitOutput; all exits of a step at once
 adapters.py          shallow width -> deepest width, for the feature loss
 attention_resnet.py  SENet and ECANet, depth 9 to 50

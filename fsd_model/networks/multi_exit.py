@@ -22,7 +22,6 @@ from fsd_model.networks.exits import (
     MapShape,
     bonafide_score,
     global_average,
-    leave_together,
 )
 
 Cuts = tuple[int, ...]
@@ -84,7 +83,7 @@ class Cuttable(Protocol):
         """
 
 
-class SplitNetwork(nn.Module):
+class MultiExitNetwork(nn.Module):
     """A network with an exit behind each segment, as trained.
 
     Args:
@@ -110,13 +109,8 @@ class SplitNetwork(nn.Module):
         )
 
     def forward(self, features_BFT: Tensor) -> list[ExitOutput]:
-        """Run all segments; outputs are ordered from the shallowest exit to the deepest.
-
-        In training the exits are computed together; else one by one, bit for bit as a deployed exit does.
-        """
+        """Run all segments; outputs are ordered from the shallowest exit to the deepest."""
         maps = self.backbone.maps(features_BFT, self.cuts)
-        if self.training:
-            return leave_together(list(self.exits), list(maps))  # type: ignore[arg-type]
         return [leave(map_BCx) for leave, map_BCx in zip(self.exits, maps, strict=True)]
 
     @property
@@ -144,6 +138,6 @@ class DeployedNetwork(nn.Module):
         return bonafide_score(norm_B[:, None] * cosine_BK)
 
 
-def deploy(network: SplitNetwork) -> DeployedNetwork:
+def deploy(network: MultiExitNetwork) -> DeployedNetwork:
     """Drop every exit but the deepest; the modules are shared with `network`, not copied."""
     return DeployedNetwork(network.backbone, network.classifiers[-1])

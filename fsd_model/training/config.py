@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from fsd_model.augmentation.config import AugmentConfig
 from fsd_model.data.training_splits import DataConfig
-from fsd_model.distillation.total_loss import DistillConfig, needs_whole_batch
+from fsd_model.distillation.total_loss import DistillConfig, compares_utterances
 from fsd_model.errors import InputError
 from fsd_model.features.front_end import FeatureConfig
 from fsd_model.networks.attention_resnet import NetworkConfig
@@ -68,26 +68,12 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _micro_batches_fit_the_losses(self) -> Self:
-        micro_batch, setting = self.runtime.micro_batch, needs_whole_batch(self.distill)
+        micro_batch, setting = self.runtime.micro_batch, compares_utterances(self.distill)
         if micro_batch is not None and micro_batch < self.batch_size and setting is not None:
             raise InputError(
                 f"runtime.micro_batch: {setting} needs the whole batch of {self.batch_size} at once,"
                 f" got {micro_batch}; leave it out, or take a smaller batch_size"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _a_recorded_update_is_of_the_device_alone(self) -> Self:
-        hindrances = {
-            "runtime.micro_batch": self.runtime.micro_batch is not None,
-            "distill.teacher: ema": self.distill.teacher == "ema",
-            "distill.scale_balance: true": self.distill.scale_balance,
-            "network: a network of your own": not isinstance(self.network, NetworkConfig),
-            "augment: noise, rawboost and codec": self.augment.changes_waveforms,
-        }
-        found = [name for name, there in hindrances.items() if there]
-        if self.runtime.cuda_graph and found:
-            raise InputError(f"runtime.cuda_graph: {found[0]} cannot be recorded; leave one of the two out")
         return self
 
     @property
@@ -100,8 +86,8 @@ class TrainConfig(Settings):
         return count_blocks(self.network, self.feature)
 
     @property
-    def split(self) -> Cuts:
-        """The cuts, with None resolved to the usual split; raises as `blocks`."""
+    def resolved_cuts(self) -> Cuts:
+        """Return the cuts, with None resolved to the usual ones; raises as `blocks`."""
         return usual_cuts(self.network, self.feature) if self.cuts is None else self.cuts
 
     def override(self, changes: Mapping[str, Any]) -> TrainConfig:
@@ -124,5 +110,5 @@ class TrainConfig(Settings):
         tree = self.model_dump(
             mode="json", exclude={"runtime": True, "data": _WHERE, "augment": {"noise": {"root"}}}
         )
-        tree["cuts"] = list(self.split)
+        tree["cuts"] = list(self.resolved_cuts)
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()

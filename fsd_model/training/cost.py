@@ -18,7 +18,7 @@ from fsd_model.features.front_end import FeatureConfig, feature_shape
 from fsd_model.networks.adapters import AdapterKind
 from fsd_model.networks.build import Network, build_network, random_state_kept, read_network
 from fsd_model.networks.forward_graph import Dataflow
-from fsd_model.networks.multi_exit import Cuts, SplitNetwork
+from fsd_model.networks.multi_exit import Cuts, MultiExitNetwork
 from fsd_model.training.config import TrainConfig
 
 _UTTERANCES = 2  # a network that squeezes its output may fail on a single one
@@ -69,7 +69,7 @@ class ExitMultiplyAdds:
 
 def exit_multiply_adds(config: TrainConfig) -> ExitMultiplyAdds:
     """What each exit of a training costs once deployed, by counting; raises as `build_network`."""
-    return _exits(_key(config), config.split)
+    return _exits(_key(config), config.resolved_cuts)
 
 
 def epoch_cost(config: TrainConfig) -> float:
@@ -81,7 +81,7 @@ def epoch_cost(config: TrainConfig) -> float:
     measured time (docs/augmentation.md) as multiply-adds. It knows neither the data nor the machine: figures
     of different front ends or devices compare less well than those of one study.
     """
-    macs, parameters = _trained(_key(config), config.split, config.distill.needed_adapter)
+    macs, parameters = _trained(_key(config), config.resolved_cuts, config.distill.needed_adapter)
     views = 2 if config.augment.two_view else 1
     passes = views * (1 + BACKWARD) + (config.distill.teacher == "ema")
     update = UPDATE * parameters / config.batch_size
@@ -111,7 +111,7 @@ def _deployed(key: str) -> int:
 def _exits(key: str, cuts: Cuts) -> ExitMultiplyAdds:
     network, feature = _read(key)
     with random_state_kept():
-        split = SplitNetwork(build_network(network, feature), cuts, None)
+        split = MultiExitNetwork(build_network(network, feature), cuts, None)
         numbers = range(1, len(split.exits) + 1)
         alone = [multiply_adds(deploy_exits(split, [number]), feature) for number in numbers]
     before = accumulate((each.weight.numel() for each in split.classifiers[:-1]), initial=0)
@@ -122,5 +122,5 @@ def _exits(key: str, cuts: Cuts) -> ExitMultiplyAdds:
 def _trained(key: str, cuts: Cuts, adapter: AdapterKind | None) -> tuple[int, int]:
     network, feature = _read(key)
     with random_state_kept():
-        split = SplitNetwork(build_network(network, feature), cuts, adapter)
+        split = MultiExitNetwork(build_network(network, feature), cuts, adapter)
         return multiply_adds(split, feature), sum(p.numel() for p in split.parameters())

@@ -14,7 +14,7 @@ from torch import nn
 
 from fsd_model.detector.exit_networks import deploy_exits
 from fsd_model.features.feature_set import FeatureSet
-from fsd_model.networks.multi_exit import SplitNetwork, deploy
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.cost import deployed_multiply_adds, exit_multiply_adds
 from fsd_model.training.resource_metrics import LATENCY, MULTIPLY_ADDS, PARAMETERS, latencies_ms
@@ -50,7 +50,7 @@ def exit_figures(blocks: int) -> list[str]:
 
 
 def deployed_figures(
-    network: SplitNetwork, config: TrainConfig, dev: FeatureSet, device: torch.device
+    network: MultiExitNetwork, config: TrainConfig, dev: FeatureSet, device: torch.device
 ) -> dict[str, float]:
     """Parameters, multiply-adds and latency of the deployed network, of each exit and of their mean.
 

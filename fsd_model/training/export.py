@@ -72,7 +72,7 @@ def export_detector(trainer: Trainer, folder: Path, exits: ExitPlan = _DEEPEST) 
 
 def _columns(config: TrainConfig, exits: ExitPlan) -> list[int]:
     """Which exits of the training those of the plan are, from 0."""
-    trained = (*config.split, config.blocks)
+    trained = (*config.resolved_cuts, config.blocks)
     return [trained.index(place) for place in exits.places or trained[-1:]]
 
 
@@ -91,7 +91,7 @@ def _card(
         operating_point=point,
         dev=dev_figures(scores, [u.speaker for u in dev.utterances], calibration, point),
         epoch=best.epoch,
-        trained_cuts=config.split,
+        trained_cuts=config.resolved_cuts,
         exits=exits,
         parameters=parameters,
         data=config.data,

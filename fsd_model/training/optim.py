@@ -1,14 +1,17 @@
-"""Optimiser and learning-rate schedule."""
+"""Optimiser, learning-rate schedule, and the seam for another way to compute an update."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from fsd_model.distillation.total_loss import Scalars
 from fsd_model.settings import Settings
 
 
@@ -55,7 +58,29 @@ def build_optimiser(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> 
     )
 
 
+def fill_gradients(optimiser: torch.optim.Optimizer) -> None:
+    """Give zeros to each parameter that no loss has read, so that one rule decays and counts all alike."""
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
+
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float | Tensor) -> None:
     """Set the rate of every parameter group for the next update; a tensor where that is to be recorded."""
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+class UpdateRunner(Protocol):
+    """Computes updates in another way than `Trainer.update`, with equal results."""
+
+    def step(
+        self,
+        rows_B: NDArray[np.int64],
+        epoch: int,
+        scalars: Scalars,
+        rate: float,
+        eager_update: Callable[[], Tensor],
+    ) -> Tensor:
+        """Compute one update; returns total, hard, soft and feature loss before it, (4,)."""

@@ -31,12 +31,11 @@ class RuntimeConfig(Settings):
             whole batch. Gradients are added up to one update of the batch, so less memory is needed and the
             training is the same but for rounding, with one exception: batch norm normalises over the
             micro-batch, and its running statistics move once for each. Losses that compare the utterances of
-            a batch with each other, and `distill.scale_balance`, need the whole batch.
+            a batch with each other need the whole batch.
         resident: keep the features of train and dev in the device's memory; batches are the same bit for bit.
             "auto" does so on a GPU where they take at most an eighth of its free memory.
-        cuda_graph: record an update on the GPU once and replay it.
-            Not for `micro_batch`, several processes, networks of one's own, `distill.teacher: ema`,
-            `distill.scale_balance` and augmentation of recordings. Has not been run on a GPU yet.
+        cuda_graph: experimental, not run on a GPU yet: record an update on the GPU once and replay it. A
+            training that cannot be recorded prints a warning and runs as without it.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -18,16 +18,21 @@ from fsd_model.errors import InputError
 from fsd_model.features.device_cache import keep_resident
 from fsd_model.networks.attention_resnet import Backbone
 from fsd_model.networks.build import build_network
-from fsd_model.networks.multi_exit import SplitNetwork, deploy
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
 from fsd_model.training import runtime
 from fsd_model.training.checkpoint import read_state, write_state
 from fsd_model.training.config import TrainConfig
-from fsd_model.training.cuda_graph import CapturedUpdate
 from fsd_model.training.data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
 from fsd_model.training.epoch_metrics import DivergenceError as DivergenceError
 from fsd_model.training.epoch_metrics import dev_metrics, train_metrics
 from fsd_model.training.exit_metrics import deployed_figures
-from fsd_model.training.optim import build_optimiser, learning_rate, set_learning_rate
+from fsd_model.training.optim import (
+    UpdateRunner,
+    build_optimiser,
+    fill_gradients,
+    learning_rate,
+    set_learning_rate,
+)
 from fsd_model.training.resource_metrics import MEMORY, TIME, peak_bytes
 from fsd_model.training.validation import DevResult, validate
 
@@ -51,7 +56,7 @@ class Trainer:
             None before the first.
         best_weights: weights of the deployed network at that epoch, on the CPU.
         best_classifiers: weights of the other exits' classifiers at that epoch, shallowest first.
-        captured: what replays updates, with `runtime.cuda_graph`.
+        runner: computes each update in place of `Trainer`'s own code; None by default.
         deployed: figures of the network that would be deployed, measured after the first epoch.
 
     Raises:
@@ -65,7 +70,9 @@ class Trainer:
         self.device = runtime.start(config.runtime, config.seed)
         keep_resident((self.data.train, self.data.dev), self.device, config.runtime.resident)
         backbone = build_network(config.network, config.feature)
-        network = SplitNetwork(backbone, config.split, config.distill.needed_adapter).to(self.device)
+        network = MultiExitNetwork(backbone, config.resolved_cuts, config.distill.needed_adapter).to(
+            self.device
+        )
         if isinstance(backbone, Backbone):
             # a third faster on CPUs; a network of one's own may count on the order of its memory
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -74,16 +81,10 @@ class Trainer:
             self.processes.take_from_first(network.state_dict().values())
         self.network = network
         self.optimiser = build_optimiser(config.optim, self.network.parameters())
-        count, graph = len(self.data.train.labels_N), config.runtime.cuda_graph
-        updates = config.epochs * updates_per_epoch(count, config.batch_size)
+        updates = config.epochs * updates_per_epoch(len(self.data.train.labels_N), config.batch_size)
         half = config.runtime.precision == "bfloat16"
-        self.distiller = Distiller(config.distill, self.network, updates, half, self.processes, graph)
-        self.captured: CapturedUpdate | None = None
-        if graph:
-            size = min(config.batch_size, count)
-            self.captured = CapturedUpdate(
-                self.data, self.distiller, self.optimiser, size, self.device, self.processes
-            )
+        self.distiller = Distiller(config.distill, self.network, updates, half, self.processes)
+        self.runner: UpdateRunner | None = None
         self.epoch = 0
         self.step = 0
         self.best: DevResult | None = None
@@ -143,21 +144,23 @@ class Trainer:
         """
         self.step += 1
         rate, scalars = learning_rate(self.config.optim, self.step), self.distiller.scalars(self.step)
-        eagerly = partial(self._update, rows_B, scalars, rate)
-        if self.captured is None:
-            return LossTerms(*eagerly().unbind())
-        return LossTerms(*self.captured.step(rows_B, self.epoch, scalars, rate, eagerly).unbind())
+        eager_update = partial(self.update, rows_B, scalars, rate)
+        if self.runner is None:
+            return LossTerms(*eager_update().unbind())
+        return LossTerms(*self.runner.step(rows_B, self.epoch, scalars, rate, eager_update).unbind())
 
-    def _update(self, rows_B: Any, scalars: Scalars, rate: float) -> torch.Tensor:
+    def update(self, rows_B: Any, scalars: Scalars, rate: float) -> torch.Tensor:
+        """Compute one update by plain PyTorch; returns total, hard, soft and feature loss, (4,)."""
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         sums = torch.zeros(4, device=self.device)
         for own_B, share in parts(rows_B, self.config.runtime.micro_batch, self.processes):
             self.processes.idle = share == 0
             batch = self.data.train_batch(own_B, self.epoch, self.device)
-            terms = self.distiller.loss(batch, scalars, share)
+            terms = self.distiller.loss(batch, scalars)
             (terms.total * share).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([terms.total, terms.hard, terms.soft, terms.feature]).detach() * share
+        fill_gradients(self.optimiser)
         self.processes.add_gradients(self.network.parameters())
         self.optimiser.step()
         self.distiller.after_update()

@@ -19,7 +19,7 @@ from fsd_model.features.feature_set import FeatureSet
 from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.llr_cost import cllr
 from fsd_model.networks.exits import bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.scores.eer_by_group import eer_by_exit
 from fsd_model.training.runtime import Precision
 
@@ -89,7 +89,7 @@ class DevResult:
 
 
 def exit_scores(
-    network: SplitNetwork,
+    network: MultiExitNetwork,
     data: FeatureSet,
     device: torch.device,
     precision: str,
@@ -118,7 +118,7 @@ def exit_scores(
 
 
 def validate(
-    network: SplitNetwork,
+    network: MultiExitNetwork,
     data: FeatureSet,
     epoch: int,
     device: torch.device,

@@ -19,7 +19,7 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
         pydantic.ValidationError, InputError: faulty settings, a network without a cut, or nothing distilled.
     """
     config = TrainConfig.model_validate(params)
-    if not config.split:
+    if not config.resolved_cuts:
         raise InputError("cuts: an ablation needs a network that is cut, got []; give a split such as [2, 4]")
     no_soft, no_feature = {"distill.soft_weight": 0.0}, {"distill.feature_weight": 0.0}
     distilled = config.distill

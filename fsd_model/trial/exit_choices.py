@@ -43,7 +43,7 @@ def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
         pydantic.ValidationError, InputError: faulty settings.
     """
     config = TrainConfig.model_validate(dict(params))
-    count = len(config.split) + 1
+    count = len(config.resolved_cuts) + 1
     every = [(exit_name(n), f"exit {n}", {"exit": n}) for n in range(1, count + 1)]
     every += [(ENSEMBLE, ENSEMBLE, {"ensemble": True})] if count > 1 else []
     error_of = mean_of if config.objective.name == "unseen-attacks" else best_eer_of
@@ -117,7 +117,7 @@ def plan_of(choice: Mapping[str, Any], trainer: Trainer) -> ExitPlan:
     Raises:
         InputError: no such exit, a confidence below 0, or several exits of a network that has one.
     """
-    places = (*trainer.config.split, trainer.config.blocks)
+    places = (*trainer.config.resolved_cuts, trainer.config.blocks)
     if "exit" in choice:
         number = choice["exit"]
         if not 1 <= number <= len(places):

@@ -24,7 +24,7 @@ from fsd_model.errors import InputError
 from fsd_model.features.feature_set import FeatureSet
 from fsd_model.metrics.llr_cost import cllr
 from fsd_model.networks.build import build_network
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.scores.eer_by_group import eer_by_exit
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData
@@ -33,6 +33,7 @@ from fsd_model.training.resource_metrics import FIGURES
 from fsd_model.training.trainer import Trainer
 from fsd_model.training.validation import BATCH
 from fsd_model.trial.attack_folds import Fold, leave_out
+from fsd_model.trial.building import build_trainer
 
 STATE_FILE = "folds.json"
 FOLD, MEAN, WORST, CLLR = "unseen/eer_fold", "unseen/eer_mean", "unseen/eer_worst", "unseen/cllr_mean"
@@ -138,7 +139,7 @@ def judge_fold(config: TrainConfig, fold: Fold) -> tuple[FoldResult, dict[str, f
     Returns:
         What it reached, and the figures that its training reported last: `FIGURES` and those of its exits.
     """
-    trainer = Trainer(config, fold.data)
+    trainer = build_trainer(config, fold.data)
     told = [*FIGURES, *exit_figures(config.blocks)]
     for metrics in trainer.epochs():
         figures = {name: metrics[name] for name in told}
@@ -172,7 +173,7 @@ def _read(plain: dict[str, Any]) -> FoldResult:
 
 def _scores(trainer: Trainer, target: FeatureSet) -> NDArray[np.float64]:
     config = trainer.config
-    whole = SplitNetwork(build_network(config.network, config.feature), config.split, None)
+    whole = MultiExitNetwork(build_network(config.network, config.feature), config.resolved_cuts, None)
     network = deploy_exits(whole, range(1, len(whole.exits) + 1))
     classifiers = [*trainer.best_classifiers, trainer.best_weights["classifier.weight"]]
     network.load_state_dict(planned_weights(network, trainer.best_weights, classifiers))

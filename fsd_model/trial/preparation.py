@@ -10,7 +10,7 @@ import torch
 from fsd_model.errors import InputError
 from fsd_model.features.store import default_store
 from fsd_model.networks.build import build_network
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.progress import progress_bar
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.cost import epoch_cost
@@ -18,8 +18,8 @@ from fsd_model.training.data import open_training_data, shuffled_batches
 from fsd_model.training.exit_metrics import best_eer_of, exit_figures, exit_names
 from fsd_model.training.objective import resolve_groups
 from fsd_model.training.resource_metrics import FIGURES, TIME
-from fsd_model.training.trainer import Trainer
 from fsd_model.trial.attack_folds import shared_attacks
+from fsd_model.trial.building import build_trainer
 from fsd_model.trial.leave_attack_out import CLLR, FOLD, LOSS, MEAN, WORST, eer_of, mean_of
 
 
@@ -105,9 +105,9 @@ def check(params: dict[str, Any], step: bool) -> None:
     config = TrainConfig.model_validate(params)
     if not step:
         backbone = build_network(config.network, config.feature)
-        SplitNetwork(backbone, config.split, config.distill.needed_adapter)
+        MultiExitNetwork(backbone, config.resolved_cuts, config.distill.needed_adapter)
         return
-    trainer = Trainer(config)
+    trainer = build_trainer(config)
     rows_B = next(shuffled_batches(len(trainer.data.train.labels_N), config.batch_size, config.seed, 0))
     terms = trainer.train_step(rows_B)
     if not torch.isfinite(terms.total):

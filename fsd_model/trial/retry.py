@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fsd_model.distillation.total_loss import needs_whole_batch
+from fsd_model.distillation.total_loss import compares_utterances
 from fsd_model.training.config import TrainConfig
 
 
@@ -28,7 +28,7 @@ def retry_settings(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     config = TrainConfig.model_validate(params)
     if cause == "memory":
         size = min(config.runtime.micro_batch or config.batch_size, config.batch_size)
-        can_halve = size > 1 and needs_whole_batch(config.distill) is None
+        can_halve = size > 1 and compares_utterances(config.distill) is None
         unrecorded = {"runtime.cuda_graph": False} if config.runtime.cuda_graph else {}
         return {"runtime.micro_batch": size // 2, **unrecorded} if can_halve else None
     if cause == "not-finite" and config.runtime.precision != "float32":

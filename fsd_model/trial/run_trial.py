@@ -17,6 +17,7 @@ from fsd_model.training.objective import resolve_groups
 from fsd_model.training.trainer import Trainer
 from fsd_model.trial.artifacts import dataset_name, write_artifacts
 from fsd_model.trial.attack_folds import shared_attacks
+from fsd_model.trial.building import build_trainer
 from fsd_model.trial.context import Context, More, StackContext
 from fsd_model.trial.leave_attack_out import Folds, run_folds
 from fsd_model.trial.stacked_run import StackedTrials
@@ -79,7 +80,7 @@ def run_stack(
 
 
 def _run(config: TrainConfig, context: Context) -> None:
-    trainer = Trainer(config)
+    trainer = build_trainer(config)
     if context.checkpoint is not None:
         trainer.load(context.checkpoint, context.cloned)
     for metrics in trainer.epochs():
@@ -94,7 +95,7 @@ def _run_unseen(config: TrainConfig, context: Context) -> None:
     folds = Folds(key=key) if context.checkpoint is None else Folds.load(context.checkpoint, key)
     for metrics in run_folds(config, data, folds):
         context.report(metrics, _of_the_first(folds.save))
-    trainer = Trainer(config, data)
+    trainer = build_trainer(config, data)
     for last in trainer.epochs():
         metrics = {**last, **folds.metrics()}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fsd_model.errors import InputError
+from fsd_model.experimental.stacked.loss import SCALARS, require_memoryless
+from fsd_model.experimental.stacked.trainer import Metrics, StackedTrainer, is_done
 from fsd_model.networks.build import NetworkFactory
-from fsd_model.stacked.loss import SCALARS, require_memoryless
-from fsd_model.stacked.trainer import Metrics, StackedTrainer, is_done
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data
 from fsd_model.training.trainer import Trainer
@@ -56,7 +56,7 @@ def _key(config: TrainConfig) -> str:
         mode="json",
         exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},
     )
-    return json.dumps({**tree, "cuts": list(config.split)}, sort_keys=True)
+    return json.dumps({**tree, "cuts": list(config.resolved_cuts)}, sort_keys=True)
 
 
 class StackedTrials:

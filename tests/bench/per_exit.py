@@ -15,10 +15,10 @@ from fsd_model.distillation.schedules import exit_weights
 from fsd_model.distillation.soft_losses import SOFT_LOSSES
 from fsd_model.distillation.total_loss import DistillConfig
 from fsd_model.networks.exits import ExitOutput
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 
 
-def exit_by_exit(network: SplitNetwork, features_BFT: Tensor) -> list[ExitOutput]:
+def exit_by_exit(network: MultiExitNetwork, features_BFT: Tensor) -> list[ExitOutput]:
     """Every exit as soon as its segment is done."""
     maps = network.backbone.maps(features_BFT, network.cuts)
     return [leave(map_BCx) for leave, map_BCx in zip(network.exits, maps, strict=True)]

@@ -20,13 +20,13 @@ from torch.func import functional_call, stack_module_state
 
 from fsd_model.data.utterance import Utterance
 from fsd_model.distillation.total_loss import distill_loss, scalars_at
+from fsd_model.experimental.stacked.epoch import Rows, StackedEpoch
+from fsd_model.experimental.stacked.loss import stacked_loss
+from fsd_model.experimental.stacked.loss import together as scalars_together
+from fsd_model.experimental.stacked.network import StackedNetwork
 from fsd_model.features.feature_set import FeatureSet
 from fsd_model.networks.exits import ExitOutput
-from fsd_model.networks.multi_exit import SplitNetwork
-from fsd_model.stacked.epoch import Rows, StackedEpoch
-from fsd_model.stacked.loss import stacked_loss
-from fsd_model.stacked.loss import together as scalars_together
-from fsd_model.stacked.network import StackedNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, shuffled_batches
 from fsd_model.training.trainer import Trainer
@@ -193,7 +193,7 @@ def _ways(count: int) -> list[Row]:
 
 
 def _outputs(
-    network: SplitNetwork, parameters: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor],
+    network: MultiExitNetwork, parameters: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor],
     features_BFT: torch.Tensor,
 ) -> list[dict[str, torch.Tensor]]:  # fmt: skip
     outputs = functional_call(network, (parameters, buffers), (features_BFT,))

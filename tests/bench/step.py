@@ -17,7 +17,7 @@ import torch
 from fsd_model.distillation.total_loss import DistillConfig
 from fsd_model.features.feature_set import FeatureSet
 from fsd_model.networks.attention_resnet import build_backbone
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.data import TrainingData
 from fsd_model.training.trainer import Trainer
 from tests.bench.launches import launches
@@ -55,10 +55,10 @@ def step_of(one: Trainer, batch: int = BATCH) -> Step:
     return lambda: one.train_step(np.arange(batch)).total
 
 
-def eager_network(device: str = "cpu") -> tuple[SplitNetwork, torch.optim.Optimizer]:
+def eager_network(device: str = "cpu") -> tuple[MultiExitNetwork, torch.optim.Optimizer]:
     """As `trainer` has it at first, in torch's own memory format, with Adam as torch sets it."""
     torch.manual_seed(3)
-    network = SplitNetwork(build_backbone("ecanet", 18), CUTS).to(device)
+    network = MultiExitNetwork(build_backbone("ecanet", 18), CUTS).to(device)
     settings: dict[str, Any] = {"betas": (0.9, 0.98), "eps": 1e-9, "weight_decay": 1e-4, "amsgrad": True}
     return network, torch.optim.Adam(network.parameters(), lr=2e-3, **settings)
 

@@ -28,7 +28,7 @@ from fsd_model.data.utterance import Utterance
 from fsd_model.metrics.eer import equal_error_rate
 from fsd_model.networks.attention_resnet import build_backbone
 from fsd_model.networks.exits import bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.optim import learning_rate, set_learning_rate
 from fsd_model.training.trainer import Trainer
@@ -64,7 +64,7 @@ class OnTheFly(Dataset[tuple[NDArray[np.float32], int]]):
 def plain_trial(config: TrainConfig) -> float:
     """Best dev EER of the plain loop."""
     torch.manual_seed(config.seed)
-    network = SplitNetwork(build_backbone("ecanet", 18), config.split)
+    network = MultiExitNetwork(build_backbone("ecanet", 18), config.resolved_cuts)
     decay = config.optim.weight_decay
     optimiser = torch.optim.Adam(
         network.parameters(), betas=(0.9, 0.98), eps=1e-9, weight_decay=decay, amsgrad=True
@@ -84,7 +84,7 @@ def plain_trial(config: TrainConfig) -> float:
 
 
 @torch.no_grad()
-def dev_eer(network: SplitNetwork, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
+def dev_eer(network: MultiExitNetwork, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
     """Of the deepest exit, a fraction."""
     network.eval()
     scored = [(bonafide_score(network(features)[-1].logits_BK), labels) for features, labels in batches]

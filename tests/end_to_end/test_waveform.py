@@ -44,7 +44,6 @@ def test_a_network_on_samples_trains_with_everything_on_and_deploys(
                 "feature": "attention_transfer",
                 "teacher": "ema",
                 "ramp": 0.5,
-                "scale_balance": True,
             },
             "augment": {"rawboost": {"probability": 0.5}, "noise": {"probability": 0.5}, "two_view": True},
             "optim": {"schedule": "constant", "learning_rate": 1e-3},

@@ -74,7 +74,7 @@ ONLY_FROM = {
         "fsd_model.evaluation.final_evaluation",
         "fsd_model.data_check.check",
     ),
-    "fsd_model.stacked": ("fsd_model.trial",),
+    "fsd_model.experimental.stacked": ("fsd_model.trial",),
     "fsd_model.experimental": ("fsd_model.trial",),
     "tuner.execution.stacking": ("tuner.execution.ray_tune",),
 }

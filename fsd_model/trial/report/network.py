@@ -24,7 +24,7 @@ def network_section(trials: Sequence[Told]) -> Section | None:
     " not."""
     complete = [trial for trial in trials if trial.complete and EER in trial.metrics]
     shapes = {_blocks(trial) for trial in complete}
-    if len(shapes) != 1 or len({trial.config.split for trial in complete}) < 2:
+    if len(shapes) != 1 or len({trial.config.resolved_cuts for trial in complete}) < 2:
         return None
     rows = by_cut(complete, complete[0].config.blocks)
     network = complete[0].config.network
@@ -49,7 +49,7 @@ def by_cut(trials: Sequence[Told], blocks: int) -> list[dict[str, Any]]:
     """For every legal cut: how many trials have it, and the median and lowest EER of these."""
     rows = []
     for cut in range(1, blocks):
-        rates = [trial.metrics[EER] for trial in trials if cut in trial.config.split]
+        rates = [trial.metrics[EER] for trial in trials if cut in trial.config.resolved_cuts]
         found = {"median": median(rates), "lowest": min(rates)} if rates else {"median": None, "lowest": None}
         rows.append({"cut": cut, "trials": len(rates), **found})
     return rows
@@ -83,7 +83,7 @@ def exit_section(trials: Sequence[Told]) -> Section | None:
 
 def exit_rates(trial: Told) -> list[tuple[int, float]]:
     """EER at each exit: (block that it follows, rate), shallowest first; those reported."""
-    places = (*trial.config.split, trial.config.blocks)
+    places = (*trial.config.resolved_cuts, trial.config.blocks)
     named = [(place, trial.metrics.get(f"dev/eer_exit{exit}")) for exit, place in enumerate(places, 1)]
     return [(place, rate) for place, rate in named if rate is not None]
 
@@ -96,7 +96,7 @@ def _blocks(trial: Told) -> tuple[int, ...]:
 
 def _draw_network(axes: Axes, trials: Sequence[Told], rows: Sequence[dict[str, Any]]) -> None:
     for trial in trials:
-        own, cuts = trial.role == "winner", trial.config.split
+        own, cuts = trial.role == "winner", trial.config.resolved_cuts
         shift = 0.0 if own else ((trial.number * _GOLDEN) % 1 - 0.5) * 0.4
         axes.plot(
             [cut + shift for cut in cuts], [100 * trial.metrics[EER]] * len(cuts), "D" if own else "o",

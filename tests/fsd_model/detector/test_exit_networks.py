@@ -22,7 +22,7 @@ from fsd_model.networks.build import build_network, read_network
 from fsd_model.networks.custom_network import TracedNetwork
 from fsd_model.networks.cut_points import trace
 from fsd_model.networks.exits import bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork, deploy
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
 from fsd_model.training.cost import exit_multiply_adds, multiply_adds
 from tests.fsd_model.support.custom_networks import HERE, PlainCnn, RawResidual, Wav2vec
 from tests.fsd_model.support.synthetic import config
@@ -32,19 +32,19 @@ def calibrations(*slopes: float) -> tuple[Calibration, ...]:
     return tuple(Calibration(slope=s, offset=0.1 * s - 0.2, bonafide=1, spoof=1) for s in slopes)
 
 
-def trained(cuts: tuple[int, ...] = (1, 2, 3)) -> SplitNetwork:
+def trained(cuts: tuple[int, ...] = (1, 2, 3)) -> MultiExitNetwork:
     torch.manual_seed(2)
-    network = SplitNetwork(build_backbone("ecanet", 9), cuts)
+    network = MultiExitNetwork(build_backbone("ecanet", 9), cuts)
     network.train()(torch.randn(8, 45, 40))  # move the batch statistics off their start
     return network.eval()
 
 
-def scores_of(network: SplitNetwork, x: torch.Tensor) -> list[torch.Tensor]:
+def scores_of(network: MultiExitNetwork, x: torch.Tensor) -> list[torch.Tensor]:
     with torch.no_grad():
         return [bonafide_score(output.logits_BK) for output in network(x)]
 
 
-def loaded(network: SplitNetwork, plan: ExitPlan, columns: list[int]) -> nn.Module:
+def loaded(network: MultiExitNetwork, plan: ExitPlan, columns: list[int]) -> nn.Module:
     """What a detector's file holds, read into a fresh network."""
     fresh = planned(build_backbone("ecanet", 9), plan).eval()
     weights = [network.classifiers[column].weight.detach() for column in columns]
@@ -79,7 +79,7 @@ def test_multiply_adds_grow_with_the_exit_and_are_those_of_the_networks(named):
     settings = config(cuts=(1, 2), network=named)
     counted = exit_multiply_adds(settings)
     assert list(counted.alone) == sorted(set(counted.alone))
-    network = SplitNetwork(build_network(settings.network, settings.feature), (1, 2))
+    network = MultiExitNetwork(build_network(settings.network, settings.feature), (1, 2))
     several = [multiply_adds(deploy_exits(network, range(1, n + 1)), settings.feature) for n in (1, 2, 3)]
     assert list(counted.passing) == several
 
@@ -91,7 +91,7 @@ def test_an_exit_of_a_network_of_one_s_own_is_cut_off_where_it_stands(make, shap
     torch.manual_seed(3)
     module = make()
     backbone = TracedNetwork(module, trace(module, *shape))
-    network, x = SplitNetwork(backbone, (1, 2), None).eval(), torch.randn(2, *shape)
+    network, x = MultiExitNetwork(backbone, (1, 2), None).eval(), torch.randn(2, *shape)
     expected = scores_of(network, x)
     for number in (1, 2):
         module = make()
@@ -132,7 +132,7 @@ def test_the_ensemble_is_the_mean_of_the_ratios_of_its_exits():
     np.testing.assert_allclose(plan.scores(torch.stack(picked, 1).numpy()), found.detach(), rtol=1e-5)
 
 
-def early(network: SplitNetwork, confidence: float) -> nn.Module:
+def early(network: MultiExitNetwork, confidence: float) -> nn.Module:
     plan = ExitPlan(places=(1, 2, 3, 4), calibrations=calibrations(1.0, 1.0, 1.0, 1.0), confidence=0)
     found = loaded(network, plan, [0, 1, 2, 3])
     found.confidence = confidence
@@ -180,7 +180,7 @@ def test_early_exit_of_a_network_of_one_s_own_ends_its_pass():
         network.confidence = math.inf
         deepest = network(x)
         assert len(ran) == 3
-        expected = deploy_exits(SplitNetwork(network.backbone, (1, 2), None), [3])
+        expected = deploy_exits(MultiExitNetwork(network.backbone, (1, 2), None), [3])
         expected.classifiers[0] = network.classifiers[2]
         torch.testing.assert_close(deepest, expected(x)[:, 0] - 0.1)
 

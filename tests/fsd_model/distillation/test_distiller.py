@@ -15,7 +15,7 @@ from fsd_model.errors import InputError
 from fsd_model.features.feature_set import Batch
 from fsd_model.networks.attention_resnet import Backbone, build_backbone
 from fsd_model.networks.exits import MapShape
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.data import TrainingData, shuffled_batches, updates_per_epoch
 from fsd_model.training.trainer import Trainer
 from tests.fsd_model.support.synthetic import config, training_data
@@ -28,7 +28,6 @@ NOISY = X + torch.randn(6, 45, 40, generator=torch.Generator().manual_seed(2))
 EVERYTHING = {
     "distill.teacher": "ema",
     "distill.ema_decay": 0.9,
-    "distill.scale_balance": True,
     "distill.soft": "js",
     "distill.feature": "cosine",
     "distill.adapter": "conv",
@@ -55,14 +54,13 @@ CONTRASTS = {
     "ema_decay": (0.1, 0.4, {"teacher": "ema"}),
     "exit_weights": ("deeper", "shallower", {}),
     "ramp": (0.0, 0.9, {}),
-    "scale_balance": (False, True, {}),
 }
 
 
 def build(seed=5, cuts=(1, 2, 3), **settings):
     torch.manual_seed(seed)
     objective = DistillConfig(**settings)
-    network = SplitNetwork(build_backbone("ecanet", 9), cuts, objective.needed_adapter)
+    network = MultiExitNetwork(build_backbone("ecanet", 9), cuts, objective.needed_adapter)
     return network, Distiller(objective, network, updates=8, half=False)
 
 
@@ -178,12 +176,6 @@ def test_the_ramp_and_the_temperature_follow_the_updates():
     torch.testing.assert_close(ramped.total, total)
 
 
-def test_balanced_weights_are_shares_of_the_hard_loss():
-    _, distiller = build(scale_balance=True, hard_weight=1.0, soft_weight=0.5, feature_weight=0.25)
-    terms = distiller.loss(Batch(X, LABELS), distiller.scalars(1))
-    torch.testing.assert_close(terms.total, terms.hard * 1.75)
-
-
 def test_two_equal_views_change_nothing():
     for settings in ({}, {"teacher": "ensemble", "soft": "margin_kl"}, {"feature": "attention_transfer"}):
         _, distiller = build(**settings)
@@ -256,8 +248,7 @@ def test_a_checkpoint_holds_the_parts_in_use_and_no_others(tmp_path):
         return set(Trainer(config(**changes), training_data()).distiller.state_dict())
 
     assert kept() == kept(**{"distill.teacher": "ensemble", "distill.ramp": 0.5}) == set()
-    assert kept(**{"distill.scale_balance": True}) == {"balance"}
-    assert kept(**EVERYTHING) == {"average", "balance"}
+    assert kept(**EVERYTHING) == {"average"}
     Trainer(config(), training_data()).save(tmp_path)
     assert "distiller" not in torch.load(tmp_path / "state.pt", weights_only=True)
 
@@ -271,4 +262,4 @@ def test_spatial_attention_is_refused_before_training_where_there_is_no_axis():
     blocks = [torch.nn.Linear(12, 5), torch.nn.Linear(5, 7)]
     backbone = Backbone(torch.nn.Flatten(), blocks, [MapShape(5, 0), MapShape(7, 0)], [1, 2])
     with pytest.raises(InputError, match=r"attention_transfer .* got \[0, 0\]"):
-        Distiller(DistillConfig(feature="attention_transfer"), SplitNetwork(backbone, (1,)), 1, False)
+        Distiller(DistillConfig(feature="attention_transfer"), MultiExitNetwork(backbone, (1,)), 1, False)

@@ -8,7 +8,7 @@ import torch
 from fsd_model.distillation.teacher import EmaTeacher, ensemble_logits, split_views, teach
 from fsd_model.networks.attention_resnet import build_backbone
 from fsd_model.networks.exits import bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 
 X = torch.randn(6, 45, 40, generator=torch.Generator().manual_seed(1))
 
@@ -16,7 +16,7 @@ X = torch.randn(6, 45, 40, generator=torch.Generator().manual_seed(1))
 @pytest.fixture
 def network():
     torch.manual_seed(5)
-    return SplitNetwork(build_backbone("ecanet", 9), (1, 2, 3))
+    return MultiExitNetwork(build_backbone("ecanet", 9), (1, 2, 3))
 
 
 def step(network, shift):

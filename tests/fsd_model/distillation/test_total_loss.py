@@ -9,7 +9,7 @@ from scipy.special import rel_entr, softmax
 
 from fsd_model.distillation.total_loss import DistillConfig, distill_loss, scalars_at
 from fsd_model.networks.attention_resnet import build_backbone
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 
 LABELS = torch.tensor([0, 1, 1, 0])
 
@@ -17,7 +17,7 @@ LABELS = torch.tensor([0, 1, 1, 0])
 @pytest.fixture
 def network():
     torch.manual_seed(5)
-    return SplitNetwork(build_backbone("ecanet", 9), (1, 2, 3))
+    return MultiExitNetwork(build_backbone("ecanet", 9), (1, 2, 3))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_feature_term_trains_adapters_but_not_the_deepest_segment(network, outpu
 
 
 def test_a_plain_network_has_the_hard_loss_alone():
-    network = SplitNetwork(build_backbone("ecanet", 9), ())
+    network = MultiExitNetwork(build_backbone("ecanet", 9), ())
     terms = terms_of(DistillConfig(hard_weight=1.0), network(torch.randn(4, 45, 40)))
     assert float(terms.soft) == float(terms.feature) == 0
     torch.testing.assert_close(terms.total, terms.hard)

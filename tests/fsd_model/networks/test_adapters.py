@@ -9,7 +9,7 @@ from fsd_model.errors import InputError
 from fsd_model.networks.adapters import ADAPTERS, PoolAdapter, adapt
 from fsd_model.networks.attention_resnet import Backbone, build_backbone
 from fsd_model.networks.exits import MapShape, global_average
-from fsd_model.networks.multi_exit import SplitNetwork, deploy
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
 from fsd_model.training.trainer import Trainer
 from tests.fsd_model.support.synthetic import config, training_data
 
@@ -75,10 +75,10 @@ def test_a_loss_that_needs_no_adapter_builds_none(feature):
 
 def test_the_default_draws_the_same_numbers_as_a_linear_layer_would():
     torch.manual_seed(1)
-    named = SplitNetwork(build_backbone("ecanet", 9), (1,), "linear").state_dict()
+    named = MultiExitNetwork(build_backbone("ecanet", 9), (1,), "linear").state_dict()
     after_named = torch.rand(1)
     torch.manual_seed(1)
-    default = SplitNetwork(build_backbone("ecanet", 9), (1,)).state_dict()
+    default = MultiExitNetwork(build_backbone("ecanet", 9), (1,)).state_dict()
     assert torch.equal(after_named, torch.rand(1))
     assert all(torch.equal(named[key], default[key]) for key in default)
 
@@ -86,7 +86,7 @@ def test_the_default_draws_the_same_numbers_as_a_linear_layer_would():
 def test_a_network_without_spatial_axes_is_split_and_deployed():
     stem = torch.nn.Flatten()
     shapes = [MapShape(5, 0), MapShape(7, 0)]
-    network = SplitNetwork(
+    network = MultiExitNetwork(
         Backbone(stem, [torch.nn.Linear(12, 5), torch.nn.Linear(5, 7)], shapes, [1, 2]), (1,)
     )
     outputs = network(torch.randn(3, 4, 3))

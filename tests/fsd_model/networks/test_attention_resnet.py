@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from fsd_model.networks.attention_resnet import NetworkConfig, build_backbone, eca_kernel_size, stage_ends
 from fsd_model.networks.exits import MapShape
-from fsd_model.networks.multi_exit import SplitNetwork, deploy, stage_cuts
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy, stage_cuts
 
 COUNTS = {
     ("senet", 9, 2): 310_864,
@@ -27,7 +27,7 @@ COUNTS = {
 @pytest.mark.parametrize(("family", "depth", "expansion"), COUNTS)
 def test_deployed_parameter_count_is_exact(family, depth, expansion):
     backbone = build_backbone(family, depth, NetworkConfig(expansion=expansion))
-    network = deploy(SplitNetwork(backbone, ()))
+    network = deploy(MultiExitNetwork(backbone, ()))
     assert sum(p.numel() for p in network.parameters()) == COUNTS[family, depth, expansion]
 
 
@@ -37,7 +37,7 @@ def test_deployed_parameter_count_is_exact(family, depth, expansion):
 )
 def test_training_extras_are_exact(depth, expansion, heads, adapters):
     backbone = build_backbone("ecanet", depth, NetworkConfig(expansion=expansion))
-    exits = SplitNetwork(backbone, stage_cuts(backbone.stage_ends)).exits[:-1]
+    exits = MultiExitNetwork(backbone, stage_cuts(backbone.stage_ends)).exits[:-1]
     assert sum(e.classifier.weight.numel() for e in exits) == heads
     assert sum(p.numel() for e in exits for p in e.adapter.parameters()) == adapters
 

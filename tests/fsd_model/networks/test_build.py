@@ -22,7 +22,7 @@ from fsd_model.networks.attention_resnet import Backbone, NetworkConfig
 from fsd_model.networks.build import NetworkFactory, build_network, read_network, usual_cuts
 from fsd_model.networks.cut_table import cut_table
 from fsd_model.networks.exits import bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork, deploy
+from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.export import export_detector
 from fsd_model.training.trainer import Trainer
@@ -127,13 +127,13 @@ def test_options_count_for_the_identity_of_a_run():
 @pytest.mark.parametrize("name", FACTORIES)
 def test_one_step_reaches_every_exit_and_adapter_and_layer(name):
     trainer = Trainer(own_config(name, cuts=None), training_data())
-    assert 1 <= len(trainer.config.split) <= 3
+    assert 1 <= len(trainer.config.resolved_cuts) <= 3
     before = {key: value.clone() for key, value in trainer.network.named_parameters()}
     trainer.train_step(np.arange(16))
     grads = {key: value.grad for key, value in trainer.network.named_parameters()}
     assert all(g is not None and bool(torch.isfinite(g).all()) for g in grads.values())
     exits = [key for key in before if key.startswith("exits.")]
-    assert len(exits) == 3 * len(trainer.config.split) + 1
+    assert len(exits) == 3 * len(trainer.config.resolved_cuts) + 1
     assert all(bool((grads[key] != 0).any()) for key in exits)
     after = dict(trainer.network.named_parameters())
     assert all(not torch.equal(after[key], value) for key, value in before.items() if grads[key].any())
@@ -143,7 +143,7 @@ def test_one_step_reaches_every_exit_and_adapter_and_layer(name):
 def test_every_legal_cut_takes_an_exit_of_its_size(name):
     backbone = build_network(own(name), FEATURE)
     count = len(backbone.shapes)
-    outputs = SplitNetwork(backbone, range(1, count))(torch.randn(4, 45, 48))
+    outputs = MultiExitNetwork(backbone, range(1, count))(torch.randn(4, 45, 48))
     assert [o.feature_BC.shape[1] for o in outputs] == [shape.channels for shape in backbone.shapes]
     assert [o.map_BCx.dim() - 2 for o in outputs] == [shape.axes for shape in backbone.shapes]
     assert {o.projected_BD.shape[1] for o in outputs[:-1]} == {backbone.shapes[-1].channels}
@@ -152,7 +152,7 @@ def test_every_legal_cut_takes_an_exit_of_its_size(name):
 @pytest.mark.parametrize("name", FACTORIES)
 def test_the_deployed_network_scores_like_the_deepest_exit(name):
     torch.manual_seed(4)
-    network = SplitNetwork(build_network(own(name), FEATURE), usual_cuts(own(name), FEATURE))
+    network = MultiExitNetwork(build_network(own(name), FEATURE), usual_cuts(own(name), FEATURE))
     network.train()(torch.randn(8, 45, 48))
     network.eval()
     x = torch.randn(5, 45, 48)

@@ -1,4 +1,4 @@
-"""Exits computed together: what one by one gives, in values and gradients, with far fewer operations."""
+"""Exits and the loss over them: values and gradients of the plain formula, memory format, operations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fsd_model.distillation.soft_losses import SOFT_LOSSES
 from fsd_model.distillation.total_loss import DistillConfig, distill_loss, scalars_at
 from fsd_model.features.feature_set import Batch
 from fsd_model.networks.attention_resnet import Backbone, build_backbone
-from fsd_model.networks.exits import MapShape, average_in_format, global_average, side_by_side
-from fsd_model.networks.multi_exit import SplitNetwork
+from fsd_model.networks.exits import MapShape, average_in_format, global_average
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.optim import OptimConfig, build_optimiser
 from tests.bench.launches import launches
-from tests.bench.per_exit import exit_by_exit, plain_loss
+from tests.bench.per_exit import plain_loss
 
 LABELS = torch.tensor([0, 1, 1, 0, 0])
 CONFIGS = [
@@ -33,29 +33,23 @@ CONFIGS = [
 ]
 
 
-def built(adapter) -> SplitNetwork:
+def built(adapter) -> MultiExitNetwork:
     torch.manual_seed(5)
-    return SplitNetwork(build_backbone("ecanet", 9), (1, 2, 3), adapter)
+    return MultiExitNetwork(build_backbone("ecanet", 9), (1, 2, 3), adapter)
 
 
-def narrowing(adapter="linear") -> SplitNetwork:
+def narrowing(adapter="linear") -> MultiExitNetwork:
     """Widths that fall and rise, the deepest neither widest nor narrowest."""
     torch.manual_seed(6)
     widths = (4, 12, 5, 9)
     blocks = [nn.Conv2d(c_in, c_out, 3) for c_in, c_out in pairwise(widths)]
     shapes = [MapShape(channels, axes=2) for channels in widths[1:]]
-    return SplitNetwork(Backbone(nn.Conv2d(1, 4, 3), blocks, shapes, [1, 2, 3]), (1, 2), adapter)
+    return MultiExitNetwork(Backbone(nn.Conv2d(1, 4, 3), blocks, shapes, [1, 2, 3]), (1, 2), adapter)
 
 
 def assert_near(got, expected, tolerance=1e-5):
     scale = float(expected.detach().abs().max())
     torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance * max(scale, 1e-3))
-
-
-def test_matrices_lie_side_by_side_with_zeros_between():
-    parts = [torch.full((2, width), float(width)) for width in (1, 3, 2)]
-    expected = torch.tensor([[1.0, 0, 0], [3, 3, 3], [2, 2, 0]])
-    assert torch.equal(side_by_side(parts, 3), expected[:, None].expand(3, 2, 3))
 
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
@@ -70,19 +64,6 @@ def test_the_average_s_gradient_has_the_format_of_the_map(memory, dtype):
     torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 20))
 
 
-@pytest.mark.parametrize("adapter", ["linear", "conv", "pool", None])
-@pytest.mark.parametrize("make", [built, narrowing])
-def test_outputs_are_those_of_every_exit_alone(make, adapter):
-    network = make(adapter)
-    x = torch.randn(5, 45, 40)
-    for got, expected in zip(network(x), exit_by_exit(network, x), strict=True):
-        for name in ("cosine_BK", "norm_B", "feature_BC", "map_BCx", "logits_BK"):
-            assert_near(getattr(got, name), getattr(expected, name))
-        assert (got.projected_BD is None) == (expected.projected_BD is None)
-        if got.projected_BD is not None:
-            assert_near(got.projected_BD, expected.projected_BD)
-
-
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.soft}-{c.feature}-{c.adapter}-{c.hard_on}")
 def test_loss_and_every_gradient_are_those_of_the_plain_form(config):
     network = built(config.needed_adapter)
@@ -90,18 +71,18 @@ def test_loss_and_every_gradient_are_those_of_the_plain_form(config):
     gradients = []
     for loss in (
         distill_loss(config, network(x), LABELS, scalars_at(config, 7)).total,
-        plain_loss(config, exit_by_exit(network, x), LABELS, 7),
+        plain_loss(config, network(x), LABELS, 7),
     ):
         network.zero_grad()
         loss.backward()
         gradients.append((loss, {n: p.grad for n, p in network.named_parameters()}))
-    (got, fused), (expected, plain) = gradients
+    (got, own), (expected, plain) = gradients
     assert_near(got, expected)
     for name, gradient in plain.items():
-        if gradient is None:  # an exit that nothing asks for: together it may get zeros
-            assert fused[name] is None or not fused[name].any()
+        if gradient is None:  # an exit that no loss reads
+            assert own[name] is None or not own[name].any()
         else:
-            assert_near(fused[name], gradient, 1e-4)
+            assert_near(own[name], gradient, 1e-4)
 
 
 def test_a_zero_feature_has_cosine_zero_and_finite_gradients():
@@ -123,10 +104,10 @@ def test_losses_of_several_students_are_those_of_each(loss):
     torch.testing.assert_close(loss(students, teacher, *temperature), each)
 
 
-def test_a_step_starts_at_most_a_quarter_more_operations_than_the_plain_network_s():
+def test_three_more_exits_cost_at_most_three_fifths_more_operations():
     counts = {}
     for cuts in ((), (2, 4, 6)):
-        network = SplitNetwork(build_backbone("ecanet", 18), cuts)
+        network = MultiExitNetwork(build_backbone("ecanet", 18), cuts)
         optimiser = build_optimiser(OptimConfig(), network.parameters())
         distiller = Distiller(DistillConfig(), network, 10, half=False)
         batch = Batch(torch.randn(5, 45, 40), LABELS)
@@ -137,4 +118,4 @@ def test_a_step_starts_at_most_a_quarter_more_operations_than_the_plain_network_
             optimiser.step()
 
         counts[cuts] = launches(step)
-    assert counts[2, 4, 6] < 1.25 * counts[()], counts
+    assert counts[2, 4, 6] < 1.6 * counts[()], counts

@@ -10,7 +10,7 @@ import torch
 from fsd_model.errors import InputError
 from fsd_model.networks.attention_resnet import Backbone, build_backbone
 from fsd_model.networks.exits import AngularClassifier, MapShape, bonafide_score
-from fsd_model.networks.multi_exit import SplitNetwork, check_cuts, deploy, legal_cuts, stage_cuts
+from fsd_model.networks.multi_exit import MultiExitNetwork, check_cuts, deploy, legal_cuts, stage_cuts
 
 
 def test_every_cut_between_two_blocks_is_legal():
@@ -36,7 +36,7 @@ def test_illegal_cuts_are_refused_with_the_rule(cuts, words):
 def test_each_segment_ends_in_an_exit_on_its_own_map(cuts):
     torch.manual_seed(1)
     backbone = build_backbone("ecanet", 9)
-    network = SplitNetwork(backbone, cuts).eval()
+    network = MultiExitNetwork(backbone, cuts).eval()
     x = torch.randn(3, 45, 40)
     outputs = network(x)
     assert len(outputs) == len(cuts) + 1
@@ -53,7 +53,7 @@ def test_each_segment_ends_in_an_exit_on_its_own_map(cuts):
 def test_deployed_scores_equal_the_training_network_s(depth):
     torch.manual_seed(2)
     backbone = build_backbone("senet", depth)
-    network = SplitNetwork(backbone, stage_cuts(backbone.stage_ends))
+    network = MultiExitNetwork(backbone, stage_cuts(backbone.stage_ends))
     network.train()(torch.randn(8, 45, 40))  # move the batch statistics off their start
     network.eval()
     x = torch.randn(4, 45, 40)
@@ -82,7 +82,7 @@ def test_a_network_of_one_s_own_is_cut_like_the_others():
     stem = torch.nn.Conv2d(1, 4, 3)
     blocks = [torch.nn.Conv2d(4, 6, 3), torch.nn.Conv2d(6, 5, 3, stride=2), torch.nn.Conv2d(5, 9, 3)]
     shapes = [MapShape(channels, axes=2) for channels in (6, 5, 9)]
-    network = SplitNetwork(Backbone(stem, blocks, shapes, stage_ends=[1, 2, 3]), (1, 2)).eval()
+    network = MultiExitNetwork(Backbone(stem, blocks, shapes, stage_ends=[1, 2, 3]), (1, 2)).eval()
     x = torch.randn(2, 20, 30)
     outputs = network(x)
     assert [o.feature_BC.shape[1] for o in outputs] == [6, 5, 9]

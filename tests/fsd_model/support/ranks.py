@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default": {**_GENTLE, "batch_size": 15},
     "everything": {
         **_GENTLE, "batch_size": 15, "distill.teacher": "ema", "distill.ema_decay": 0.9,
-        "distill.scale_balance": True, "distill.soft": "js", "distill.feature": "attention_transfer",
+        "distill.soft": "js", "distill.feature": "attention_transfer",
         "distill.hard_on": "all", "augment.two_view": True,
     },
     "one by one": {**_GENTLE, "batch_size": 5, "runtime.micro_batch": 1, "epochs": 1},

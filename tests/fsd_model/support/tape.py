@@ -72,7 +72,7 @@ class Tape(TorchDispatchMode):
 
 
 class TapeRecorder:
-    """`captured_update.Recorder` for the CPU.
+    """`experimental.cuda_graph.Recorder` for the CPU.
 
     Attributes:
         tapes: one for each recording.

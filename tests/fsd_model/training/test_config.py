@@ -30,9 +30,9 @@ def test_defaults_are_the_published_method_s():
         64,
         32,
     )
-    assert config.split == (2, 4, 6)
-    assert make(network={"depth": 34}).split == (3, 7, 13)
-    assert make(cuts=[]).split == ()
+    assert config.resolved_cuts == (2, 4, 6)
+    assert make(network={"depth": 34}).resolved_cuts == (3, 7, 13)
+    assert make(cuts=[]).resolved_cuts == ()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_wrong_settings_are_named(changes, words):
 
 def test_override_replaces_dotted_keys_and_checks_them():
     config = make().override({"distill.temperature": 5.0, "cuts": [1, 2]})
-    assert (config.distill.temperature, config.split) == (5.0, (1, 2))
+    assert (config.distill.temperature, config.resolved_cuts) == (5.0, (1, 2))
     assert config.distill.soft_weight == 0.3
     with pytest.raises(ValidationError, match="did you mean `temperature`"):
         make().override({"distill.temperatur": 5.0})

@@ -18,7 +18,7 @@ from fsd_model.distributed.processes import ALONE, Processes, parts
 from fsd_model.errors import InputError
 from fsd_model.training.export import export_detector
 from fsd_model.training.trainer import Trainer
-from fsd_model.trial.retry import relieve
+from fsd_model.trial.retry import retry_settings
 from tests.fsd_model.support.custom_networks import HERE
 from tests.fsd_model.support.synthetic import config, training_data
 from tests.fsd_model.training.test_trainer import assert_same_weights, history, weights
@@ -134,7 +134,6 @@ def test_an_attempt_goes_on_with_another_micro_batch_and_precision(tmp_path: Pat
     [
         ({"distill.soft": "margin_kl"}, "distill.soft: margin_kl"),
         ({"distill.feature": "similarity_preserving"}, "distill.feature: similarity_preserving"),
-        ({"distill.scale_balance": True}, "distill.scale_balance: true"),
     ],
 )
 def test_what_needs_the_whole_batch_is_refused_in_one_line(changes: dict[str, Any], setting: str) -> None:
@@ -143,24 +142,23 @@ def test_what_needs_the_whole_batch_is_refused_in_one_line(changes: dict[str, An
         config(**changes, **{"runtime.micro_batch": 15})
     distill = config(**changes).distill
     require_means(distill, ALONE)
-    if "scale_balance" not in setting:
-        with pytest.raises(InputError, match=f"{setting} compares the utterances.*got 2 processes"):
-            require_means(distill, Processes(0, 2))
+    with pytest.raises(InputError, match=f"{setting} compares the utterances.*got 2 processes"):
+        require_means(distill, Processes(0, 2))
 
 
 def test_out_of_memory_halves_the_micro_batch_down_to_one() -> None:
-    assert relieve(PARAMS, "memory") == {"runtime.micro_batch": 32}
+    assert retry_settings(PARAMS, "memory") == {"runtime.micro_batch": 32}
     sizes, params = [], {**PARAMS, "batch_size": 20}
-    while (changes := relieve(params, "memory")) is not None:
+    while (changes := retry_settings(params, "memory")) is not None:
         params = {**params, "runtime": {"micro_batch": changes["runtime.micro_batch"]}}
         sizes.append(params["runtime"]["micro_batch"])
     assert sizes == [10, 5, 2, 1]
-    assert relieve({**PARAMS, "runtime": {"micro_batch": 99}}, "memory") == {"runtime.micro_batch": 32}
-    assert relieve({**PARAMS, "distill": {"soft": "margin_kl"}}, "memory") is None
+    assert retry_settings({**PARAMS, "runtime": {"micro_batch": 99}}, "memory") == {"runtime.micro_batch": 32}
+    assert retry_settings({**PARAMS, "distill": {"soft": "margin_kl"}}, "memory") is None
 
 
 def test_what_is_not_finite_is_tried_again_in_float32_alone() -> None:
     half = {**PARAMS, "runtime": {"precision": "bfloat16"}}
-    assert trial.relieve(half, "not-finite") == {"runtime.precision": "float32"}
-    assert trial.relieve(PARAMS, "not-finite") is None
-    assert trial.relieve(half, "lost") is None
+    assert trial.retry_settings(half, "not-finite") == {"runtime.precision": "float32"}
+    assert trial.retry_settings(PARAMS, "not-finite") is None
+    assert trial.retry_settings(half, "lost") is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fsd_model.augmentation.pipeline import Augmentation
-from fsd_model.training.cuda_graph import WARM_UP, CudaRecorder
+from fsd_model.experimental.cuda_graph import WARM_UP, CudaRecorder
 from fsd_model.training.data import TrainingData
 from fsd_model.training.trainer import Trainer
 from tests.fsd_model.support.synthetic import config, feature_set, reproducible

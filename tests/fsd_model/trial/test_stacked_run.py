@@ -216,7 +216,7 @@ def test_what_ends_the_joint_computation_comes_out(settings, monkeypatch, error)
     def fails(*given):
         raise error
 
-    monkeypatch.setattr("fsd_model.stacked.epoch.StackedEpoch.step", fails)
+    monkeypatch.setattr("fsd_model.experimental.stacked.epoch.StackedEpoch.step", fails)
     recorders = [Recorder(), Recorder()]
     with pytest.raises(type(error)):
         trial.run_stack([settings, {**settings, "seed": 2}], recorders)

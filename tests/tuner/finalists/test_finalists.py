@@ -256,7 +256,10 @@ def test_the_search_leaves_of_its_budget_what_the_finals_need_but_at_least_half(
     assert finals_s(study, trials[2:]) == finals_s(toy_study(), trials) == 0
     now = [0.0]
     spending = Spending(study, lambda: now[0], Stages(slots=2))
-    for now[0], over in ((2999.0, ""), (3001.0, "the budget is spent: 1 hours minus 0.167 for the finalists")):
+    for now[0], over in (
+        (2999.0, ""),
+        (3001.0, "the budget is spent: 1 hours minus 0.167 for the finalists"),
+    ):
         assert spending.over(1200) == over
     now[0] = 1799.0
     assert spending.over(1e9) == ""

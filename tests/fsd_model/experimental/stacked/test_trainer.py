@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsd_model.augmentation.config import AugmentConfig
 from fsd_model.errors import InputError
-from fsd_model.stacked.epoch import StackedEpoch
-from fsd_model.stacked.trainer import StackedTrainer
+from fsd_model.experimental.stacked.epoch import StackedEpoch
+from fsd_model.experimental.stacked.trainer import StackedTrainer
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data, shuffled_batches
 from fsd_model.training.epoch_metrics import DivergenceError
@@ -312,7 +312,6 @@ def test_bfloat16_runs_close_to_separate_trainers():
     ("settings", "rule"),
     [
         ({"distill.teacher": "ema"}, "teacher: ema cannot be stacked"),
-        ({"distill.scale_balance": True}, "scale_balance: true cannot be stacked"),
         ({"runtime.micro_batch": 4}, "without micro_batch"),
     ],
 )

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from fsd_model.distillation.total_loss import LossTerms
+from fsd_model.experimental.stacked.adam import StackedAdam
+from fsd_model.experimental.stacked.loss import stacked_loss, together
+from fsd_model.experimental.stacked.network import StackedNetwork
 from fsd_model.features.feature_set import Batch
 from fsd_model.networks.exits import ExitOutput
-from fsd_model.stacked.adam import StackedAdam
-from fsd_model.stacked.loss import stacked_loss, together
-from fsd_model.stacked.network import StackedNetwork
 from fsd_model.training.data import shuffled_batches
 from fsd_model.training.optim import learning_rate
 from fsd_model.training.trainer import Trainer

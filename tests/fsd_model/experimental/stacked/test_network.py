@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from fsd_model.errors import InputError
+from fsd_model.experimental.stacked.adam import StackedAdam
+from fsd_model.experimental.stacked.network import StackedNetwork
 from fsd_model.networks.attention_resnet import NetworkConfig, build_backbone
 from fsd_model.networks.exits import MapShape
-from fsd_model.networks.multi_exit import SplitNetwork
-from fsd_model.stacked.adam import StackedAdam
-from fsd_model.stacked.network import StackedNetwork
+from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.training.optim import OptimConfig, build_optimiser, set_learning_rate
 
 FORMS = {
@@ -30,13 +30,13 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def networks(form: str = "eca, linear", count: int = 3) -> list[SplitNetwork]:
+def networks(form: str = "eca, linear", count: int = 3) -> list[MultiExitNetwork]:
     """Members whose weights and statistics all differ."""
     settings, adapter = FORMS[form]
     config = NetworkConfig(**settings)
     torch.manual_seed(1)
     made = [
-        SplitNetwork(build_backbone(config.family, config.depth, config), (1, 3), adapter)
+        MultiExitNetwork(build_backbone(config.family, config.depth, config), (1, 3), adapter)
         for _ in range(count)
     ]
     for network in made:
@@ -116,11 +116,11 @@ def test_a_network_of_ones_own_and_unlike_ones_are_refused():
         shapes, one_by_one = (MapShape(4, 0),), False
 
     with pytest.raises(InputError, match="one of your own; train it alone"):
-        StackedNetwork([SplitNetwork(Own(), ())])
+        StackedNetwork([MultiExitNetwork(Own(), ())])
     with pytest.raises(InputError, match="must be the same in a stack"):
         StackedNetwork([networks("eca, linear")[0], networks("se, conv")[0]])
     with pytest.raises(InputError, match="must be the same in a stack"):
-        StackedNetwork([SplitNetwork(build_backbone("senet", 9), cuts) for cuts in ((1,), (2,))])
+        StackedNetwork([MultiExitNetwork(build_backbone("senet", 9), cuts) for cuts in ((1,), (2,))])
 
 
 class Layer(nn.Module):

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from fsd_model.errors import InputError
+from fsd_model.experimental.stacked.modules import stacked
 from fsd_model.networks.attention_resnet import Backbone
 from fsd_model.networks.exits import ExitOutput
-from fsd_model.networks.multi_exit import SplitNetwork
-from fsd_model.stacked.modules import stacked
+from fsd_model.networks.multi_exit import MultiExitNetwork
 
 
 class StackedNetwork(nn.Module):
@@ -30,7 +30,7 @@ class StackedNetwork(nn.Module):
         InputError: a network of one's own, or networks of unlike form.
     """
 
-    def __init__(self, networks: Sequence[SplitNetwork]) -> None:
+    def __init__(self, networks: Sequence[MultiExitNetwork]) -> None:
         super().__init__()
         self._networks = tuple(networks)
         self._cuts = networks[0].cuts
@@ -80,7 +80,7 @@ def of_each(stack: Tensor, shape: torch.Size) -> Tensor:
     return torch.unflatten(stack, 0, (-1, shape[0])) if shape and stack.dim() == len(shape) else stack
 
 
-def require_built_in(network: SplitNetwork) -> Backbone:
+def require_built_in(network: MultiExitNetwork) -> Backbone:
     """The backbone of a network that can be stacked.
 
     Raises:
@@ -91,7 +91,7 @@ def require_built_in(network: SplitNetwork) -> Backbone:
     return network.backbone
 
 
-def form(network: SplitNetwork) -> Hashable:
+def form(network: MultiExitNetwork) -> Hashable:
     """What networks of one stack have in common: all but the values of their weights."""
     shapes = tuple((name, each.shape) for name, each in network.state_dict().items())
     return network.cuts, shapes

@@ -1,15 +1,17 @@
-"""An update recorded once as a CUDA graph and then replayed: one launch does what hundreds did.
+"""One update of a training, recorded once as a CUDA graph and then replayed: one launch instead of hundreds.
 
 Everything in a recorded update is a tensor operation of the device on memory that stays where it is. What
-differs between two updates (row numbers, masks, weights of the losses, temperature, margin, learning rate)
-goes into one tensor before each replay, in one copy. The features lie on the device (`resident`).
+differs between two updates (row numbers, masks, weights of the losses, temperature, margin, learning rate) is
+copied into one tensor before each replay. The features lie on the device (`features.device_cache`).
 
-The first updates run eagerly on a stream of their own, as torch asks for before a capture; they are updates
-of the training like any other. Batches of another size, as the last one of an epoch, run eagerly too.
-Weights, moments and counters are those of the optimiser and network, so states are saved and resumed as ever.
+The first updates run eagerly on a side stream, as torch requires before a capture; they are updates of the
+training like any other. Batches of another size, as the last one of an epoch, run eagerly too. Weights,
+moments and counters are those of the optimiser and network, so checkpoints are the same as without a graph.
 
-It was run on a CPU, where a recorder of the tests replays the recorded operations, and searched for copies
-and waits with fake tensors of a GPU. It has not been run on a GPU.
+Experimental: tested on a CPU, where a recorder of the tests replays the recorded operations, and with fake
+tensors of a GPU; no GPU has run it. It stays if `make bench-gpu` (under 10 minutes) shows at least 2 times
+the updates per second of the eager training. The same run measures PyTorch's own recording,
+`torch.compile(mode="reduce-overhead")`: where that is as fast, this module is deleted.
 
 Shapes: B utterances of a batch, M masks of an utterance.
 
@@ -18,6 +20,7 @@ Source: docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs, whole-network 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
@@ -28,26 +31,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fsd_model.distillation.distiller import Distiller
 from fsd_model.distillation.total_loss import Scalars
-from fsd_model.distributed.processes import Processes
 from fsd_model.errors import InputError
 from fsd_model.features.device_cache import ready_for
-from fsd_model.training.data import TrainingData
-from fsd_model.training.optim import set_learning_rate
+from fsd_model.networks.attention_resnet import NetworkConfig
+from fsd_model.training.optim import fill_gradients, set_learning_rate
+from fsd_model.training.trainer import Trainer
 
 WARM_UP = 3
 _SCALARS = 6  # those of `Scalars`, and the learning rate
 
 
 class Recorder(Protocol):
-    """What records and replays work on a device."""
+    """Records and replays work on a device."""
 
     def lane(self) -> AbstractContextManager[None]:
-        """Where work runs before it may be recorded."""
+        """Enter the stream on which work runs before it may be recorded."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Record what `work` asks of the device, undone; what comes back does it, on the same memory."""
+        """Record the device operations of `work` without running them; return what replays them."""
 
 
 class CudaRecorder:
@@ -93,49 +95,43 @@ class CudaRecorder:
         return graph.replay
 
 
-def recorder_of(device: torch.device) -> Recorder:
-    """What records on this device.
-
-    Raises:
-        InputError: a CPU.
-    """
-    if device.type != "cuda":
-        raise InputError(f"runtime.cuda_graph: needs a GPU, got device {device}; leave it out, or use one")
-    return CudaRecorder(device)
+def record_updates(trainer: Trainer) -> None:
+    """Let a trainer replay a recorded update; where that is impossible, warn and change nothing."""
+    if obstacle := _obstacle(trainer):
+        print(f"warning: runtime.cuda_graph: {obstacle}; updates run without it", file=sys.stderr)
+        return
+    trainer.distiller.cache_weights = False
+    trainer.runner = RecordedUpdate(trainer, CudaRecorder(trainer.device))
 
 
-class CapturedUpdate:
-    """Does a training's updates, by replay where it can.
+def _obstacle(trainer: Trainer) -> str:
+    """Return why the updates of a trainer cannot be recorded, or ""."""
+    config = trainer.config
+    obstacles = {
+        f"needs a GPU, got device {trainer.device}": trainer.device.type != "cuda",
+        "runtime.micro_batch cannot be recorded": config.runtime.micro_batch is not None,
+        "distill.teacher: ema cannot be recorded": config.distill.teacher == "ema",
+        "a custom network cannot be recorded": not isinstance(config.network, NetworkConfig),
+        "augmentation of waveforms cannot be recorded": config.augment.changes_waveforms,
+        "several processes cannot be recorded": trainer.processes.size > 1,
+        "needs runtime.resident: true": trainer.device not in trainer.data.train.resident,
+    }
+    return next((text for text, there in obstacles.items() if there), "")
+
+
+class RecordedUpdate:
+    """Computes the updates of a training, by replay where it can; a `training.trainer.UpdateRunner`.
 
     Args:
-        data: its train features are resident on the device.
-        distiller, optimiser: of the training.
-        size: utterances of the batches that are recorded.
-        device: of the training.
-        processes: of the training.
-
-    Raises:
-        InputError: a device or a training that cannot be recorded.
+        trainer: its train features are resident on the device.
+        recorder: records and replays on that device.
     """
 
-    def __init__(
-        self,
-        data: TrainingData,
-        distiller: Distiller,
-        optimiser: torch.optim.Adam,
-        size: int,
-        device: torch.device,
-        processes: Processes,
-    ) -> None:
-        self._recorder = recorder_of(device)
-        if processes.size > 1:
-            raise InputError("runtime.cuda_graph: records one process, got several; leave it out")
-        if device not in data.train.resident:
-            raise InputError(
-                "runtime.cuda_graph: needs the features in the GPU's memory, where they take more than an"
-                " eighth of what is free; set runtime.resident: true, or leave cuda_graph out"
-            )
-        self._data, self._distiller, self._optimiser = data, distiller, optimiser
+    def __init__(self, trainer: Trainer, recorder: Recorder) -> None:
+        data, size = trainer.data, min(trainer.config.batch_size, len(trainer.data.train.labels_N))
+        device = trainer.device
+        self._recorder = recorder
+        self._data, self._distiller, self._optimiser = data, trainer.distiller, trainer.optimiser
         self._size, self._device = size, device
         self._masks = data.mask_spans(np.zeros(1, dtype=np.int64), 0).shape[1]
         self._numbers = torch.zeros(
@@ -151,7 +147,7 @@ class CapturedUpdate:
         epoch: int,
         scalars: Scalars,
         rate: float,
-        eagerly: Callable[[], Tensor],
+        eager_update: Callable[[], Tensor],
     ) -> Tensor:
         """One update.
 
@@ -159,7 +155,7 @@ class CapturedUpdate:
             rows_B: training rows.
             epoch: counted from 0.
             scalars, rate: of the update's loss and optimiser.
-            eagerly: does the same without a recording.
+            eager_update: computes the same without a recording.
 
         Returns:
             Total, hard, soft and feature loss before the update, (4,).
@@ -170,7 +166,7 @@ class CapturedUpdate:
         if len(rows_B) != self._size or self._warm_up > 0:
             self._warm_up -= len(rows_B) == self._size
             with self._recorder.lane():
-                return eagerly()
+                return eager_update()
         if self._replay is None or self._present_moment() is not self._moment:
             self._replay = self._record()
         set_learning_rate(self._optimiser, rate)  # for the saved state; the recorded one reads `_numbers`
@@ -209,5 +205,6 @@ class CapturedUpdate:
         self._optimiser.zero_grad(set_to_none=True)
         terms = self._distiller.loss(batch, scalars)
         terms.total.backward()  # type: ignore[no-untyped-call]
+        fill_gradients(self._optimiser)
         self._optimiser.step()
         self._terms_4 = torch.stack([terms.total, terms.hard, terms.soft, terms.feature]).detach()

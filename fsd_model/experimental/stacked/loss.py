@@ -45,9 +45,8 @@ def require_memoryless(config: DistillConfig) -> None:
     Raises:
         InputError: such a setting.
     """
-    if config.teacher == "ema" or config.scale_balance:
-        setting = "teacher: ema" if config.teacher == "ema" else "scale_balance: true"
-        raise InputError(f"distill.{setting} cannot be stacked; train such trials alone, or choose another")
+    if config.teacher == "ema":
+        raise InputError("distill.teacher: ema cannot be stacked; train such trials alone, or choose another")
 
 
 def stacked_loss(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fsd_model.stacked.network import of_each
+from fsd_model.experimental.stacked.network import of_each
 
 
 class StackedAdam:
@@ -19,8 +19,7 @@ class StackedAdam:
 
     All parameters, gradients and moments lie in one flat tensor each. Begins with the state of the members'
     optimisers, which it copies; `give_back` copies it back. They may have done unlike numbers of updates, or
-    none. A parameter without a gradient has one of zeros, as it has where exits are computed together
-    (`fused_exits`).
+    none. A parameter without a gradient has one of zeros, as in `training.optim.fill_gradients`.
 
     Args:
         parameters: of the stack, the members along the first axis; they are moved into the flat tensor.

@@ -14,21 +14,19 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from fsd_model.augmentation.pipeline import Augmentation
-from fsd_model.distributed.processes import ALONE
-from fsd_model.training import cuda_graph as captured_update
-from fsd_model.training.cuda_graph import CapturedUpdate
+from fsd_model.distillation.distiller import Distiller
+from fsd_model.experimental.cuda_graph import RecordedUpdate
 from fsd_model.training.trainer import Trainer
+from tests.fsd_model.experimental.test_cuda_graph import CASES
 from tests.fsd_model.support.fake_gpu import CrossingError, OneDevice, move
 from tests.fsd_model.support.synthetic import config, training_data
 from tests.fsd_model.support.tape import TapeRecorder
-from tests.fsd_model.training.test_cuda_graph import CASES
 
 CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
 
 
 def run_update(changes, device, monkeypatch):
-    """The update of a `CapturedUpdate` on a fake device; what its optimiser was given."""
-    monkeypatch.setattr(captured_update, "recorder_of", lambda device: TapeRecorder())
+    """Run the update of a `RecordedUpdate` on a fake device; return what its optimiser was given."""
     run = config(**changes)
     data = training_data()
     if not run.augment.is_off:
@@ -37,7 +35,8 @@ def run_update(changes, device, monkeypatch):
     with FakeTensorMode(allow_non_fake_inputs=False) as mode:
         move(trainer, device, mode)
         trainer.network.train()
-        update = CapturedUpdate(trainer.data, trainer.distiller, trainer.optimiser, 16, device, ALONE)
+        trainer.distiller.cache_weights = False
+        update = RecordedUpdate(trainer, TapeRecorder())
         trainer.optimiser.param_groups[0]["capturable"] = True
         if device.type == "cuda":
             # the optimiser's own check that it may be captured, which asks CUDA first
@@ -75,12 +74,12 @@ def test_an_update_neither_waits_nor_copies(changes, device, monkeypatch):
     ],
 )
 def test_a_wait_or_a_copy_would_be_found(fault, error, monkeypatch):
-    loss = captured_update.Distiller.loss
+    loss = Distiller.loss
 
-    def faulty(self, batch, scalars, share=1.0):
+    def faulty(self, batch, scalars):
         fault(batch)
-        return loss(self, batch, scalars, share)
+        return loss(self, batch, scalars)
 
-    monkeypatch.setattr(captured_update.Distiller, "loss", faulty)
+    monkeypatch.setattr(Distiller, "loss", faulty)
     with pytest.raises(error):
         run_update({}, CUDA, monkeypatch)

@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from fsd_model.distillation.total_loss import DistillConfig
 from fsd_model.errors import InputError
-from fsd_model.stacked.epoch import StackedEpoch
-from fsd_model.stacked.loss import require_alike, require_memoryless
-from fsd_model.stacked.network import form, require_built_in
+from fsd_model.experimental.stacked.epoch import StackedEpoch
+from fsd_model.experimental.stacked.loss import require_alike, require_memoryless
+from fsd_model.experimental.stacked.network import form, require_built_in
 from fsd_model.training.epoch_metrics import train_metrics
 from fsd_model.training.optim import learning_rate
 from fsd_model.training.trainer import Trainer
