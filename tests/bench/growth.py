@@ -94,8 +94,8 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     past = list(read_events(path))
     again = Simulated(study, loss)
     row["replay_s"] = timed(lambda: again.controller.resume(past))
-    standings = BestReports(study)
-    row["standings_s"] = timed(lambda: [standings.take(event) for event in past])
+    best_reports = BestReports(study)
+    row["standings_s"] = timed(lambda: [best_reports.add(event) for event in past])
     (folder / "study.yaml").write_text("")
     row["html_s"] = timed(lambda: write_report(folder)) if trials <= REPORTED else math.nan
     return row

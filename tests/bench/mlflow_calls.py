@@ -1,8 +1,8 @@
-"""What MLflow costs a trial of 20 epochs with 3 metrics: as a search writes it, and a call a value.
+"""Time that MLflow adds to a trial of 20 epochs with 3 metrics: as a search does, and one call per value.
 
-A search hands events to its courier, which delivers every two seconds what has come together; here all epochs
-of a trial have. The store is sqlite on disk. The whole trial is told beside it: its run with parameters and
-tags, its end with figures and tags on our side; the run and its end alone on the other.
+A search delivers events every two seconds; here all epochs of a trial fall into one delivery. The store is
+sqlite on disk. The whole trial is measured, too: run, parameters, tags and final metrics on our side; run and
+end only on the other.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 from tests.bench.side_by_side import Row, in_turns
 from tuner.journal.event import FORMAT, Event, EventKind
 from tuner.study.study import Study
-from tuner.tracking.artifacts import Results
+from tuner.tracking.artifacts import Artifacts
 from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import make_store, open_client
 from tuner.tracking.delivery import BackgroundDelivery
 from tuner.tracking.runs import Runs
-from tuner.tracking.trial_artifacts import TrialArtifacts
+from tuner.tracking.trial_artifacts import ArtifactReader
 
 EPOCHS, REPEATS, GOAL = 20, 7, 8.0
 NAMES = ("loss", "accuracy", "eer")
@@ -31,12 +31,12 @@ _NUMBERS = itertools.count()
 
 
 def metrics(epoch: int) -> dict[str, float]:
-    """What each side writes of an epoch."""
+    """Return the metrics of an epoch, the same on both sides."""
     return {name: epoch + place / 10 for place, name in enumerate(NAMES)}
 
 
 class Ours:
-    """Trials as a search tells them, through courier and runs.
+    """Trials as a search writes them, through delivery and runs.
 
     Args:
         client: of MLflow.
@@ -51,7 +51,7 @@ class Ours:
                 "search": {"x": {"float": [0, 1]}}, "metric": {"name": "loss", "mode": "min"},
             }
         )  # fmt: skip
-        results = Results(client, experiment, study, out, TrialArtifacts(str(out), study.trial))
+        results = Artifacts(client, experiment, study, out, ArtifactReader(str(out), study.trial))
         self._runs = Runs(client, experiment, study, BestReports(study), results)
         started = {"format": FORMAT, "search": "calls", "study": study.to_dict(), "memory": {}}
         self._runs.deliver([Event(EventKind.STUDY_STARTED, None, started)])
@@ -62,10 +62,10 @@ class Ours:
         return number
 
     def report(self, number: int) -> None:
-        courier = BackgroundDelivery(self._runs.deliver, lambda error: 1.0, str, "MLflow")
+        delivery = BackgroundDelivery(self._runs.deliver, lambda error: 1.0, str, "MLflow")
         for event in reports(number):
-            courier.take(event)
-        courier.close()
+            delivery.add(event)
+        delivery.close()
 
     def report_each(self, number: int) -> None:
         for event in reports(number):
@@ -101,7 +101,7 @@ def history(client: Any, run: str) -> dict[str, list[tuple[int, float]]]:
 
 
 def measured(client: Any, experiment: str, ours: Ours) -> dict[str, float]:
-    """Median milliseconds of the metrics of one trial, and of the whole of it."""
+    """Return the median milliseconds for the metrics of one trial, and for the whole trial."""
     begun = {side: iter([ours.begin() for _ in range(REPEATS + 1)]) for side in ("batch", "each")}
     made = iter([client.create_run(experiment).info.run_id for _ in range(REPEATS + 1)])
 

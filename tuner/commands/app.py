@@ -166,9 +166,9 @@ def ui(
     import signal
     from contextlib import suppress
 
-    from tuner.tracking.server import serving, view
+    from tuner.tracking.server import serving, study_server
 
-    shown = view(folder, port)
+    shown = study_server(folder, port)
     links = "\n".join(f"{title:<12}{link}" for title, link in shown.links.items())
     if only_print:
         typer.echo(f"{links}\n{shlex.join(shown.command)}")

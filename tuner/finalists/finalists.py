@@ -1,7 +1,7 @@
-"""The best trials of a search once more, with seeds that it has not used: a stage of its own.
+"""The best trials of a search, trained again over seeds that the search has not used: a stage of its own.
 
-A trial that is the best of many by one run owes a part of that to its seed. Here each configuration gets the
-same fresh seeds, and the mean decides.
+The best of many trials owes a part of its value to its seed. Here every candidate gets the same fresh seeds,
+and the mean decides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from tuner.errors import StudyError
 from tuner.journal.record import State, TrialRecord
 from tuner.results.outcome import StageRun
-from tuner.results.seed_race import LEAST, SeedRace, course
+from tuner.results.seed_race import LEAST, SeedRace, run_race
 from tuner.results.selection import ranked
 from tuner.searchers.searcher import Suggestion
 from tuner.space.space import Params, with_values
@@ -23,18 +23,24 @@ from tuner.trial_module import load_seeded
 
 FOLDER = "finalists"
 _SUFFIX = f"-{FOLDER}"
-_KEPT = (
+_INHERITED = (
     "trial", "epochs", "reports", "settings", "metric", "resources", "concurrency", "retries", "budget",
 )  # fmt: skip
 
 
 class Finals(Study):
-    """A study whose points are (candidate, seed).
+    """A study whose params are (candidate, seed).
 
     Attributes:
+<<<<<<< HEAD
         candidates: what each trial of the search changes in the settings, by its number, the best first.
         seeds: what each seed changes in them.
         alpha: level of the test that drops a candidate.
+=======
+        candidates: trial of the search -> what it changes in the settings, the best trial first.
+        seeds: seed -> what it changes in the settings.
+        level: level of the test that drops a candidate.
+>>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
     """
 
     candidates: dict[int, dict[str, Any]]
@@ -71,107 +77,121 @@ class Finals(Study):
 
 
 class SeedRounds:
-    """Asked like a sampler: all candidates with one seed, then with the next.
+    """Searcher that proposes all candidates with one seed, then with the next.
 
-    A seed waits for the one before only where somebody may be out of the race by then, so what is asked does
-    not depend on how many trials run at once.
+    A seed waits for the one before only where a candidate may be dropped by then, so the proposals do not
+    depend on how many trials run at once.
 
     Args:
-        finals: what is run.
+        finals: the study of the finalists.
     """
 
     def __init__(self, finals: Finals) -> None:
         self._finals = finals
         self._asked: list[Params] = []
         self._values: dict[int, dict[int, float]] = {}
-        self._now = course_of(finals, self._values)
+        self._race = race_so_far(finals, self._values)
 
     @property
     def memory(self) -> dict[str, Any]:
         return {}
 
     def ask(self) -> Suggestion | None:
-        """The next run, or None: a round is not over, or the race is."""
-        now = self._now
-        if now.over:
+        """Return the next run; None if a round has to end first, or the race is over."""
+        race = self._race
+        if race.over:
             return None
-        for seed in list(self._finals.seeds)[: max(LEAST, len(now.seeds) + 1)]:
+        for seed in list(self._finals.seeds)[: max(LEAST, len(race.seeds) + 1)]:
             for candidate in self._finals.candidates:
                 params = {"candidate": candidate, "seed": seed}
-                if candidate in now.standing and params not in self._asked:
+                if candidate in race.standing and params not in self._asked:
                     self._asked.append(params)
                     return Suggestion(len(self._asked) - 1, params)
         return None
 
     def recall(self, suggestion: Suggestion) -> None:
-        """A run of an earlier session.
+        """Replay a run of an earlier session.
 
         Raises:
-            StudyError: that session had other candidates or seeds.
+            StudyError: the earlier session had other candidates or seeds.
         """
         if self.ask() != suggestion:
-            had = f"trial {suggestion.params['candidate']} with seed {suggestion.params['seed']}"
-            way_out = f"resume with the trials and finalists of then, or move the folder {FOLDER} away"
-            raise StudyError(f"--resume: the finals there began with others ({had}); {way_out}")
+            earlier = f"trial {suggestion.params['candidate']} with seed {suggestion.params['seed']}"
+            way_out = f"resume with the earlier trials and finalists, or move the folder {FOLDER} away"
+            raise StudyError(f"--resume: the finalists began with other candidates ({earlier}); {way_out}")
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Nothing is learned from a report."""
+        """No-op: only the end of a run counts."""
 
     def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
-        """A run ended; one that failed counts as no value."""
+        """Take the end of a run into account; a failed run has no value."""
         params = self._asked[number]
         value = metrics[self._finals.metric.name] if state is State.COMPLETE else math.nan
         self._values.setdefault(params["candidate"], {})[params["seed"]] = value
-        self._now = course_of(self._finals, self._values)
+        self._race = race_so_far(self._finals, self._values)
 
 
-def undecidable(driven: StageRun) -> str:
-    """Why no finals can follow a search that asks for them, or ""."""
-    if driven.halted and not driven.budget_over:
-        return f"not run: {driven.halted}"
-    complete = len(ranked(driven.record.ordered, driven.study.metric, driven.study.constraints))
-    return f"not run: they need 2 complete trials, there is {complete}" if complete < 2 else ""
+def reason_not_run(searched: StageRun) -> str:
+    """Return why the finalists of a search cannot be run, or ""."""
+    if searched.halted and not searched.budget_over:
+        return f"not run: {searched.halted}"
+    complete = len(ranked(searched.record.ordered, searched.study.metric, searched.study.constraints))
+    return f"not run: finalists need 2 complete trials, got {complete}" if complete < 2 else ""
 
 
-def planned(driven: StageRun, wanted: Finalists) -> Finals:
-    """The finals of a search that is over.
+def plan_finals(searched: StageRun, settings: Finalists) -> Finals:
+    """Return the study of the finalists of a search that is over.
 
     Args:
-        driven: the search; at least 2 of its trials are complete.
-        wanted: its finalists.
+        searched: the search; at least 2 of its trials are complete.
+        settings: `finalists` of the study.
     Raises:
         ValueError: what the trial's `reseeded` raises.
     """
-    study = driven.study
-    best = ranked(driven.record.ordered, study.metric, study.constraints)[: wanted.top]
-    content = {key: value for key, value in study.to_dict().items() if key in _KEPT} | {
+    study = searched.study
+    best = ranked(searched.record.ordered, study.metric, study.constraints)[: settings.top]
+    content = {key: value for key, value in study.to_dict().items() if key in _INHERITED} | {
         "name": f"{study.name}{_SUFFIX}",
         "candidates": {trial.number: {**trial.params, **trial.changes} for trial in best},
+<<<<<<< HEAD
         "seeds": _fresh(study, best, wanted.seeds),
         "alpha": wanted.alpha,
+=======
+        "seeds": _fresh_seeds(study, best, settings.seeds),
+        "level": settings.level,
+>>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
         "scheduler": {"name": "none"},
-        "storage": driven.storage.below(FOLDER) if study.storage else None,
+        "storage": searched.storage.below(FOLDER) if study.storage else None,
         "trials": 1,
     }
-    return Finals.model_validate(content).model_copy(update={"trials": len(best) * wanted.seeds})
+    return Finals.model_validate(content).model_copy(update={"trials": len(best) * settings.seeds})
 
 
-def _fresh(study: Study, best: list[TrialRecord], count: int) -> dict[int, dict[str, Any]]:
-    """Seeds that no candidate was chosen by: where the seed itself is searched, each leaves out another."""
+def _fresh_seeds(study: Study, best: list[TrialRecord], count: int) -> dict[int, dict[str, Any]]:
+    """Return seeds that no candidate was trained with, also where the seed itself is searched."""
     reseeded = load_seeded(study.trial)
     first, *others = [reseeded(study.config(trial.params), count + len(best)) for trial in best]
     common = [seed for seed in first if all(seed in other for other in others)][:count]
     if len(common) < count:
-        raise StudyError(f"trial {study.trial}: `reseeded` has {len(common)} seeds, finalists need {count}")
+        raise StudyError(
+            f"trial {study.trial}: `reseeded` gives {len(common)} common seeds, finalists need {count}"
+        )
     return {seed: first[seed] for seed in common}
 
 
+<<<<<<< HEAD
 def course_of(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
     """How far the race has got with what ended so far."""
     return course(list(finals.candidates), list(finals.seeds), values, finals.alpha, finals.metric.mode)
+=======
+def race_so_far(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
+    """Return the state of the race, given the runs that have ended."""
+    return run_race(list(finals.candidates), list(finals.seeds), values, finals.level, finals.metric.mode)
+>>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
 
 
 def plan_line(finals: Finals) -> str:
-    """What will be run, for a line of text."""
+    """Return what will be run, as text."""
     trials = ", ".join(map(str, finals.candidates))
-    return f"trials {trials} over seeds {', '.join(map(str, finals.seeds))}, those clearly behind leave early"
+    seeds = ", ".join(map(str, finals.seeds))
+    return f"trials {trials} over seeds {seeds}; clearly worse trials are dropped early"

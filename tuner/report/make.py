@@ -78,7 +78,7 @@ def make_report(folder: Path, json_name: str = NAMES[1]) -> Report:
     return Report(page(parts[0].numbers, parts, json_name), plain(content))
 
 
-def own_sections(search: Searched, race: finals.Race | None) -> Iterator[Section]:
+def own_sections(search: Searched, race: finals.FinalistsData | None) -> Iterator[Section]:
     """The sections that every search has, in their order; the first is the result, the last the advice."""
     findings = rungs.measured(search)
     places = [row["rung"] for row in findings]
@@ -101,7 +101,7 @@ def own_sections(search: Searched, race: finals.Race | None) -> Iterator[Section
     yield from (section for section in given if section is not None)
 
 
-def _race(search: Searched) -> finals.Race | None:
+def _race(search: Searched) -> finals.FinalistsData | None:
     runs = _below(search.folder / finalists.FOLDER, "finals")
     return None if runs is None else finals.race_of(search, runs)
 

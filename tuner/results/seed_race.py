@@ -1,8 +1,8 @@
-"""How finalists are told apart: which go on after a seed, which one wins, how sure that is.
+"""The race of the finalists over seeds: which candidates stay, which one wins, how certain that is.
 
-Shapes: S seeds that a candidate ran to the end; R seeds that two candidates both did.
+Shapes: S seeds that a candidate completed; R seeds that two candidates both completed.
 
-Searcher: racing by F-race (Birattari et al. 2002), with a paired t-test in place of ranks.
+Source: F-race (Birattari et al. 2002), with a paired t-test in place of ranks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from tuner.statistics import Comparison, clearly_worse, compare, interval, spread
 
-LEAST = 3  # seeds that everybody runs: with fewer there is no spread to speak of
+LEAST = 3  # seeds that every candidate runs: fewer give no usable estimate of the spread
 
-Values = Mapping[int, Mapping[int, float]]  # candidate -> seed -> metric, NaN of a run that failed
+Values = Mapping[int, Mapping[int, float]]  # candidate -> seed -> metric, NaN for a failed run
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class SeedCandidate:
 
     Attributes:
         number: its trial in the search.
-        values: seed -> metric, of its runs that came to the end.
-        failed: runs that did not.
-        dropped: how many seeds it ran before it was out of the race, None where it stayed.
+        values: seed -> metric, of its complete runs.
+        failed: number of failed runs.
+        dropped: number of seeds after which it was dropped, None if it was not.
     """
 
     number: int
@@ -38,28 +38,28 @@ class SeedCandidate:
 
     @property
     def mean(self) -> float:
-        """Mean of the metric; NaN without a run."""
+        """Return the mean of the metric; NaN without a run."""
         return float(np.mean(list(self.values.values()))) if self.values else math.nan
 
     @property
     def error(self) -> float:
-        """Standard error of the mean; NaN with fewer than two runs."""
+        """Return the standard error of the mean; NaN with fewer than two runs."""
         count = len(self.values)
         return float(np.std(list(self.values.values()), ddof=1)) / math.sqrt(count) if count > 1 else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the mean by Student's t; NaN where there is none."""
+        """Return the 95 % interval of the mean by Student's t; NaN if there is none."""
         return interval(list(self.values.values()))
 
 
 @dataclass(frozen=True)
 class SeedRace:
-    """A race as far as it has got.
+    """State of a race.
 
     Attributes:
-        seeds: of the rounds that are over: every candidate that stood has ended its run.
-        candidates: every one over these seeds, the best first.
+        seeds: seeds of the rounds that are over, in which every remaining candidate has ended its run.
+        candidates: all candidates over these seeds, the best first.
         over: whether nothing is left to run.
     """
 
@@ -69,24 +69,24 @@ class SeedRace:
 
     @property
     def standing(self) -> list[int]:
-        """The candidates that go on."""
+        """Return the candidates that have not been dropped."""
         return [each.number for each in self.candidates if each.dropped is None]
 
 
 @dataclass(frozen=True)
 class SeedVerdict:
-    """What the finals say.
+    """Result of a race.
 
     Attributes:
-        course: all candidates.
-        winner: the one with the best mean + standard error.
-        runner_up: the next one, None where no other has two runs.
-        difference: the runner-up less the winner on the seeds of both.
-        runs: that came to an end, failed ones and those of a round that was cut short included.
-        ended: why the race did not come to its end, or "".
+        race: all candidates.
+        winner: the candidate with the best mean made worse by its standard error.
+        runner_up: the next candidate, None if no other has two runs.
+        difference: the runner-up minus the winner on the seeds of both.
+        runs: number of runs that ended, including failed ones and those of an unfinished round.
+        ended: why the race ended early, or "".
     """
 
-    course: SeedRace
+    race: SeedRace
     winner: SeedCandidate
     runner_up: SeedCandidate | None
     difference: Comparison | None
@@ -94,17 +94,17 @@ class SeedVerdict:
     ended: str = ""
 
 
-def course(
+def run_race(
     candidates: Sequence[int], seeds: Sequence[int], values: Values, level: float, mode: str
 ) -> SeedRace:
-    """The race seen from its beginning: a function of what ended, not of when.
+    """Compute the state of a race from its runs; it depends on which runs have ended, not on their order.
 
     Args:
-        candidates: trial numbers, the search's best first.
-        seeds: all that may be run, in their order.
-        values: what has ended so far.
-        level: of the test, the chance that a candidate as good as the best is dropped after one seed.
-        mode: whether a lower ("min") or a higher metric is better.
+        candidates: trial numbers, the best of the search first.
+        seeds: all seeds that may be run, in order.
+        values: the runs that have ended.
+        level: level of the test: how often a candidate as good as the best is dropped after a seed.
+        mode: "min" or "max".
     """
     dropped: dict[int, int] = {}
     done: list[int] = []
@@ -115,23 +115,23 @@ def course(
         done.append(seed)
         if LEAST <= len(done) < len(seeds):
             at = [_candidate(each, done, values) for each in standing]
-            dropped |= dict.fromkeys(_lost(at, level, mode), len(done))
+            dropped |= dict.fromkeys(_to_drop(at, level, mode), len(done))
     rows = [_candidate(each, done[: dropped.get(each)], values, dropped.get(each)) for each in candidates]
     over = len(done) == len(seeds) or len(candidates) - len(dropped) < 2
     return SeedRace(done, sorted(rows, key=lambda row: (row.dropped is not None, _rank(row, mode))), over)
 
 
-def verdict(run: SeedRace, values: Values, mode: str, ended: str = "") -> SeedVerdict | None:
-    """Who wins, or None where no candidate has two runs over full rounds; arguments as for `course`."""
-    able = [each for each in run.candidates if len(each.values) > 1]
-    if not able or able[0].dropped is not None:
+def verdict(race: SeedRace, values: Values, mode: str, ended: str = "") -> SeedVerdict | None:
+    """Return the verdict, or None if no candidate has two runs over full rounds; arguments as `run_race`."""
+    ranked = [each for each in race.candidates if len(each.values) > 1]
+    if not ranked or ranked[0].dropped is not None:
         return None
-    winner, runner_up = able[0], able[1] if len(able) > 1 else None
+    winner, runner_up = ranked[0], ranked[1] if len(ranked) > 1 else None
     difference = None
     if runner_up is not None:
         names = {str(each.number): each.values for each in (winner, runner_up)}
         difference = compare(names, str(runner_up.number), str(winner.number))
-    return SeedVerdict(run, winner, runner_up, difference, sum(map(len, values.values())), ended)
+    return SeedVerdict(race, winner, runner_up, difference, sum(map(len, values.values())), ended)
 
 
 def _candidate(
@@ -143,13 +143,13 @@ def _candidate(
 
 
 def _rank(candidate: SeedCandidate, mode: str) -> float:
-    """The mean made worse by its standard error, lower is better; whoever has no error comes last."""
+    """Return the mean made worse by its standard error, lower is better; inf without a standard error."""
     bound = candidate.mean + candidate.error if mode == "min" else candidate.error - candidate.mean
     return bound if math.isfinite(bound) else math.inf
 
 
-def _lost(standing: Sequence[SeedCandidate], level: float, mode: str) -> list[int]:
-    """Who is out: without any run that ended, or clearly worse than the best on the seeds of both."""
+def _to_drop(standing: Sequence[SeedCandidate], level: float, mode: str) -> list[int]:
+    """Return the candidates to drop: no complete run, or clearly worse than the best on common seeds."""
     sign = 1.0 if mode == "min" else -1.0
     best = min(standing, key=lambda each: _rank(each, mode))
     behind = {

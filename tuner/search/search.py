@@ -18,8 +18,8 @@ from tuner.controller.retry import RetryPolicy
 from tuner.controller.stacking import stacking_of
 from tuner.deploy.models import export_exits
 from tuner.files import write_text
-from tuner.finalists.conclude import conclude_finals, final_outcome, own_winner
-from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_line, planned, undecidable
+from tuner.finalists.conclude import conclude_finals, conclude_undecided, final_outcome
+from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_finals, plan_line, reason_not_run
 from tuner.forecast.run import forecast_into
 from tuner.journal.folder import begun, new_search, opened, refuse_another, refuse_taken
 from tuner.journal.journal import Journal
@@ -140,9 +140,9 @@ def _search(study: Study, out: Path, console: Console, runner: Runner, resume: b
     driven, outcome = run_stage(study, partial(_sampler, study), out, console, runner, _export, resume)
     if study.finalists is None:
         return outcome
-    if why := undecidable(driven):
+    if why := reason_not_run(driven):
         return replace(outcome, undecided=why)
-    finals = planned(driven, study.finalists)
+    finals = plan_finals(driven, study.finalists)
     console.print(f"finalists: {plan_line(finals)}")
     earlier = PreviousStage(out, driven.record.search, driven.spent)
     conclude = partial(conclude_finals, driven)
@@ -168,8 +168,8 @@ def _export(driven: StageRun) -> StageResult:
     figures = {f"best/{study.metric.name}": best.value}
     exits = export_exits(study, driven.record.ordered, driven.out)
     if study.finalists is not None:
-        why = undecidable(driven)
-        return replace(own_winner(driven, why) if why else StageResult(), figures=figures)
+        why = reason_not_run(driven)
+        return replace(conclude_undecided(driven, why) if why else StageResult(), figures=figures)
     files = export_winner(study, best, driven.storage, driven.out, driven.resumed)
     files += export_front(study, driven.record.ordered, driven.storage, driven.out)
     return StageResult(files + exits, figures, {"best_trial": f"{best.number:04d}"} if study.search else {})

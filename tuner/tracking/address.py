@@ -1,4 +1,4 @@
-"""Where the MLflow store is."""
+"""Address of the MLflow store."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import os
 import re
 from pathlib import Path
 
+URI = "MLFLOW_TRACKING_URI"
 STORE = "mlflow.db"
 
 
-URI = "MLFLOW_TRACKING_URI"
-
-
 def tracking_uri() -> str | None:
-    """The store that the environment names, if it does."""
+    """Return the store that the environment names, or None."""
     return os.environ.get(URI) or None
 
 
 def without_password(text: str) -> str:
-    """A text with addresses, none of them with a user's name and password."""
+    """Return the text with user names and passwords removed from its addresses."""
     return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def store_uri(out: Path) -> str:
-    """The store in a study's folder."""
+    """Return the address of the store in a study folder."""
     return f"sqlite:///{out.resolve() / STORE}"

@@ -1,4 +1,4 @@
-"""What each trial has come to so far: its best report, its time, its last state; from events alone."""
+"""Best report, cost and last checkpoint of each trial, from events alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BEST, COST = "best/", "cost/"
 
 @dataclass
 class BestReport:
-    """One trial.
+    """One trial so far.
 
     Attributes:
         epoch: number of its best report, 0 before the first.
-        metrics: what it said.
-        checkpoint: name of the last saved state in the storage, or None.
-        seconds: (kind, time) of an event -> seconds of resources and of GPUs since the one before.
+        metrics: of that report.
+        checkpoint: name of the last checkpoint in the storage, or None.
+        seconds: (kind, time) of an event -> seconds of resources and of GPUs since the event before.
     """
 
     epoch: int = 0
@@ -31,8 +31,8 @@ class BestReport:
     checkpoint: str | None = None
     seconds: dict[tuple[EventKind, float], tuple[float, float]] = field(default_factory=dict)
 
-    def figures(self) -> dict[str, float]:
-        """`best/<metric>` of the best report, `best/epoch`, `cost/seconds` and `cost/gpu_hours`."""
+    def to_metrics(self) -> dict[str, float]:
+        """Return `best/<metric>` of the best report, `best/epoch`, `cost/seconds` and `cost/gpu_hours`."""
         held, on_gpus = (sum(column) for column in zip((0.0, 0.0), *self.seconds.values(), strict=True))
         best = {f"{BEST}{name}": value for name, value in self.metrics.items()}
         if self.epoch:
@@ -41,11 +41,11 @@ class BestReport:
 
 
 class BestReports:
-    """The trials of one search by number; an event that is told twice counts once.
+    """The trials of one search by number; an event that is added twice counts once.
 
-    The best report is that with the best value of the study's metric, of equal ones with the lower ties, of
-    equal ones the first. Where a report is not an epoch but a part of the judgement, such as a fold, the last
-    one holds the whole. What was reported before a trial moved to other settings is no longer its own.
+    The best report has the best value of the study's metric; ties are broken by the metric's `ties`, then by
+    the earlier report. Where a report is a part of the evaluation instead of an epoch, such as a fold, the
+    last one counts, since it covers all parts. Reports from before a trial became a clone do not count.
 
     Args:
         study: its metric, reports and resources are used.
@@ -59,8 +59,8 @@ class BestReports:
     def __getitem__(self, number: int) -> BestReport:
         return self._trials[number]
 
-    def take(self, event: Event) -> None:
-        """The next event."""
+    def add(self, event: Event) -> None:
+        """Take the next event into account."""
         if event.kind in SESSIONS:
             self._gpus = gpus_of(event, self._gpus)
         if event.trial is None:

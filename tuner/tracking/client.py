@@ -1,4 +1,4 @@
-"""The MLflow client as the search uses it: quiet, without telemetry, and what its errors mean."""
+"""The MLflow client, quiet and without telemetry, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tuner.errors import StudyError, lines
 from tuner.tracking.address import URI, without_password
 
 __all__ = [
-    "MlflowException", "StoreError", "attempts_worth", "make_store", "open_client", "pages", "reason_of",
+    "MlflowException", "StoreError", "make_store", "max_attempts", "open_client", "pages", "reason_of",
     "refused",
 ]  # fmt: skip
 
@@ -29,27 +29,27 @@ StoreError = (MlflowException, SQLAlchemyError)
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a run that is made again unseen is a second run
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a repeated "create run" makes a second run
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "PGCONNECT_TIMEOUT": "20",
 }
 _DATABASES = ("postgresql", "mysql", "mssql")
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
-_TEXT = 300  # characters of a reason
-_AWAY = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
-_TRIES = 5.0  # of what the server fails at for a reason of its own
+_MAX_CHARS = 300  # of a reason
+_UNAVAILABLE = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+_SERVER_ERROR_ATTEMPTS = 5.0
 
 
 def open_client(uri: str) -> Any:
-    """A client of a store; nothing is asked of it yet.
+    """Return a client of a store.
 
     Raises:
-        StudyError: a database without its driver.
-        SQLAlchemyError: a database that does not answer.
+        StudyError: the driver of a database is missing.
+        SQLAlchemyError: a database does not answer.
     """
     _quiet()
     if uri.partition(":")[0].partition("+")[0] in _DATABASES:
-        _reach(uri)
+        _check_database(uri)
     return MlflowClient(tracking_uri=uri)
 
 
@@ -57,85 +57,87 @@ def _quiet() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error is raised, and said in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, and printed as one line
 
 
 def make_store(path: Path) -> None:
-    """SearcherFactory an empty store at a path, unless there is one; one that is half made is never seen under its name.
+    """Create an empty store at a path, unless there is one.
 
-    MLflow builds a store in dozens of steps that it cannot take up again: one that was killed in between is
-    refused for ever.
+    MLflow creates a store in dozens of steps and can open no store that was interrupted in between, so the
+    store gets its name only when it is complete.
     """
     if path.exists():
         return
     _quiet()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    making = path.with_name(f".{path.name}.making")
-    making.unlink(missing_ok=True)
+    unfinished = path.with_name(f".{path.name}.making")
+    unfinished.unlink(missing_ok=True)
     artifacts = (path.parent / "artifacts").as_uri()
-    store: Any = SqlAlchemyStore(f"sqlite:///{making}", artifacts)  # type: ignore[no-untyped-call]
+    store: Any = SqlAlchemyStore(f"sqlite:///{unfinished}", artifacts)  # type: ignore[no-untyped-call]
     store.engine.dispose()
-    making.rename(path)
+    unfinished.rename(path)
 
 
-def _reach(uri: str) -> None:
-    """MLflow itself would try to reach a database for 100 s before it says why it cannot."""
+def _check_database(uri: str) -> None:
+    """Connect once: MLflow itself would retry for 100 s before it says what is wrong."""
     try:
         engine = create_engine(uri)
         engine.connect().close()
         engine.dispose()
     except ImportError as error:
         driver = _DRIVERS.get(str(error.name), error.name)
-        shown = without_password(uri)
-        raise StudyError(f"{URI}={shown}: needs a driver; `pip install {driver}`, or unset {URI}") from error
+        address = without_password(uri)
+        raise StudyError(
+            f"{URI}={address}: needs a driver; `pip install {driver}`, or unset {URI}"
+        ) from error
 
 
-def attempts_worth(error: Exception) -> float:
-    """How often a delivery that failed so is worth trying.
+def max_attempts(error: Exception) -> float:
+    """Return how often to try a delivery that fails with this error.
 
     Returns:
-        inf where nobody answers, 5 where the server fails, 1 where it refuses what it was given.
+        inf if the server is unreachable, 5 for a server error, 1 if it refuses the data.
     """
-    if any(isinstance(each, OperationalError) for each in _chain(error)):  # of a database without a server
+    if any(isinstance(each, OperationalError) for each in _chain(error)):  # a database is unreachable
         return math.inf
     cause = _transport(error)
     if cause is not None:
         broken = isinstance(cause, RetryError) and "too many 500" in str(cause)
-        return _TRIES if broken else math.inf
+        return _SERVER_ERROR_ATTEMPTS if broken else math.inf
     if isinstance(error, MlflowException):
-        if error.error_code in _AWAY:
+        if error.error_code in _UNAVAILABLE:
             return math.inf
-        return _TRIES if error.error_code == "INTERNAL_ERROR" else 1.0
-    return _TRIES if isinstance(error, OSError) else 1.0
+        return _SERVER_ERROR_ATTEMPTS if error.error_code == "INTERNAL_ERROR" else 1.0
+    return _SERVER_ERROR_ATTEMPTS if isinstance(error, OSError) else 1.0
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong, in one line of bearable length, without a password."""
+    """Return the cause of an error in one short line without passwords."""
     cause = _transport(error)
-    own = next((each.orig for each in _chain(error) if isinstance(each, DBAPIError)), None)
-    text = lines(own or error)[0] if cause is None else _innermost(cause)
-    return without_password(text)[:_TEXT]
+    database = next((each.orig for each in _chain(error) if isinstance(each, DBAPIError)), None)
+    text = lines(database or error)[0] if cause is None else _innermost(cause)
+    return without_password(text)[:_MAX_CHARS]
 
 
 def refused(error: Exception, file: Path) -> StudyError:
-    """One line for a store that cannot be opened: the one that the environment names, or a file."""
+    """Return the error for a store that cannot be opened: the one that the environment names, or a file."""
     uri, reason = os.environ.get(URI), reason_of(error)
     if not uri:
         way_out = "move it away: `search ... --resume` fills a new one from the journal"
         return StudyError(f"{file}: {reason}; {way_out}")
-    if attempts_worth(error) < math.inf:
+    if max_attempts(error) < math.inf:
         return StudyError(f"MLflow: {reason}; check {URI}")
     way_out = f"start it, or unset {URI} to track in the study's folder"
-    who = "MLflow server" if uri.startswith("http") else "database"
-    return StudyError(f"{URI}={without_password(uri)}: no {who} answers there: {reason}; {way_out}")
+    server = "MLflow server" if uri.startswith("http") else "database"
+    return StudyError(f"{URI}={without_password(uri)}: no {server} answers there: {reason}; {way_out}")
 
 
-def pages(client: Any, experiment: str, condition: str) -> Iterator[Any]:
-    """Every run that fulfils a condition, however many there are."""
+def pages(client: Any, experiment: str, filter_string: str) -> Iterator[Any]:
+    """Yield every run that matches a filter, page by page."""
     token = None
     while True:
-        page = client.search_runs([experiment], condition, max_results=1000, page_token=token)
+        page = client.search_runs([experiment], filter_string, max_results=1000, page_token=token)
         yield from page
         token = page.token
         if not token:
@@ -143,20 +145,20 @@ def pages(client: Any, experiment: str, condition: str) -> Iterator[Any]:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it came of."""
+    """Yield an error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _transport(error: BaseException) -> RequestException | None:
-    """What went wrong between here and the server, as distinct from what the server answered."""
-    gone = (each for each in _chain(error) if isinstance(each, (NoConnection, Timeout, RetryError)))
-    return next(gone, None)
+    """Return the failure of the connection, or None if the server has answered."""
+    failures = (each for each in _chain(error) if isinstance(each, (NoConnection, Timeout, RetryError)))
+    return next(failures, None)
 
 
 def _innermost(error: RequestException) -> str:
-    """`Connection refused` out of what three libraries wrap around it."""
+    """Return the innermost reason, such as `Connection refused`, out of the errors of three libraries."""
     inner: BaseException = error
     while inner.args and isinstance(reason := getattr(inner.args[0], "reason", inner.args[0]), BaseException):
         inner = reason

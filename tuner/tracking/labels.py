@@ -1,4 +1,4 @@
-"""What the runs of a search are called in MLflow, and which parameters they show."""
+"""Names, tags and parameters of the runs of a search in MLflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tuner.study.study import Study
 
 
 def study_tags(study: Study, search: str) -> dict[str, str]:
-    """Tags of the study's own run; `search` is the search's id."""
+    """Return the tags of the study's run; `search` is the id of the search."""
     return {
         "kind": study.run_kind, "mlflow.runName": study.name, "study": study.name, "state": State.RUNNING,
         "search_id": search,
@@ -18,7 +18,7 @@ def study_tags(study: Study, search: str) -> dict[str, str]:
 
 
 def study_params(study: Study) -> dict[str, Any]:
-    """How the search was set up."""
+    """Return how the search is set up, as parameters of the study's run."""
     return {
         "trial": study.trial, "trials": study.trials, "epochs": study.epochs,
         "metric": study.metric.name, "mode": study.metric.mode, "sampler": study.sampler.name,
@@ -27,7 +27,7 @@ def study_params(study: Study) -> dict[str, Any]:
 
 
 def trial_tags(study: Study, number: int, params: Mapping[str, Any]) -> dict[str, str]:
-    """Tags of a trial's run, but for what ties it to its search."""
+    """Return the tags of a trial's run, without those that tie it to its search."""
     name, own = f"{number:04d}", study.tags(params)
     return {
         "kind": study.trial_kind, "mlflow.runName": " ".join(own.values()) or name, "study": study.name,
@@ -36,15 +36,15 @@ def trial_tags(study: Study, number: int, params: Mapping[str, Any]) -> dict[str
 
 
 def trial_params(study: Study, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what is searched."""
-    shown: dict[str, Any] = dict(study.tags(params))
+    """Return the parameters of a trial's run: only what is searched."""
+    labels: dict[str, Any] = dict(study.tags(params))
     for path, dimension in study.search.items():
-        shown |= dimension.params(path, params[path]) if path in params else {}
-    return shown
+        labels |= dimension.params(path, params[path]) if path in params else {}
+    return labels
 
 
 def trial_names(study: Study) -> list[str]:
-    """Every parameter that a trial may show, in the order of the study file."""
+    """Return every parameter that a trial's run may have, in the order of the study file."""
     names: dict[str, None] = {}
     for path, dimension in study.search.items():
         for value in dimension.ends():

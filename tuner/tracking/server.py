@@ -1,4 +1,4 @@
-"""The MLflow server on a study's folder: loopback only, in a process group that ends as a whole."""
+"""The MLflow server of a study folder: on 127.0.0.1 only, in a process group that is ended as a whole."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tuner.errors import StudyError
 from tuner.study.load import load_study
 
 HOST = "127.0.0.1"
-_START_S = 120.0  # the server's imports take 20-35 s on two busy cores
+_START_S = 120.0  # the imports of the server take 20 to 35 s on two busy cores
 
 
 @dataclass(frozen=True)
-class View:
-    """How to look at a study.
+class StudyServer:
+    """How to look at a study in MLflow.
 
     Attributes:
         command: starts the server.
-        base: where it answers.
-        links: title -> page that shows the trials.
+        base: address of the server.
+        links: title -> address of a page.
         port: of the server.
     """
 
@@ -39,12 +39,12 @@ class View:
     port: int
 
 
-def view(out: Path, port: int) -> View:
-    """The server's command and the links for a study's folder; the view they open is stored there.
+def study_server(out: Path, port: int) -> StudyServer:
+    """Return command and links for a study folder, and store the view that the links open.
 
     Args:
-        out: the folder of a search.
-        port: of the server.
+        out: study folder.
+        port: for the server.
     Raises:
         StudyError: the folder holds no study or no MLflow store.
     """
@@ -53,7 +53,7 @@ def view(out: Path, port: int) -> View:
 
     for name in ("study.yaml", STORE):
         if not (out / name).is_file():
-            way_out = "give the --out folder of a search (one tracked by MLFLOW_TRACKING_URI is seen there)"
+            way_out = "give the --out folder of a search (with MLFLOW_TRACKING_URI, see that server)"
             raise StudyError(f"{out}: holds no {name}; {way_out}")
     study = load_study(str(out / "study.yaml"))
     base = f"http://{HOST}:{port}"
@@ -62,34 +62,34 @@ def view(out: Path, port: int) -> View:
         "--artifacts-destination", str((out / "artifacts").resolve()),
         "--host", HOST, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    return View(command, base, links(base, study, out), port)
+    return StudyServer(command, base, links(base, study, out), port)
 
 
 @contextmanager
-def serving(shown: View, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def serving(study_server: StudyServer, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start the server, wait until it answers, and end it with all its children.
 
     Args:
-        shown: from `view`.
-        log: file for what the server prints.
+        study_server: from `study_server`.
+        log: file for the output of the server.
     Raises:
-        StudyError: it ended or did not answer in time, as on a port that is taken.
+        StudyError: the server ended, did not answer in time, or the port is in use.
     """
-    _refuse_taken(shown.port)
+    _check_port_free(study_server.port)
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with log.open("wb") as output:
         server = subprocess.Popen(
-            shown.command, env=os.environ | quiet, start_new_session=True, stdout=output, stderr=output
+            study_server.command, env=os.environ | quiet, start_new_session=True, stdout=output, stderr=output
         )
     try:
-        _wait(server, shown.base, log)
+        _wait(server, study_server.base, log)
         yield server
     finally:
         _end(server)
 
 
-def _refuse_taken(port: int) -> None:
-    # whoever answers there would be taken for the server started here
+def _check_port_free(port: int) -> None:
+    # else the answer of another server on this port would pass for ours
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -102,7 +102,7 @@ def _wait(server: subprocess.Popen[bytes], base: str, log: Path) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise StudyError(f"the MLflow server ended at once; see {log}")
+            raise StudyError(f"the MLflow server ended while starting; see {log}")
         try:
             with urlopen(f"{base}/health", timeout=2):
                 return

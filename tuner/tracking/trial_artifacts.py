@@ -1,4 +1,4 @@
-"""What a trial leaves to look at, out of its last saved state: facts, files and figures."""
+"""What a trial's last checkpoint holds to look at: facts, files and plots."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tuner.storage.storage import Storage
 from tuner.trial_module import load_illustrate, load_served
 
 FOLDER = "artifacts"
-_MOST_BYTES = 64 * 2**20
-_PATIENCE_S = 10.0  # a search that is over waits for what is left of its tracking
+_MAX_BYTES = 64 * 2**20
+_PATIENCE_S = 10.0  # a search that is over waits for the rest of its tracking
 
 
 @dataclass(frozen=True)
-class ArtifactReader:
+class TrialArtifacts:
     """What one trial left.
 
     Attributes:
         facts: the flat object of its `facts.json`.
-        folder: holds the files; None where there are none.
+        folder: holds the files; None if there are none.
         problem: why something is missing, or "".
     """
 
@@ -35,32 +35,32 @@ class ArtifactReader:
     problem: str = ""
 
 
-class TrialArtifacts:
-    """Reads the states of a search's trials; what cannot be had is a problem to note, never an error.
+class ArtifactReader:
+    """Reads the checkpoints of a search. What cannot be read is a problem to note, never an error.
 
     Args:
-        storage: URI of the place of the states.
-        trial: name of the trial function, whose module may have `draw_plots`.
+        storage: URI of the storage of the checkpoints.
+        trial: name of the trial function, whose module may have `draw_plots` and `as_mlflow_model`.
     """
 
     def __init__(self, storage: str, trial: str) -> None:
         self._storage, self._trial = Storage(storage, _PATIENCE_S), trial
 
     @contextmanager
-    def of(self, state: str | None) -> Iterator[ArtifactReader]:
-        """What a state holds, there until the context ends.
+    def read(self, checkpoint: str | None) -> Iterator[TrialArtifacts]:
+        """Read a checkpoint; the files exist until the context ends.
 
         Args:
-            state: its name in the storage, or None.
+            checkpoint: its name in the storage, or None.
         """
         with ExitStack() as stack:
-            yield ArtifactReader() if state is None else self._read(state, stack)
+            yield TrialArtifacts() if checkpoint is None else self._read(checkpoint, stack)
 
     def as_mlflow_model(self, exported: Path) -> Mapping[str, Any] | None:
-        """How to load what the winner exported into a folder; None where the trial's module does not say.
+        """Return how MLflow loads the winner's export; None if the trial's module does not say.
 
         Raises:
-            ValueError: what the module finds wrong with it, or any error of its own.
+            ValueError: any error of the module's `as_mlflow_model`.
         """
         as_mlflow_model = load_served(self._trial)
         try:
@@ -68,31 +68,30 @@ class TrialArtifacts:
         except Exception as error:
             raise ValueError(lines(error)[0]) from error
 
-    def _read(self, state: str, stack: ExitStack) -> ArtifactReader:
+    def _read(self, checkpoint: str, stack: ExitStack) -> TrialArtifacts:
         known: dict[str, Any] = {}
         try:
-            saved = stack.enter_context(self._storage.fetched(state))
+            saved = stack.enter_context(self._storage.fetched(checkpoint))
             known = facts(saved)
             files = saved / FOLDER
             if not files.is_dir():
-                return ArtifactReader(known)
+                return TrialArtifacts(known)
             size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
-            if size > _MOST_BYTES:
-                return ArtifactReader(
-                    known, problem=f"{size / 2**20:.0f} MiB are more than {_MOST_BYTES // 2**20}"
-                )
+            if size > _MAX_BYTES:
+                problem = f"{size / 2**20:.0f} MiB are more than {_MAX_BYTES // 2**20}"
+                return TrialArtifacts(known, problem=problem)
             copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-")), FOLDER)
             shutil.copytree(files, copy)
         except (OSError, StudyError) as error:
-            return ArtifactReader(known, problem=lines(error)[0])
-        return ArtifactReader(known, copy, self._illustrated(copy))
+            return TrialArtifacts(known, problem=lines(error)[0])
+        return TrialArtifacts(known, copy, self._draw_plots(copy))
 
-    def _illustrated(self, folder: Path) -> str:
-        """Let the trial's module draw; why it could not, or ""."""
+    def _draw_plots(self, folder: Path) -> str:
+        """Let the trial's module draw into the folder; return why it could not, or ""."""
         try:
             draw_plots = load_illustrate(self._trial)
             if draw_plots is not None:
                 draw_plots(folder)
-        except Exception as error:  # noqa: BLE001 - of a trial's own code; the files are worth keeping
+        except Exception as error:  # noqa: BLE001 - from the trial's code; the files are kept all the same
             return f"draw_plots: {lines(error)[0]}"
         return ""

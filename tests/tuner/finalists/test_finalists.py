@@ -21,7 +21,7 @@ from tuner.controller.budget import Spending, Spent, Stages, finals_s
 from tuner.controller.controller import Controller
 from tuner.controller.retry import RetryPolicy
 from tuner.errors import StudyError
-from tuner.finalists.finalists import SeedRounds, planned, undecidable
+from tuner.finalists.finalists import SeedRounds, plan_finals, reason_not_run
 from tuner.journal.record import State, StudyRecord, TrialRecord
 from tuner.results.outcome import SearchResult, StageRun
 from tuner.results.selection import ranked
@@ -86,7 +86,7 @@ def test_best_yaml_trains_the_winner_s_best_run_again(raced) -> None:
     assert best.origin["trial"] == outcome.best.number
     assert best.origin["value"] == min(values.values()) == values[said["seed"]]
     assert best.settings["seed"] == said["seed"]
-    assert said["selected"] == f"value is of the best of {len(values)} runs; expect the mean"
+    assert said["selected"] == f"value is the best of {len(values)} runs; expect the mean"
     assert said["mean"] == outcome.finals.winner.mean
     assert said["seeds"] == list(values)
     assert said["runner_up"]["trial"] == outcome.finals.runner_up.number
@@ -106,7 +106,7 @@ def test_the_summary_says_mean_interval_and_whether_the_difference_is_shown(race
     assert lines[1].startswith(f"runner-up   trial {outcome.finals.runner_up.number}: ")
     verdict = "shown" if between.low > 0 or between.high < 0 else "not shown"
     assert lines[1].endswith(
-        f"; less the best {between.mean:+.4g} ({between.low:+.4g} to {between.high:+.4g}): {verdict}"
+        f"; minus the best {between.mean:+.4g} ({between.low:+.4g} to {between.high:+.4g}): {verdict}"
     )
     assert any(line.startswith("finalists   ") for line in lines)
     assert exit_code(outcome) == 0
@@ -151,7 +151,7 @@ def test_cut_at_any_event_of_the_finals_it_ends_as_if_never_interrupted(tmp_path
 
 
 def interrupting(text: str) -> Console:
-    """A console at which somebody presses Ctrl-C as soon as it says `text`."""
+    """A console at which Ctrl-C is pressed when it prints `text`."""
 
     class Watched(io.StringIO):
         pressed = False
@@ -191,7 +191,7 @@ def test_ctrl_c_leaves_the_search_s_own_winner_and_says_so(raced, tmp_path: Path
 def test_ctrl_c_after_two_rounds_says_what_was_found_and_that_it_ended_early(raced, tmp_path: Path) -> None:
     out, study = tmp_path / "out", raced[1]
     outcome = search_local(study, out, interrupting("run 7 complete"))
-    assert (outcome.finals.course.seeds, outcome.finals.runs) == ([1, 2], 8)
+    assert (outcome.finals.race.seeds, outcome.finals.runs) == ([1, 2], 8)
     said = "\n".join(summary(study, outcome, out))
     assert "; ended early: the search ended first" in said
     assert load_study(str(out / "best.yaml")).origin["finalists"]["ended"] == "the search ended first"
@@ -201,7 +201,7 @@ def test_other_finalists_on_a_resume_are_refused(raced, tmp_path: Path) -> None:
     copy = tmp_path / "out"
     shutil.copytree(raced[0], copy)
     other = lucky_study(top=2)
-    with pytest.raises(StudyError, match="--resume: the finals there began with others"):
+    with pytest.raises(StudyError, match="--resume: the finalists began with other candidates"):
         search_local(other, copy, quiet(), resume=True)
 
 
@@ -214,7 +214,7 @@ def test_one_complete_trial_has_no_finals(tmp_path: Path) -> None:
         points=[{"fate": "fail"}, {"fate": "fail"}],
     )
     outcome = search_local(study, tmp_path / "out", quiet())
-    assert outcome.undecided == "not run: they need 2 complete trials, there is 1"
+    assert outcome.undecided == "not run: finalists need 2 complete trials, got 1"
     assert outcome.best is not None
     assert not (tmp_path / "out" / "finalists").exists()
     assert load_study(str(tmp_path / "out/best.yaml")).origin["finalists"] == {"undecided": outcome.undecided}
@@ -240,7 +240,7 @@ def test_a_searched_seed_is_fresh_for_every_candidate(tmp_path: Path) -> None:
     study = lucky_study(search={"seed": {"int": [1, 9]}}, trial="tests.tuner.support.seeds:run")
     record = StudyRecord("dev/loss")
     record.trials = {each: complete(each, 1, params={"seed": each}, value=each) for each in (1, 3, 4, 5)}
-    finals = planned(StageRun(study, record, Storage(str(tmp_path)), tmp_path, False), study.finalists)
+    finals = plan_finals(StageRun(study, record, Storage(str(tmp_path)), tmp_path, False), study.finalists)
     assert finals.seeds == {seed: {"seed": seed} for seed in (2, 5, 6, 7)}
     assert finals.config({"candidate": 3, "seed": 6}) == {"seed": 6, "epochs": 1}
 
@@ -291,7 +291,8 @@ def timed(study: Study, source: Searcher, seconds: float, earlier: Spent) -> Con
     now = [0.0]
     record = StudyRecord(study.metric.name)
     controller = Controller(
-        study, source, build_scheduler(study), record, None, RetryPolicy(0, None), lambda: now[0], Stages(earlier)
+        study, source, build_scheduler(study), record, None, RetryPolicy(0, None), lambda: now[0],
+        Stages(earlier),
     )  # fmt: skip
     while (attempt := controller.next_attempt()) is not None:
         controller.began(attempt)
@@ -307,14 +308,14 @@ def test_one_budget_covers_the_search_and_its_finals(tmp_path: Path) -> None:
     assert searched.spent().gpu_hours == 0.5
     where = (searched.record, Storage(str(tmp_path)), tmp_path, False)
     driven = StageRun(study, *where, searched.spent(), searched.halted, searched.budget_over)
-    assert undecidable(driven) == ""
+    assert reason_not_run(driven) == ""
     assert study.finalists is not None
-    finals = planned(driven, study.finalists)
+    finals = plan_finals(driven, study.finalists)
     assert list(finals.candidates) == [0, 1]
     raced = timed(finals, SeedRounds(finals), 600, searched.spent())
     assert raced.halted == "the budget is spent: 1 GPU hours"
     assert [run.params["candidate"] for run in raced.record.ordered] == [0, 1, 0]
-    assert "first" in undecidable(
+    assert "first" in reason_not_run(
         replace(driven, halted="the first 3 trials failed alike", budget_over=False)
     )
 

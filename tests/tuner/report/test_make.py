@@ -120,7 +120,7 @@ def test_the_finals_are_decided_as_the_search_decided_them(searched, report) -> 
     assert numbers["winner"] == found.winner.number == report[1]["headline"]["best"]["trial"]
     assert numbers["difference"]["mean"] == found.difference.mean
     means = {row["trial"]: row["mean"] for row in numbers["candidates"]}
-    assert means == {each.number: each.mean for each in found.course.candidates}
+    assert means == {each.number: each.mean for each in found.race.candidates}
     assert report[1]["headline"]["best"]["mean"] == found.winner.mean
 
 
@@ -419,7 +419,7 @@ def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched,
     roles = {trial["role"]: trial for trial in trials if trial["role"]}
     assert set(roles) == {"winner", "finalist", "baseline"}
     assert json.loads((roles["winner"]["folder"] / "epoch.json").read_text()) == 4
-    assert roles["winner"]["params"]["epochs"] == 4
+    assert roles["winner"]["config"]["epochs"] == 4
     assert all(trial["folder"] is None for trial in trials if not trial["role"])
     assert made.numbers["trial-script-alert-x-script"] == {"n": 1}
     assert list(made.numbers)[-1] == "next"

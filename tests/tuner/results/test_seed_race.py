@@ -1,4 +1,4 @@
-"""The finals: their test against SciPy, their course whatever ends first, and whether they choose better."""
+"""The race over seeds: its test against SciPy, its state whatever ends first, and what it gains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import stats
 from tuner.errors import StudyError
 from tuner.finalists.finalists import Finals, SeedRounds
 from tuner.journal.record import State
-from tuner.results.seed_race import SeedRace, course, verdict
+from tuner.results.seed_race import SeedRace, run_race, verdict
 from tuner.searchers.searcher import Suggestion
 
 LEVEL = 0.05
@@ -27,7 +27,7 @@ def made(values: Mapping[int, list[float]]) -> dict[int, dict[int, float]]:
 def raced(values: Mapping[int, list[float]], mode: str = "min", level: float = LEVEL) -> SeedRace:
     """The race where everything has ended already."""
     seeds = range(1, 1 + max(map(len, values.values())))
-    return course(list(values), list(seeds), made(values), level, mode)
+    return run_race(list(values), list(seeds), made(values), level, mode)
 
 
 def finals(candidates: int = 4, seeds: int = 5, mode: str = "min") -> Finals:
@@ -123,7 +123,7 @@ def test_without_two_runs_of_anybody_there_is_no_verdict() -> None:
 
 def test_a_round_cut_short_does_not_count() -> None:
     values = {0: {1: 0.2, 2: 0.2, 3: 9.0}, 1: {1: 0.3, 2: 0.3}}
-    run = course([0, 1], [1, 2, 3, 4], values, LEVEL, "min")
+    run = run_race([0, 1], [1, 2, 3, 4], values, LEVEL, "min")
     assert (run.seeds, run.over) == ([1, 2], False)
     found = verdict(run, values, "min", "the budget is spent")
     assert (found.winner.number, found.winner.mean, found.runs) == (0, 0.2, 5)
@@ -204,7 +204,7 @@ def simulated(rng: np.random.Generator, spread: float, noise: float) -> tuple[fl
         value = float(fresh[candidate, seed - 1])
         values.setdefault(candidate, {})[seed] = value
         source.tell(run.number, State.COMPLETE, {"m": value})
-    found = verdict(course(range(5), range(1, 6), values, LEVEL, "min"), values, "min")
+    found = verdict(run_race(range(5), range(1, 6), values, LEVEL, "min"), values, "min")
     return truth[top[0]], truth[top[found.winner.number]], truth[top].min(), runs
 
 

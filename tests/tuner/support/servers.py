@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.tuner.support.ports import free_ports
-from tuner.tracking.server import HOST, View, serving
+from tuner.tracking.server import HOST, StudyServer, serving
 
 
 class Server:
@@ -31,7 +31,7 @@ class Server:
             "--artifacts-destination", str(folder / "artifacts"), "--host", HOST, "--port", str(port),
             "--workers", "1",
         ]  # fmt: skip
-        self._view = View(command, self.uri, self.uri, port)
+        self._view = StudyServer(command, self.uri, self.uri, port)
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager

@@ -16,7 +16,7 @@ from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.leaving import DIGEST
 from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
-from tuner.tracking import trial_artifacts as trial_files
+from tuner.tracking import trial_artifacts
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import attach, find_experiment
 
@@ -25,9 +25,9 @@ NAME = "leaving"
 
 def study(trials: int = 3, **changes: Any) -> Study:
     return toy_study(
-        name=NAME, trial="tests.tuner.support.leaving:run", epochs=2, trials=trials, search={"x": {"float": [0, 1]}},
-        metric={"name": "loss", "mode": "min"}, sampler={"name": "random", "seed": 1},
-        scheduler={"name": "none"}, **changes,
+        name=NAME, trial="tests.tuner.support.leaving:run", epochs=2, trials=trials,
+        search={"x": {"float": [0, 1]}}, metric={"name": "loss", "mode": "min"},
+        sampler={"name": "random", "seed": 1}, scheduler={"name": "none"}, **changes,
     )  # fmt: skip
 
 
@@ -44,8 +44,8 @@ def files(out: Path, run: Run, below: str = "") -> list[str]:
     return found
 
 
-def told(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """All that a store says of a search but for the ids it gave out itself: runs, tags of model versions."""
+def stored(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Return runs and tags of model versions as the store has them, without its own ids."""
     client, found = MlflowClient(store_uri(out)), []
     for run in [*runs(out, "study"), *runs(out)]:
         points = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
@@ -120,14 +120,14 @@ def test_a_resumed_search_has_everything_once_and_a_rebuilt_store_says_the_same(
     assert first.best is not None
     assert last.best is not None
     assert (first.best.number, last.best.number) == (1, 2)
-    (parent, *trials), versions = told(out)
+    (parent, *trials), versions = stored(out)
     assert len(trials) == 3
     assert len({tags["digest"] for tags in versions}) == len(versions) == 2
     shutil.copytree(out, again)
     (again / "mlflow.db").unlink()
     shutil.rmtree(again / "artifacts")
     search_local(study(3, settings=settings), again, quiet(), resume=True)
-    (rebuilt, *same), registered = told(again)
+    (rebuilt, *same), registered = stored(again)
     assert len(registered) == 1  # what the first session's winner exported is no longer there
     for key in trials[0].keys() - {"models"}:
         assert [each[key] for each in same] == [each[key] for each in trials], key
@@ -147,7 +147,7 @@ def test_what_cannot_be_had_is_noted_and_the_rest_is_there(
     assert run.data.tags["artifacts_left_out"] == "draw_plots: no ink"
     assert files(tmp_path / "a", run) == ["config.json", "deep/epoch.txt"]
     assert run.info.status == "FINISHED"
-    monkeypatch.setattr(trial_files, "_MOST_BYTES", 3)
+    monkeypatch.setattr(trial_artifacts, "_MAX_BYTES", 3)
     search_local(study(1), tmp_path / "b", quiet())
     (run,) = runs(tmp_path / "b")
     assert "MiB are more than" in run.data.tags["artifacts_left_out"]

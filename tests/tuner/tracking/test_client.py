@@ -18,7 +18,7 @@ from tests.tuner.conftest import toy_study
 from tests.tuner.support.ports import free_ports
 from tuner.errors import StudyError
 from tuner.tracking.address import without_password
-from tuner.tracking.client import attempts_worth, open_client, reason_of, refused
+from tuner.tracking.client import max_attempts, open_client, reason_of, refused
 from tuner.tracking.tracking import Tracking
 
 USER = "me:s3cret%40%2F"
@@ -62,7 +62,7 @@ def error_of(address: str) -> MlflowException:
 
 def test_nobody_there_is_waited_for(closed: str) -> None:
     error = error_of(closed)
-    assert attempts_worth(error) == math.inf
+    assert max_attempts(error) == math.inf
     assert reason_of(error) == "Connection refused"
 
 
@@ -72,7 +72,7 @@ def test_no_answer_in_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         error = error_of(f"127.0.0.1:{silent.getsockname()[1]}")
-    assert attempts_worth(error) == math.inf
+    assert max_attempts(error) == math.inf
     assert reason_of(error) == "no answer in time"
 
 
@@ -95,14 +95,14 @@ def test_what_a_server_answers_is_waited_out_insisted_on_or_taken(
     body = f'{{"error_code": "{code}", "message": "so it is"}}' if code else "<html>so it is</html>"
     with answering(status, body) as address:
         error = error_of(address)
-    assert attempts_worth(error) == worth
+    assert max_attempts(error) == worth
     reason = reason_of(error)
     assert f"too many {status}" in reason if worth > 1 else "so it is" in reason
 
 
 def test_an_error_of_another_kind_is_taken_and_one_of_the_disk_insisted_on() -> None:
-    assert attempts_worth(LookupError("its run could not be made")) == 1
-    assert attempts_worth(OSError(28, "No space left on device")) == 5
+    assert max_attempts(LookupError("its run could not be made")) == 1
+    assert max_attempts(OSError(28, "No space left on device")) == 5
 
 
 @pytest.mark.parametrize("address", ["closed", "answering"])
@@ -137,7 +137,7 @@ def test_a_place_that_is_down_at_the_start_is_refused_in_one_line(
     assert "Connection refused" in text
     assert text.endswith("; start it, or unset MLFLOW_TRACKING_URI to track in the study's folder")
     assert "\n" not in text
-    assert "courier" not in str(threading.enumerate())
+    assert "delivery" not in str(threading.enumerate())
 
 
 def test_a_database_without_its_driver_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,18 +22,18 @@ from tuner.journal.journal import read_events
 from tuner.search.search import search_local
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
-from tuner.tracking.artifacts import Results
+from tuner.tracking.artifacts import Artifacts
 from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import open_client
 from tuner.tracking.runs import Runs
-from tuner.tracking.trial_artifacts import TrialArtifacts
+from tuner.tracking.trial_artifacts import ArtifactReader
 
 NUMBERS = count()
 
 
 @dataclass
-class Told:
-    """A search of two sessions, its journal, and the store that saw it all happen."""
+class Delivered:
+    """A search of two sessions, its journal, and the store that it was delivered to."""
 
     study: Study
     out: Path
@@ -42,9 +42,9 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
-    """Broken off in its second trial, gone on with; one attempt out of memory, one trial that fails."""
-    out = tmp_path_factory.mktemp("told") / "out"
+def delivered(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Delivered:
+    """Interrupted in its second trial and resumed; one attempt out of memory, one failing trial."""
+    out = tmp_path_factory.mktemp("delivered") / "out"
     study = failing_study(["memory", "nan"], epochs=2, settings={"micro_batch": 16})
     calls = count()
 
@@ -63,7 +63,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
         with pytest.raises(KeyboardInterrupt):
             search_local(study, out, quiet())
     search_local(study, out, quiet(), resume=True)
-    return Told(
+    return Delivered(
         study, out, list(read_events(out / "journal.jsonl")), content(f"sqlite:///{out / STORE}", "toy")
     )
 
@@ -100,23 +100,23 @@ class Store:
     """A store with an experiment of its own for each delivery."""
 
     uri: str
-    told: Told
+    delivered: Delivered
 
     def __post_init__(self) -> None:
         self.client = open_client(self.uri)
         self.name = f"toy {next(NUMBERS)}"
-        place = self.told.out.parent / self.name.replace(" ", "-")
+        place = self.delivered.out.parent / self.name.replace(" ", "-")
         self._experiment = self.client.create_experiment(self.name, artifact_location=place.as_uri())
 
     def runs(self, client: Any | None = None, known: bool = False) -> Runs:
-        study, out, used = self.told.study, self.told.out, client or self.client
-        standings = BestReports(study)
-        for event in self.told.events:
-            standings.take(event)
-        results = Results(used, self._experiment, study, out, TrialArtifacts(str(out), study.trial))
-        runs = Runs(used, self._experiment, study, standings, results)
+        study, out, used = self.delivered.study, self.delivered.out, client or self.client
+        best_reports = BestReports(study)
+        for event in self.delivered.events:
+            best_reports.add(event)
+        results = Artifacts(used, self._experiment, study, out, ArtifactReader(str(out), study.trial))
+        runs = Runs(used, self._experiment, study, best_reports, results)
         if known:
-            runs.find(self.told.events[0]["search"])
+            runs.find(self.delivered.events[0]["search"])
         return runs
 
     @property
@@ -136,35 +136,35 @@ def deliver(runs: Runs, events: list[Event]) -> None:
         runs.deliver([event])
 
 
-def test_the_store_has_every_run_once_and_every_epoch_once(told: Told) -> None:
-    assert [row["tags"].get("trial_id") for row in told.whole] == [None, "0000", "0001"]
-    assert [row["status"] for row in told.whole] == ["FINISHED", "FINISHED", "FAILED"]
-    assert points(told.whole[1], "dev/loss") == [1, 2]
-    assert points(told.whole[2], "micro_batch") == [1, 2]
-    assert {event.kind for event in told.events} >= {EventKind.STUDY_RESUMED, EventKind.TRIAL_RETRIED}
+def test_the_store_has_every_run_once_and_every_epoch_once(delivered: Delivered) -> None:
+    assert [row["tags"].get("trial_id") for row in delivered.whole] == [None, "0000", "0001"]
+    assert [row["status"] for row in delivered.whole] == ["FINISHED", "FINISHED", "FAILED"]
+    assert points(delivered.whole[1], "dev/loss") == [1, 2]
+    assert points(delivered.whole[2], "micro_batch") == [1, 2]
+    assert {event.kind for event in delivered.events} >= {EventKind.STUDY_RESUMED, EventKind.TRIAL_RETRIED}
 
 
-def test_an_empty_store_is_filled_from_the_journal_as_if_it_had_been_there(told: Told, uri: str) -> None:
-    store = Store(uri, told)
-    deliver(store.runs(), told.events)
-    assert store.content == told.whole
+def test_an_empty_store_is_filled_from_the_journal(delivered: Delivered, uri: str) -> None:
+    store = Store(uri, delivered)
+    deliver(store.runs(), delivered.events)
+    assert store.content == delivered.whole
 
 
 @pytest.mark.parametrize("size", [3, 1000])
-def test_events_told_together_leave_the_same_store(told: Told, uri: str, size: int) -> None:
-    store = Store(uri, told)
+def test_events_delivered_together_leave_the_same_store(delivered: Delivered, uri: str, size: int) -> None:
+    store = Store(uri, delivered)
     client = Shaky(store.client)
     runs = store.runs(client)
-    for place in range(0, len(told.events), size):
-        runs.deliver(told.events[place : place + size])
-    assert store.content == told.whole
+    for place in range(0, len(delivered.events), size):
+        runs.deliver(delivered.events[place : place + size])
+    assert store.content == delivered.whole
 
 
-def test_reports_told_together_are_one_batch(told: Told, uri: str) -> None:
-    store = Store(uri, told)
+def test_reports_delivered_together_are_one_batch(delivered: Delivered, uri: str) -> None:
+    store = Store(uri, delivered)
     client = Shaky(store.client)
     runs = store.runs(client)
-    deliver(runs, told.events[:2])
+    deliver(runs, delivered.events[:2])
     before = client.calls
     reports = [
         Event(
@@ -176,65 +176,67 @@ def test_reports_told_together_are_one_batch(told: Told, uri: str) -> None:
     ]
     runs.deliver(reports)
     assert client.calls == before + 1
-    runs.deliver(reports)  # told again
+    runs.deliver(reports)  # delivered again
     assert client.calls == before + 1
     assert points(store.content[1], "dev/loss") == list(range(1, 21))
 
 
-def test_a_run_that_is_over_stays_so_when_all_is_told_again(told: Told, uri: str) -> None:
-    store = Store(uri, told)
-    deliver(store.runs(), told.events)
+def test_a_run_that_is_over_stays_so_when_all_is_delivered_again(delivered: Delivered, uri: str) -> None:
+    store = Store(uri, delivered)
+    deliver(store.runs(), delivered.events)
     client = Shaky(store.client)
-    deliver(store.runs(client, known=True), told.events)
+    deliver(store.runs(client, known=True), delivered.events)
     assert client.called.isdisjoint({"create_run", "update_run", "set_terminated"})
-    assert store.content == told.whole
+    assert store.content == delivered.whole
 
 
-def test_after_any_part_of_the_journal_all_of_it_may_be_told_again(told: Told, uri: str) -> None:
-    for length in range(0, len(told.events) + 1, 6):
-        store = Store(uri, told)
-        deliver(store.runs(), told.events[:length])
-        deliver(store.runs(known=True), told.events)
-        assert store.content == told.whole, f"after {length} events"
+def test_after_any_part_of_the_journal_all_may_be_delivered_again(delivered: Delivered, uri: str) -> None:
+    for length in range(0, len(delivered.events) + 1, 6):
+        store = Store(uri, delivered)
+        deliver(store.runs(), delivered.events[:length])
+        deliver(store.runs(known=True), delivered.events)
+        assert store.content == delivered.whole, f"after {length} events"
 
 
-def broken_then_again(told: Told, uri: str, at: int, done: bool, same: bool) -> Store:
-    """Broken at one call; then the event again as by a courier, or all of it as by a later session."""
-    store = Store(uri, told)
+def broken_then_again(delivered: Delivered, uri: str, at: int, done: bool, same: bool) -> Store:
+    """Broken at one call; then the event again as by a delivery, or all of it as by a later session."""
+    store = Store(uri, delivered)
     runs = store.runs(Shaky(store.client, at, done))
-    for place, event in enumerate(told.events):
+    for place, event in enumerate(delivered.events):
         try:
             runs.deliver([event])
         except ConnectionError:
-            again = told.events[place:] if same else told.events
+            again = delivered.events[place:] if same else delivered.events
             deliver(runs if same else store.runs(known=True), again)
             return store
     raise AssertionError(f"there is no call {at}")
 
 
 @pytest.fixture(scope="module")
-def calls(told: Told, uri: str) -> int:
+def calls(delivered: Delivered, uri: str) -> int:
     """That write, in one delivery of the whole journal."""
-    store = Store(uri, told)
+    store = Store(uri, delivered)
     client = Shaky(store.client)
-    deliver(store.runs(client), told.events)
+    deliver(store.runs(client), delivered.events)
     return client.calls
 
 
 @given(share=st.floats(0, 1, exclude_max=True), done=st.booleans(), same=st.booleans())
 @settings(max_examples=5, deadline=None)
 def test_a_call_that_breaks_costs_nothing_and_doubles_nothing(
-    told: Told, uri: str, calls: int, share: float, done: bool, same: bool
+    delivered: Delivered, uri: str, calls: int, share: float, done: bool, same: bool
 ) -> None:
-    assert broken_then_again(told, uri, int(share * calls), done, same).content == told.whole
+    assert broken_then_again(delivered, uri, int(share * calls), done, same).content == delivered.whole
 
 
 @pytest.mark.kills
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("same", [False, True])
-def test_calls_all_over_a_journal_may_break(told: Told, uri: str, calls: int, done: bool, same: bool) -> None:
+def test_calls_all_over_a_journal_may_break(
+    delivered: Delivered, uri: str, calls: int, done: bool, same: bool
+) -> None:
     for at in range(2 * done + same, calls, 8):  # every second call once in the four
-        assert broken_then_again(told, uri, at, done, same).content == told.whole, f"call {at}"
+        assert broken_then_again(delivered, uri, at, done, same).content == delivered.whole, f"call {at}"
 
 
 class Late(Shaky):
@@ -257,23 +259,23 @@ class Late(Shaky):
 
 
 @pytest.mark.parametrize("at", [1, 2, 3], ids=["study", "first", "second"])
-def test_a_run_that_a_frozen_server_makes_late_is_removed(told: Told, uri: str, at: int) -> None:
-    store = Store(uri, told)
+def test_a_run_that_a_frozen_server_makes_late_is_removed(delivered: Delivered, uri: str, at: int) -> None:
+    store = Store(uri, delivered)
     runs = store.runs(Late(store.client, at))
-    for event in told.events:
+    for event in delivered.events:
         try:
             runs.deliver([event])
         except ConnectionError:
             runs.deliver([event])
-    assert store.content == told.whole
+    assert store.content == delivered.whole
 
 
-def test_two_searches_in_one_experiment_keep_apart(told: Told, uri: str) -> None:
-    store = Store(uri, told)
-    deliver(store.runs(), told.events)
-    first = told.events[0]
+def test_two_searches_in_one_experiment_keep_apart(delivered: Delivered, uri: str) -> None:
+    store = Store(uri, delivered)
+    deliver(store.runs(), delivered.events)
+    first = delivered.events[0]
     other = Event(first.kind, None, {**first.content, "search": "another"}, first.time)
-    deliver(store.runs(), [other, *told.events[1:]])
+    deliver(store.runs(), [other, *delivered.events[1:]])
     runs = MlflowClient(tracking_uri=uri).search_runs([store._experiment])
-    assert len(runs) == 2 * len(told.whole)
+    assert len(runs) == 2 * len(delivered.whole)
     assert len({run.data.tags["search_id"] for run in runs}) == 2

@@ -25,7 +25,7 @@ from tuner.journal.event import Event
 from tuner.journal.journal import read_events
 from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
-from tuner.tracking import delivery as courier
+from tuner.tracking import delivery as delivery
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import Tracking
 
@@ -44,17 +44,17 @@ def server(
     shutil.copy(empty_store, folder / STORE)
     store = f"sqlite:///{folder / STORE}"
     if request.param == "postgresql":
-        store = request.getfixturevalue("postgresql").create("as_mlflow_model")
-    as_mlflow_model = Server(store, folder)
-    with as_mlflow_model.running():
-        yield as_mlflow_model
+        store = request.getfixturevalue("postgresql").create("served")
+    server = Server(store, folder)
+    with server.running():
+        yield server
 
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> Study:
-    """A short patience: what takes a minute for a user takes seconds here."""
+    """Short timeouts: seconds here, a minute for a user."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
-    monkeypatch.setattr(courier, "_AGAIN_S", (0.1, 0.2))
+    monkeypatch.setattr(delivery, "_RETRY_S", (0.1, 0.2))
     return failing_study(FATES, name=next(NAMES))
 
 
@@ -65,18 +65,22 @@ def searched(study: Study, out: Path, uri: str, resume: bool = False) -> SearchR
 
 
 def meanwhile(patch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]) -> None:
-    """Do something before the event of that number happens."""
-    numbers, take = count(), Tracking.take
+    """Do something before the event with that number is delivered."""
+    numbers, on_event = count(), Tracking.on_event
 
-    def told(tracking: Tracking, event: Event) -> None:
+    def acting(tracking: Tracking, event: Event) -> None:
         acts.get(next(numbers), lambda: None)()
-        take(tracking, event)
+        on_event(tracking, event)
 
+<<<<<<< HEAD
     patch.setattr(Tracking, "on_event", told)
+=======
+    patch.setattr(Tracking, "on_event", acting)
+>>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
 
 
 def replayed(study: Study, out: Path, uri: str, name: str) -> list[dict[str, Any]]:
-    """What a store holds after the journal was delivered to it in one go, under another name."""
+    """Return the content of a store after the whole journal was delivered to it, under another name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         with Tracking(study.model_copy(update={"name": name}), out) as tracking:
@@ -86,7 +90,7 @@ def replayed(study: Study, out: Path, uri: str, name: str) -> list[dict[str, Any
 
 
 def assert_whole(rows: list[dict[str, Any]], out: Path) -> None:
-    """One run a trial, each epoch once, all of them over, the files there."""
+    """One run per trial, each epoch once, all ended, with files."""
     assert [row["tags"].get("trial_id") for row in rows] == [None, *(f"{n:04d}" for n in range(len(FATES)))]
     assert [row["status"] for row in rows] == [
         "FINISHED",
@@ -102,7 +106,7 @@ def assert_whole(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 def same(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> bool:
-    """But for the names that experiments on one server cannot share."""
+    """Compare, except for the names that two experiments on one server cannot share."""
     named = ("study", "mlflow.runName", "search_id")
     plain = [
         [{**row, "tags": {k: v for k, v in row["tags"].items() if k not in named}} for row in each]
@@ -121,7 +125,7 @@ def test_a_server_that_freezes_and_comes_back_misses_nothing(
     thaw.join()
     assert exit_code(outcome) == 0
     assert capsys.readouterr().err == (
-        "warning: MLflow: no answer in time; the search goes on, what waits follows later\n"
+        "warning: MLflow: no answer in time; the search continues, events are delivered later\n"
     )
     rows = content(server.uri, study.name)
     assert_whole(rows, out)
@@ -133,7 +137,7 @@ def test_a_server_that_is_gone_until_the_end_costs_a_warning_and_the_next_sessio
     monkeypatch: pytest.MonkeyPatch, empty_store: Path,
 ) -> None:  # fmt: skip
     out = tmp_path / "out"
-    monkeypatch.setattr(courier, "_LAST_S", 1.0)
+    monkeypatch.setattr(delivery, "_CLOSE_S", 1.0)
     begun = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         meanwhile(patch, {8: server.freeze})
@@ -240,7 +244,7 @@ def test_a_database_that_is_written_to_directly_may_go_and_come_back(
     assert exit_code(outcome) == 0
     warnings = capsys.readouterr().err.splitlines()
     assert len(warnings) <= 2  # it closed the connection, then it refused another one
-    assert all(line.endswith("; the search goes on, what waits follows later") for line in warnings)
+    assert all(line.endswith("; the search continues, events are delivered later") for line in warnings)
     rows = content(uri, study.name)
     assert_whole(rows, out)
     assert same(rows, replayed(study, out, uri, next(NAMES)))

@@ -100,8 +100,8 @@ def test_a_search_tracked_by_the_server_leaves_files_and_champion_there(
     base = as_mlflow_model[1].partition("/#")[0]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", base)
     study = toy_study(
-        name="afar", trial="tests.tuner.support.leaving:run", epochs=1, trials=1, search={"x": {"float": [0, 1]}},
-        metric={"name": "loss", "mode": "min"}, scheduler={"name": "none"},
+        name="afar", trial="tests.tuner.support.leaving:run", epochs=1, trials=1,
+        search={"x": {"float": [0, 1]}}, metric={"name": "loss", "mode": "min"}, scheduler={"name": "none"},
     )  # fmt: skip
     search_local(study, tmp_path / "out", quiet())
     client = MlflowClient(base)

@@ -1,4 +1,4 @@
-"""MLflow as it is read back from a real store after a real search."""
+"""What a real store holds after a real search."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def children(searched: Searched) -> list[Run]:
     return runs_of(searched[0], "toy", TRIALS_FILTER)
 
 
-def test_there_is_one_run_a_trial_below_one_for_the_study(
+def test_there_is_one_run_per_trial_below_one_for_the_study(
     searched: Searched, parent: Run, children: list[Run]
 ) -> None:
     trials = searched[2].trials
@@ -56,7 +56,7 @@ def test_every_run_is_over_and_says_how(searched: Searched, parent: Run, childre
     assert parent.info.status == "FINISHED"
 
 
-def test_every_run_has_the_trial_s_own_metrics_and_one_point_an_epoch(
+def test_every_run_has_the_trial_s_own_metrics_and_one_point_per_epoch(
     searched: Searched, children: list[Run]
 ) -> None:
     client = MlflowClient(tracking_uri=store_uri(searched[0]))
@@ -71,7 +71,7 @@ def test_every_run_has_the_trial_s_own_metrics_and_one_point_an_epoch(
             assert all(math.isfinite(value) for value in history.values())
             if key == "dev/loss":
                 expected = {
-                    epoch: loss(searched[1].params(trial.params)) + math.exp(-epoch) for epoch in epochs
+                    epoch: loss(searched[1].config(trial.params)) + math.exp(-epoch) for epoch in epochs
                 }
                 assert history == expected
 
@@ -84,8 +84,8 @@ def test_the_best_report_comes_last_under_names_of_its_own_at_its_epoch(
         finite = {epoch: value for epoch, value in trial.values.items() if math.isfinite(value)}
         epoch = min(finite, key=lambda each: finite[each])
         for key in ("dev/loss", "dev/accuracy", "epoch"):
-            (params,) = client.get_metric_history(run.info.run_id, f"best/{key}")
-            assert (params.step, params.timestamp) == (epoch, run.info.end_time)
+            (point,) = client.get_metric_history(run.info.run_id, f"best/{key}")
+            assert (point.step, point.timestamp) == (epoch, run.info.end_time)
         assert run.data.metrics["best/dev/loss"] == finite[epoch]
         assert run.data.metrics["best/dev/accuracy"] == 1 - finite[epoch]
         assert run.data.metrics["best/epoch"] == epoch

@@ -12,7 +12,7 @@ import pytest
 
 from tests.tuner.conftest import SPACE, toy_study
 from tuner.tracking.labels import trial_names, trial_params
-from tuner.tracking.view import axes, compare_link, model_link, prepared, view_link
+from tuner.tracking.view import axes, compare_link, model_link, prepared_view, view_link
 
 
 def unpacked(text: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_the_view_shows_best_values_and_what_is_searched() -> None:
         {"x": "0.1", "cuts": "[1]", "cut_1": "1"},
         {"x": "0.2", "cuts": "[1, 2]", "cut_1": "1", "cut_2": "2"},
     ]
-    view = unpacked(prepared(study, params))
+    view = unpacked(prepared_view(study, params))
     parallel, *curves = view["compareRunCharts"]
     assert (parallel["type"], parallel["selectedParams"]) == ("PARALLEL", ["x", "cuts"])
     assert parallel["selectedMetrics"] == ["best/dev/loss"]
@@ -80,7 +80,7 @@ def test_the_view_shows_best_values_and_what_is_searched() -> None:
 def test_a_wide_space_fits_into_a_tag() -> None:
     space = {f"settings.group_{number}.weight": {"float": [0, 1]} for number in range(100)}
     params = [{name: str(value / 7) for name in space} for value in range(100)]
-    assert len(prepared(toy_study(search=space), params)) < 5000  # MLflow's limit
+    assert len(prepared_view(toy_study(search=space), params)) < 5000  # MLflow's limit
 
 
 def test_links_say_what_is_compared() -> None:

@@ -1,4 +1,4 @@
-"""What a person sees who compares the trials: the links of `fsd-tuner ui` in a real browser."""
+"""The pages behind the links of `fsd-tuner ui`, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.browser import BROWSER, DRIVER, Page, browsing
 from tuner.search.search import SearchResult, search_local
 from tuner.tracking.labels import trial_names
-from tuner.tracking.server import View, serving, view
+from tuner.tracking.server import StudyServer, serving, study_server
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,19 +35,19 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResu
 
 
 @pytest.fixture(scope="module")
-def shown(searched: tuple[Path, SearchResult]) -> Iterator[View]:
+def study_ui(searched: tuple[Path, SearchResult]) -> Iterator[StudyServer]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    found = view(searched[0], port)
-    with serving(found, searched[0] / "server.log"):
-        yield found
+    server = study_server(searched[0], port)
+    with serving(server, searched[0] / "server.log"):
+        yield server
 
 
 @pytest.fixture(scope="module")
-def page(shown: View, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(study_ui: StudyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with browsing(1500, 1140, tmp_path_factory.mktemp("profile")) as browser:
-        browser.open(shown.base)
+        browser.open(study_ui.base)
         browser.wait(lambda page: "Experiments" in page.text())
         browser.run(CLOSE)
         yield browser
@@ -58,9 +58,9 @@ def names(outcome: SearchResult) -> list[str]:
 
 
 def test_the_compare_page_shows_every_trial_with_what_was_searched(
-    searched: tuple[Path, SearchResult], shown: View, page: Page, tmp_path: Path
+    searched: tuple[Path, SearchResult], study_ui: StudyServer, page: Page, tmp_path: Path
 ) -> None:
-    page.open(shown.links["compare"])
+    page.open(study_ui.links["compare"])
     page.wait(lambda page: f"Comparing {TRIALS} Runs" in page.text() and bool(page.run(AXES)))
     text = page.text()
     assert all(name in text for name in names(searched[1]))
@@ -71,9 +71,9 @@ def test_the_compare_page_shows_every_trial_with_what_was_searched(
 
 
 def test_the_charts_begin_with_parallel_coordinates_over_what_was_searched(
-    searched: tuple[Path, SearchResult], shown: View, page: Page
+    searched: tuple[Path, SearchResult], study_ui: StudyServer, page: Page
 ) -> None:
-    page.open(shown.links["charts"])
+    page.open(study_ui.links["charts"])
     page.wait(lambda page: len(page.run(AXES)) > 1)
     axes = page.run(AXES)
     for name in ("x", "optim.rate", "width", "cut_1", "n_exits", "kind", "best/dev/loss"):
@@ -83,9 +83,9 @@ def test_the_charts_begin_with_parallel_coordinates_over_what_was_searched(
 
 
 def test_the_table_has_best_values_and_searched_parameters_as_columns(
-    searched: tuple[Path, SearchResult], shown: View, page: Page
+    searched: tuple[Path, SearchResult], study_ui: StudyServer, page: Page
 ) -> None:
-    page.open(shown.links["table"])
+    page.open(study_ui.links["table"])
     page.wait(lambda page: "best/dev/loss" in page.text() and names(searched[1])[0] in page.text())
     text = page.text()
     assert all(name in text for name in names(searched[1]))

@@ -8,13 +8,13 @@ from tuner.report.elements import Section, Table
 from tuner.report.search_data import Searched
 from tuner.report.sections.advice_runs import failing, noise, rung_advice, unfinished
 from tuner.report.sections.advice_space import edges, no_effect
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.rungs import Rows
 from tuner.results.importance import Importance
 
 
 def section(
-    search: Searched, race: Race | None, found: Mapping[str, tuple[int, list[Importance]]], rungs: Rows
+    search: Searched, race: FinalistsData | None, found: Mapping[str, tuple[int, list[Importance]]], rungs: Rows
 ) -> Section:
     """All suggestions that apply."""
     given = [

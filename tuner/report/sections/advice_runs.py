@@ -12,7 +12,7 @@ from tuner.report.elements import setting_text
 from tuner.report.search_data import Searched
 from tuner.report.sections.advice_space import Advice
 from tuner.report.sections.failures import by_cause, failed_trials
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.progress import best_so_far
 from tuner.report.sections.rungs import Rows
 
@@ -22,7 +22,7 @@ _STILL = 0.1  # of a trial's whole gain, in its last quarter
 _PAIRS = 8
 
 
-def noise(search: Searched, race: Race | None) -> Iterator[Advice]:
+def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
     """What is not known for lack of seeds."""
     study, best = search.study, search.best
     if study.finalists is None and len(search.ranked) > 1 and best is not None:
@@ -37,7 +37,7 @@ def noise(search: Searched, race: Race | None) -> Iterator[Advice]:
     if race is not None and between is not None and math.isfinite(between.mean) and not between.shown:
         spread = [
             each.error * math.sqrt(len(each.values))
-            for each in race.course.candidates
+            for each in race.race.candidates
             if len(each.values) > 1
         ]
         yield Advice(

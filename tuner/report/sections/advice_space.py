@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuner.report.elements import cell, setting_text
 from tuner.report.search_data import Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.importance import WEAK
 from tuner.report.sections.result import winner
 from tuner.results.importance import Importance
@@ -31,7 +31,7 @@ class Advice:
     why: str
 
 
-def edges(search: Searched, race: Race | None) -> Iterator[Advice]:
+def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
     """The best value lies at an end of its range."""
     best = winner(search, race)
     for path, value in best.params.items() if best is not None else ():
@@ -56,7 +56,7 @@ def edges(search: Searched, race: Race | None) -> Iterator[Advice]:
 
 
 def no_effect(
-    search: Searched, race: Race | None, found: Mapping[str, tuple[int, list[Importance]]]
+    search: Searched, race: FinalistsData | None, found: Mapping[str, tuple[int, list[Importance]]]
 ) -> Iterator[Advice]:
     """A setting without a visible influence in any comparison, tried widely and by enough trials."""
     best = winner(search, race)

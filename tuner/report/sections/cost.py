@@ -16,7 +16,7 @@ from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section, Table, duration
 from tuner.report.search_data import Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 
 HOUR_S = 3600.0
 
@@ -34,7 +34,7 @@ class Saved:
     seconds: float
 
 
-def section(search: Searched, race: Race | None) -> Section:
+def section(search: Searched, race: FinalistsData | None) -> Section:
     """Hours, time by trial, time saved, forecast."""
     spent, busy = search.spent, [trial.seconds for trial in search.trials if trial.seconds > 0]
     saved, forecast = saved_by_stopping(search), forecast_seconds(search.folder)

@@ -11,21 +11,21 @@ from matplotlib.axes import Axes
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, Table, cell, counted
 from tuner.report.search_data import Searched
-from tuner.results.seed_race import SeedRace, SeedVerdict, course, verdict
+from tuner.results.seed_race import SeedRace, SeedVerdict, run_race, verdict
 
 
 @dataclass(frozen=True)
-class Race:
+class FinalistsData:
     """The finals of a search.
 
     Attributes:
         runs: their journal.
-        course: as far as whole rounds go.
+        race: over the rounds that all candidates ended.
         verdict: None before two rounds are over.
     """
 
     runs: Searched
-    course: SeedRace
+    race: SeedRace
     verdict: SeedVerdict | None
 
     @property
@@ -36,7 +36,7 @@ class Race:
         return self.verdict.winner.interval
 
 
-def race_of(search: Searched, runs: Searched) -> Race | None:
+def race_of(search: Searched, runs: Searched) -> FinalistsData | None:
     """The race as its journal tells it; None where no run was begun.
 
     Args:
@@ -56,18 +56,23 @@ def race_of(search: Searched, runs: Searched) -> Race | None:
             value = run.value if run.state is State.COMPLETE else math.nan
             values.setdefault(run.params["candidate"], {})[run.params["seed"]] = value
     mode = search.study.metric.mode
+<<<<<<< HEAD
     run_so_far = course(candidates, [*seeds, *coming], values, wanted.alpha, mode)
     return Race(runs, run_so_far, verdict(run_so_far, values, mode))
+=======
+    race = run_race(candidates, [*seeds, *coming], values, wanted.level, mode)
+    return FinalistsData(runs, race, verdict(race, values, mode))
+>>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
 
 
-def section(search: Searched, race: Race | None) -> Section | None:
+def section(search: Searched, race: FinalistsData | None) -> Section | None:
     """The finals; None where none were asked for."""
     if search.study.finalists is None:
         return None
     title = "Finalists: the best trials with fresh seeds"
     if race is None:
         return Section("finalists", title, ["No run of the finalists was begun."], {"runs": 0})
-    name, rows = search.study.metric.name, race.course.candidates
+    name, rows = search.study.metric.name, race.race.candidates
     once = {row.number: search.record.trials[row.number].value for row in rows}
     columns = [
         "trial",
@@ -90,7 +95,7 @@ def section(search: Searched, race: Race | None) -> Section | None:
         " of candidates.",
     )  # fmt: skip
     numbers = {
-        "state": race.runs.state, "runs": len(race.runs.trials), "seeds": race.course.seeds,
+        "state": race.runs.state, "runs": len(race.runs.trials), "seeds": race.race.seeds,
         "winner": race.verdict and race.verdict.winner.number,
         "difference": _difference(race),
         "candidates": [
@@ -103,9 +108,9 @@ def section(search: Searched, race: Race | None) -> Section | None:
     return Section("finalists", title, _text(race, name), numbers, [table], [_figure(race, name, once)])
 
 
-def _text(race: Race, name: str) -> list[str]:
+def _text(race: FinalistsData, name: str) -> list[str]:
     runs = counted(len(race.runs.trials), "run")
-    said = [f"{runs} of {len(race.course.candidates)} trials; state: {race.runs.state}."]
+    said = [f"{runs} of {len(race.race.candidates)} trials; state: {race.runs.state}."]
     found = race.verdict
     if found is None:
         return [*said, "No two rounds are over yet, so nothing is decided."]
@@ -121,7 +126,7 @@ def _text(race: Race, name: str) -> list[str]:
     return said
 
 
-def _difference(race: Race) -> dict[str, object] | None:
+def _difference(race: FinalistsData) -> dict[str, object] | None:
     found = race.verdict
     if found is None or found.difference is None or found.runner_up is None:
         return None
@@ -132,8 +137,8 @@ def _difference(race: Race) -> dict[str, object] | None:
     }  # fmt: skip
 
 
-def _place(race: Race, number: int) -> str:
-    row = next(each for each in race.course.candidates if each.number == number)
+def _place(race: FinalistsData, number: int) -> str:
+    row = next(each for each in race.race.candidates if each.number == number)
     if row.dropped is not None:
         return f"left after {row.dropped} seeds"
     if race.verdict is None:
@@ -146,8 +151,8 @@ def _interval(ends: Sequence[float]) -> list[float] | None:
     return list(ends) if math.isfinite(ends[0]) else None
 
 
-def _figure(race: Race, name: str, once: dict[int, float]) -> Figure:
-    rows = race.course.candidates
+def _figure(race: FinalistsData, name: str, once: dict[int, float]) -> Figure:
+    rows = race.race.candidates
 
     def draw(axes: Axes) -> None:
         for place, row in enumerate(rows):

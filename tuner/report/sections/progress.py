@@ -12,7 +12,7 @@ from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section
 from tuner.report.search_data import Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
 from tuner.results.selection import feasible
 
@@ -20,7 +20,7 @@ HOUR_S = 3600.0
 Step = tuple[int, float, float]  # how many trials had ended, hours, the best value by then
 
 
-def section(search: Searched, race: Race | None, rungs: Sequence[int]) -> Section:
+def section(search: Searched, race: FinalistsData | None, rungs: Sequence[int]) -> Section:
     """The course of a search.
 
     Args:

@@ -7,12 +7,12 @@ from collections import Counter
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Section, Table, cell, counted, setting_text
 from tuner.report.search_data import KILLED, RUNNING, Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 
 ONE_RUN = "one run; with another seed: not shown"
 
 
-def section(search: Searched, race: Race | None) -> Section:
+def section(search: Searched, race: FinalistsData | None) -> Section:
     """The state of the search and its best configuration."""
     best = winner(search, race)
     counts = Counter(trial.state.value for trial in search.trials)
@@ -33,14 +33,14 @@ def section(search: Searched, race: Race | None) -> Section:
     return Section("headline", "Result", _text(search, race, best), numbers, tables)
 
 
-def winner(search: Searched, race: Race | None) -> TrialRecord | None:
+def winner(search: Searched, race: FinalistsData | None) -> TrialRecord | None:
     """The finals' winner, otherwise the best by one run."""
     if race is not None and race.verdict is not None:
         return search.record.trials[race.verdict.winner.number]
     return search.best
 
 
-def certainty(race: Race | None) -> str:
+def certainty(race: FinalistsData | None) -> str:
     """How sure the best value is, in a phrase."""
     if race is None or race.verdict is None:
         return ONE_RUN
@@ -48,7 +48,7 @@ def certainty(race: Race | None) -> str:
     return f"mean of {seeds} fresh seeds, interval by Student's t at 95 %"
 
 
-def state(search: Searched, race: Race | None) -> tuple[str, str]:
+def state(search: Searched, race: FinalistsData | None) -> tuple[str, str]:
     """Where search and finals stand together: a word, and a sentence."""
     over = f"{len(search.trials)} of {counted(search.study.trials, 'trial')} begun"
     if race is not None and race.runs.state != State.COMPLETE:
@@ -65,7 +65,7 @@ def state(search: Searched, race: Race | None) -> tuple[str, str]:
     return search.state, f"The search ended early ({search.state}{why}), {over}; `--resume` takes it up."
 
 
-def _text(search: Searched, race: Race | None, best: TrialRecord | None) -> list[str]:
+def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None) -> list[str]:
     name, lower = search.study.metric.name, "lower" if search.study.metric.mode == "min" else "higher"
     said = [state(search, race)[1]]
     if best is None:

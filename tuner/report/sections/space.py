@@ -7,13 +7,13 @@ from typing import Any
 
 from tuner.report.elements import Section, Table, cell, counted, setting_text
 from tuner.report.search_data import Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
 
 _SHOWN = 80  # characters of a fixed setting
 
 
-def section(search: Searched, race: Race | None) -> Section:
+def section(search: Searched, race: FinalistsData | None) -> Section:
     """The space as a table, how it was searched, and the settings that stayed."""
     study, best = search.study, winner(search, race)
     rows = [_row(search, path, {} if best is None else best.params) for path in study.search]

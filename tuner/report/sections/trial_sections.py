@@ -15,7 +15,7 @@ from tuner.errors import lines
 from tuner.journal.record import TrialRecord
 from tuner.report.elements import Figure, Section, Table
 from tuner.report.search_data import Searched
-from tuner.report.sections.finalists import Race
+from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
 from tuner.storage.storage import Storage
 from tuner.strict import Strict
@@ -51,7 +51,7 @@ class _Section(Strict):
 
 
 @contextmanager
-def sections(search: Searched, race: Race | None) -> Iterator[list[Section]]:
+def sections(search: Searched, race: FinalistsData | None) -> Iterator[list[Section]]:
     """The sections of the trial's `sections`; draw them inside, while the states of trials are at hand.
 
     Yields:
@@ -75,17 +75,17 @@ def failed(section: Section, error: Exception) -> Section:
     return Section(section.key, section.title, [f"{FAILED}: {lines(error)[0]}"], {"error": lines(error)[0]})
 
 
-def roles(search: Searched, race: Race | None) -> dict[int, str]:
+def roles(search: Searched, race: FinalistsData | None) -> dict[int, str]:
     """By trial: winner, baseline (the default) or finalist; of several the first."""
     best, found = winner(search, race), dict[int, str]()
     if race is not None:
-        found |= {row.number: "finalist" for row in race.course.candidates}
+        found |= {row.number: "finalist" for row in race.race.candidates}
     if search.baseline is not None:
         found[search.baseline.number] = "baseline"
     return found if best is None else found | {best.number: "winner"}
 
 
-def _told(search: Searched, race: Race | None, stack: ExitStack) -> list[dict[str, Any]]:
+def _told(search: Searched, race: FinalistsData | None, stack: ExitStack) -> list[dict[str, Any]]:
     """Every trial for the companion; those with a role with the folder that they saved last."""
     storage = Storage(search.study.storage or str(search.folder.resolve()), patience_s=0.0)
     known = roles(search, race)
