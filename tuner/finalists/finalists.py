@@ -32,15 +32,9 @@ class Finals(Study):
     """A study whose params are (candidate, seed).
 
     Attributes:
-<<<<<<< HEAD
-        candidates: what each trial of the search changes in the settings, by its number, the best first.
-        seeds: what each seed changes in them.
-        alpha: level of the test that drops a candidate.
-=======
         candidates: trial of the search -> what it changes in the settings, the best trial first.
         seeds: seed -> what it changes in the settings.
-        level: level of the test that drops a candidate.
->>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
+        alpha: level of the test that drops a candidate.
     """
 
     candidates: dict[int, dict[str, Any]]
@@ -153,13 +147,8 @@ def plan_finals(searched: StageRun, settings: Finalists) -> Finals:
     content = {key: value for key, value in study.to_dict().items() if key in _INHERITED} | {
         "name": f"{study.name}{_SUFFIX}",
         "candidates": {trial.number: {**trial.params, **trial.changes} for trial in best},
-<<<<<<< HEAD
-        "seeds": _fresh(study, best, wanted.seeds),
-        "alpha": wanted.alpha,
-=======
         "seeds": _fresh_seeds(study, best, settings.seeds),
-        "level": settings.level,
->>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
+        "alpha": settings.alpha,
         "scheduler": {"name": "none"},
         "storage": searched.storage.below(FOLDER) if study.storage else None,
         "trials": 1,
@@ -179,15 +168,9 @@ def _fresh_seeds(study: Study, best: list[TrialRecord], count: int) -> dict[int,
     return {seed: first[seed] for seed in common}
 
 
-<<<<<<< HEAD
-def course_of(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
-    """How far the race has got with what ended so far."""
-    return course(list(finals.candidates), list(finals.seeds), values, finals.alpha, finals.metric.mode)
-=======
 def race_so_far(finals: Finals, values: Mapping[int, Mapping[int, float]]) -> SeedRace:
     """Return the state of the race, given the runs that have ended."""
-    return run_race(list(finals.candidates), list(finals.seeds), values, finals.level, finals.metric.mode)
->>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
+    return run_race(list(finals.candidates), list(finals.seeds), values, finals.alpha, finals.metric.mode)
 
 
 def plan_line(finals: Finals) -> str:

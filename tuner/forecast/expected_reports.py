@@ -1,4 +1,4 @@
-"""How many reports a search will take, before it runs: what its scheduler lets pass."""
+"""Expected number of reports of a search, from what its scheduler lets through."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tuner.study.study import Study
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What the trials of a search report.
+class ExpectedReports:
+    """Number of reports of a search.
 
     Attributes:
         reports: of all trials together.
-        finals: further reports, where the best trials are run again over fresh seeds; at most.
+        finals: of the finalists, at most.
         bound: whether `reports` is only an upper bound.
     """
 
@@ -23,12 +23,12 @@ class Expected:
     bound: bool = False
 
 
-def expected(study: Study) -> Expected:
-    """The reports to expect of a study's trials.
+def expected_reports(study: Study) -> ExpectedReports:
+    """Return the number of reports to expect.
 
     none, pbt, pb2: all. early-discarding: `grace_period` of each trial, the rest of the best
-    1 / `reduction_factor` and of the default. asha: see `passing`; the first trial at a rung continues, as the
-    default does. Others: at most all.
+    1 / `reduction_factor` and of the default. asha: see `passing`; the first trial at a rung continues, and
+    so does the default. Others: at most all.
 
     Args:
         study: its number of reports is known (see `tuner.preflight.described`).
@@ -37,22 +37,22 @@ def expected(study: Study) -> Expected:
     final = study.finalists
     finals = 0 if final is None else min(final.top, study.trials) * final.seeds * study.max_reports
     if name == "asha":
-        return Expected(_halving(study), finals)
+        return ExpectedReports(_halving(study), finals)
     if name == "early-discarding":
-        return Expected(_cut(study), finals)
-    return Expected(every, finals, bound=name not in ("none", "pbt", "pb2"))
+        return ExpectedReports(_cut(study), finals)
+    return ExpectedReports(every, finals, bound=name not in ("none", "pbt", "pb2"))
 
 
 def passing(arrivals: float, reduction: float) -> float:
-    """How many of the trials that come to a rung of asha go on, in expectation.
+    """Return how many of the trials that reach a rung of asha continue, in expectation.
 
-    A trial goes on if it is not below the quantile 1 - 1 / reduction of the n that came before, interpolated
-    linearly. If values come in random order, evenly spread, that has the probability
-    (n - (1 - 1 / reduction) (n - 1)) / (n + 1), and 1 for n = 0. Above the first rung the trials are those
-    that passed before, whose order is not quite random.
+    A trial continues if it is not below the quantile 1 - 1 / reduction of the n trials before it,
+    interpolated linearly. If values come in random order, evenly spread, that has the probability (n - (1 -
+    1 / reduction) (n - 1)) / (n + 1), and 1 for n = 0. Above the first rung the trials are those that
+    passed before, whose order is not quite random.
 
     Args:
-        arrivals: how many come; may be a fraction.
+        arrivals: number of trials that reach the rung; may be a fraction.
         reduction: above 1.
     """
     whole = int(arrivals)

@@ -1,36 +1,36 @@
-"""What a search will take, from what its smallest and its largest configuration took: pure arithmetic."""
+"""Time, memory and disk of a search from its smallest and its largest configuration: arithmetic only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
 
-from tuner.forecast.expected_reports import Expected, expected
+from tuner.forecast.expected_reports import ExpectedReports, expected_reports
 from tuner.space.space import Params
 from tuner.study.study import Study
 
 START_S = 2.4
-"""Until a worker process of Ray runs, once (measured; the trial's own imports are measured each time)."""
+"""Start of a Ray worker process, once (measured; the imports of the trial are measured each time)."""
 TRIAL_S, REPORT_S = 0.05, 0.02
-"""What a search itself adds to each trial and to each report of a slot: 40 trials of 1 and of 6 reports that
-sleep, 2 at once on 2 cores, MLflow on (0.063 and 0.143 s a trial)."""
-KEPT_STATES = 2  # of each trial, see `tuner.storage.retention`
+"""Overhead of a search per trial and per report of a slot: 40 trials of 1 and of 6 reports that sleep, 2 at
+once on 2 cores, with MLflow (0.063 and 0.143 s per trial)."""
+KEPT_CHECKPOINTS = 2  # per trial, see `tuner.storage.retention`
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one configuration took, while the other one ran beside it.
+class MeasuredTrial:
+    """Measurements of one configuration while the other one runs beside it.
 
     Attributes:
-        params: which.
-        cost: by the trial's own `cost`.
-        load_s: importing the trial function, once a process.
-        start_s: from there to the first report, less what a report takes.
-        report_s: between two reports, with saving.
+        params: the configuration.
+        cost: from the trial's `cost` hook.
+        load_s: import of the trial function, once per process, seconds.
+        start_s: from there to the first report, minus the time of a report, seconds.
+        report_s: between two reports, saving included, seconds.
         memory: peak of its process, bytes.
-        state: of what it saves, bytes.
-        device_memory: peak on its GPU as it reports it, bytes; None without.
-        device_total: memory of that GPU, bytes; None where unknown.
+        checkpoint: size of what it saves, bytes.
+        device_memory: peak on its GPU as reported by the trial, bytes, or None.
+        device_total: memory of that GPU, bytes; None if unknown.
     """
 
     params: Params
@@ -39,14 +39,14 @@ class Measured:
     start_s: float
     report_s: float
     memory: float
-    state: float
+    checkpoint: float
     device_memory: float | None = None
     device_total: float | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure if all trials were the smallest, at the mean of the space, and if all were the largest."""
+    """A quantity if all trials were the smallest configuration, the mean of the space, or the largest."""
 
     low: float
     mean: float
@@ -58,8 +58,8 @@ class Machine:
     """One machine of the cluster.
 
     Attributes:
-        processes: of trials that run there at once.
-        memory: for them, bytes.
+        processes: processes of trials that run there at once.
+        memory: memory for them, bytes.
     """
 
     processes: int
@@ -68,25 +68,26 @@ class Machine:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a search will take.
+    """Forecast of a search.
 
     Attributes:
-        trials, slots: how many, and how many of them, or of stacks, at once.
-        expected: their reports.
-        smallest, largest: what was measured; the same one where all configurations cost the same.
+        trials: number of trials.
+        slots: number of trials, or of stacks of them, at once.
+        expected: number of reports.
+        smallest, largest: the measured trials; the same one if all configurations cost the same.
         seconds: of the whole search.
         gpu_seconds: of all trials together.
-        memory: at once on the machine that has the least room, bytes.
-        room: for trials there, bytes.
-        disk: bytes of saved states.
+        memory: in use at once on the machine with the least memory per process, bytes.
+        room: memory for trials there, bytes.
+        disk: checkpoints, bytes.
         gpu_share: part of a GPU that holds the largest trial, or None.
     """
 
     trials: int
     slots: int
-    expected: Expected
-    smallest: Measured
-    largest: Measured
+    expected: ExpectedReports
+    smallest: MeasuredTrial
+    largest: MeasuredTrial
     seconds: Estimate
     gpu_seconds: Estimate
     memory: Estimate
@@ -96,64 +97,63 @@ class Forecast:
 
 
 def forecast(
-    study: Study, smallest: Measured, largest: Measured, slots: int, costs: list[float], places: list[Machine]
-) -> Forecast:
-    """What a study will take.
+    study: Study, smallest: MeasuredTrial, largest: MeasuredTrial, slots: int, costs: list[float],
+    machines: list[Machine],
+) -> Forecast:  # fmt: skip
+    """Forecast a search; every quantity is linear in cost between the two measured configurations.
 
     Args:
         study: prepared.
-        smallest, largest: configurations of the lowest and the highest cost, measured.
+        smallest, largest: the configurations of the lowest and the highest cost.
         slots: trials at once.
-        costs: of configurations as the search draws them.
-        places: the machines.
-    Returns:
-        Every figure linear in cost between the two.
+        costs: costs of configurations as the search samples them.
+        machines: the machines of the cluster.
     """
     slots = min(study.trials, slots)
     share = _share(fmean(costs), smallest.cost, largest.cost)
-    ends, reports = (smallest, largest), expected(study)
+    ends, reports = (smallest, largest), expected_reports(study)
     busy = _between(share, *(_busy_s(study, reports, each) for each in ends))
     begin = _between(share, *(START_S + each.load_s for each in ends))
     gpus = study.resources.gpu * study.resources.workers
-    tight = min(places, key=lambda place: place.memory / place.processes)
+    tight = min(machines, key=lambda machine: machine.memory / machine.processes)
     return Forecast(
         trials=study.trials, slots=slots, expected=reports, smallest=smallest, largest=largest,
         seconds=_wall(study, busy, slots, begin, reports),
         gpu_seconds=Estimate(*(gpus * each for each in (busy.low, busy.mean, busy.high))),
         memory=_between(share, *(tight.processes * each.memory for each in ends)), room=tight.memory,
-        disk=_between(share, *(KEPT_STATES * study.trials * each.state for each in ends)),
+        disk=_between(share, *(KEPT_CHECKPOINTS * study.trials * each.checkpoint for each in ends)),
         gpu_share=_gpu_share(study, ends),
     )  # fmt: skip
 
 
 def _share(cost: float, low: float, high: float) -> float:
-    """Where a cost lies between two: 0 at the low one, 1 at the high one, 0 where they are equal."""
+    """Return where a cost lies between two: 0 at the low one, 1 at the high one, 0 if they are equal."""
     return (cost - low) / (high - low) if high > low else 0.0
 
 
 def _between(share: float, low: float, high: float) -> Estimate:
-    """A figure of the two ends; the larger configuration may take less."""
+    """Interpolate between the two ends; the larger configuration may take less."""
     return Estimate(min(low, high), low + share * (high - low), max(low, high))
 
 
-def _busy_s(study: Study, reports: Expected, end: Measured) -> float:
-    """Seconds that slots are taken, added up, if every trial were this one."""
+def _busy_s(study: Study, reports: ExpectedReports, end: MeasuredTrial) -> float:
+    """Return the seconds that all slots are busy, added up, if every trial were this one."""
     final = study.finalists
     runs = study.trials + (0 if final is None else min(final.top, study.trials) * final.seeds)
     return (reports.reports + reports.finals) * (end.report_s + REPORT_S) + runs * (end.start_s + TRIAL_S)
 
 
-def _wall(study: Study, busy: Estimate, slots: int, begin: Estimate, reports: Expected) -> Estimate:
-    """Seconds from the first trial's begin to the last one's end.
+def _wall(study: Study, busy: Estimate, slots: int, begin: Estimate, reports: ExpectedReports) -> Estimate:
+    """Return the seconds from the start of the first trial to the end of the last one.
 
-    The last trials leave slots empty, for at least nothing and at most (1 - 1 / slots) of the longest trial
-    (the bound of list scheduling, Graham 1969, "Bounds on multiprocessing timing anomalies"); the mean takes
-    half of that of a mean trial.
+    At the end slots are idle for at least 0 and at most (1 - 1 / slots) of the longest trial; the mean
+    assumes half of that for a mean trial.
+
+    Source: bound of list scheduling, Graham 1969, "Bounds on multiprocessing timing anomalies".
     """
     idle = (1 - 1 / slots) / study.trials
-    longest = (
-        study.trials * study.max_reports / (reports.reports + reports.finals)
-    )  # trials in the unit of the mean one
+    # in units of a mean trial
+    longest = study.trials * study.max_reports / (reports.reports + reports.finals)
     return Estimate(
         begin.low + busy.low / slots,
         begin.mean + busy.mean * (1 / slots + idle / 2),
@@ -161,8 +161,8 @@ def _wall(study: Study, busy: Estimate, slots: int, begin: Estimate, reports: Ex
     )
 
 
-def _gpu_share(study: Study, ends: tuple[Measured, Measured]) -> float | None:
-    """1 / n for the largest n trials that fit on a GPU, rounded down."""
+def _gpu_share(study: Study, ends: tuple[MeasuredTrial, MeasuredTrial]) -> float | None:
+    """Return 1 / n, rounded down, for the number n of largest trials that fit on a GPU; None if unknown."""
     if not study.resources.gpu > 0:
         return None
     totals = [end.device_total for end in ends if end.device_total]

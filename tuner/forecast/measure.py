@@ -1,4 +1,8 @@
-"""Configurations run for two reports each, at once if they fit, each in its own process on the cluster."""
+"""Measure configurations for two reports each, at once if they fit, each in its own process on the cluster.
+
+Actors instead of a `tune.Tuner`: each configuration keeps running, as a load for the other, until both have
+two reports, and a fresh process has only the memory of its trial. Ray Tune would stop the faster one first.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from rich.console import Console
 
 from tuner.errors import StudyError
 from tuner.execution.worker import TrialTask
-from tuner.forecast.forecast import Measured
-from tuner.forecast.probe import ProbeTiming, run_measured
+from tuner.forecast.forecast import MeasuredTrial
+from tuner.forecast.probe import ProbeTiming, run_probe
 from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
@@ -24,83 +28,85 @@ from tuner.text import shown
 REPORTS = 2
 PROGRESS_S = 15.0
 _DEATH_S = 10.0
-_WAY_OUT = "mend it, or search without measuring first (--no-forecast)"
+_WAY_OUT = "correct it, or search without a forecast (--no-forecast)"
 
 
 class ReportCounter:
-    """Who has made how many reports; an actor, so that one is a load for the other until both have enough."""
+    """Actor that counts the reports of running configurations, so that none stops before all have enough."""
 
-    def __init__(self, wanted: int) -> None:
-        self._wanted, self._counts = wanted, dict[int, int]()
+    def __init__(self, needed: int) -> None:
+        self._needed, self._counts = needed, dict[int, int]()
 
-    def begin(self, place: int) -> None:
-        """A configuration runs."""
-        self._counts[place] = 0
+    def begin(self, index: int) -> None:
+        """Add a configuration that starts to run."""
+        self._counts[index] = 0
 
-    def report(self, place: int) -> bool:
-        """One report more; whether all that run have enough."""
-        self._counts[place] += 1
-        return min(self._counts.values()) >= self._wanted
+    def report(self, index: int) -> bool:
+        """Count a report; return whether all running configurations have enough."""
+        self._counts[index] += 1
+        return min(self._counts.values()) >= self._needed
 
-    def leave(self, place: int) -> None:
-        """It runs no longer."""
-        self._counts.pop(place, None)
+    def leave(self, index: int) -> None:
+        """Remove a configuration that has ended."""
+        self._counts.pop(index, None)
 
     def counts(self) -> dict[int, int]:
-        """Reports of those that run."""
+        """Return the number of reports of each running configuration."""
         return self._counts
 
 
 def measure(
-    study: Study, points: list[Params], costs: list[float], storage: str, console: Console
-) -> list[Measured]:
-    """ProbeRun each configuration until it has reported twice; waits as long as that takes.
+    study: Study, candidates: list[Params], costs: list[float], storage: str, console: Console
+) -> list[MeasuredTrial]:
+    """Run each configuration until all have reported twice, however long that takes.
 
     Args:
         study: prepared; a trial fits on the connected cluster.
-        points: the configurations.
-        costs: of each.
-        storage: URI of a place for states; nothing stays there.
-        console: for a sign of life.
+        candidates: the configurations.
+        costs: cost of each.
+        storage: URI for checkpoints; nothing stays there.
+        console: for progress.
     Raises:
-        StudyError: a configuration failed, with it and the reason.
+        StudyError: a configuration failed; names it and the reason.
     """
     task = TrialTask(study.trial, study.metric.name, study.resources, storage)
-    name, wanted = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.max_reports)
-    board = ray.remote(ReportCounter).options(num_cpus=0).remote(wanted)
+    name, needed = f"forecast-{uuid4().hex[:8]}", min(REPORTS, study.max_reports)
+    counter = ray.remote(ReportCounter).options(num_cpus=0).remote(needed)
     cpu, gpu = task.resources.cpu, task.resources.gpu
-    # an actor has a process of its own, whose peak memory is then the trial's
-    process = ray.remote(ProbeActor).options(num_cpus=cpu, num_gpus=gpu, max_restarts=0)
+    # an actor has its own process, whose peak memory is therefore the trial's
+    probe = ray.remote(ProbeActor).options(num_cpus=cpu, num_gpus=gpu, max_restarts=0)
     runs = {}
-    for place, params in enumerate(points):
-        actor: Any = process.remote()
-        told = actor.run.remote(
-            task, study.config(params), study.max_reports, f"{name}/{place}", place, board
+    for index, params in enumerate(candidates):
+        actor: Any = probe.remote()
+        future = actor.run.remote(
+            task, study.config(params), study.max_reports, f"{name}/{index}", index, counter
         )
-        runs[told] = ProbeRun(params, actor)
+        runs[future] = ProbeRun(params, actor)
     try:
-        laps = _gather(runs, board, wanted, console)
+        timings = _gather(runs, counter, needed, console)
     finally:
         for each in runs.values():
             ray.kill(each.actor)
-        ray.kill(board)  # type: ignore[arg-type]
-        ray.wait(list(runs), num_returns=len(runs), timeout=_DEATH_S)  # one may be writing its state still
+        ray.kill(counter)  # type: ignore[arg-type]
+        ray.wait(
+            list(runs), num_returns=len(runs), timeout=_DEATH_S
+        )  # one may still be writing its checkpoint
         Storage(storage).remove(name)
-    return [_measured(*each) for each in zip(points, costs, laps, strict=True)]
+    return [_measured(*each) for each in zip(candidates, costs, timings, strict=True)]
 
 
 class ProbeActor:
     """Runs one configuration, in the actor's process."""
 
     def run(
-        self, task: TrialTask, config: dict[str, Any], full: int, name: str, place: int, board: Any
+        self, task: TrialTask, config: dict[str, Any], full: int, name: str, index: int, counter: Any
     ) -> ProbeTiming | str:
-        """What it took, or why it failed; arguments as for `run_measured`, and its place on the board."""
-        ray.get(board.begin.remote(place))
+        """Return the measurements, or why the trial failed; arguments as `run_probe`, and its index."""
+        ray.get(counter.begin.remote(index))
         try:
-            return run_measured(task, config, full, name, lambda: bool(ray.get(board.report.remote(place))))
+            return run_probe(task, config, full, name, lambda: bool(ray.get(counter.report.remote(index))))
         finally:
-            ray.get(board.leave.remote(place))
+            ray.get(counter.leave.remote(index))
 
 
 @dataclass(frozen=True)
@@ -111,25 +117,27 @@ class ProbeRun:
     actor: Any
 
 
-def _gather(runs: dict[Any, ProbeRun], board: Any, wanted: int, console: Console) -> list[ProbeTiming]:
-    """What all of them measured; raises as soon as one failed. Who is done gives its resources back."""
-    found: dict[Any, ProbeTiming] = {}
+def _gather(runs: dict[Any, ProbeRun], counter: Any, needed: int, console: Console) -> list[ProbeTiming]:
+    """Return all measurements; raise as soon as one fails. A finished configuration frees its resources."""
+    timings: dict[Any, ProbeTiming] = {}
     pending, began = list(runs), time.monotonic()
     while pending:
         done, pending = ray.wait(pending, timeout=PROGRESS_S)
         for each in done:
-            found[each] = _laps(each, runs[each].params)
+            timings[each] = _timing(each, runs[each].params)
             ray.kill(runs[each].actor)
         if not done:
-            counts = ray.get(board.counts.remote()).values()
-            told = ", ".join(f"{count} of {wanted} reports" for count in counts) or "waiting for resources"
-            console.print(f"measuring for the forecast: {told} after {time.monotonic() - began:.0f} s")
-    return [found[each] for each in runs]
+            counts = ray.get(counter.counts.remote()).values()
+            progress = (
+                ", ".join(f"{count} of {needed} reports" for count in counts) or "waiting for resources"
+            )
+            console.print(f"measuring for the forecast: {progress} after {time.monotonic() - began:.0f} s")
+    return [timings[each] for each in runs]
 
 
-def _laps(task: Any, params: Params) -> ProbeTiming:
+def _timing(future: Any, params: Params) -> ProbeTiming:
     try:
-        result = ray.get(task)
+        result = ray.get(future)
     except RayError:
         result = "its process died: out of memory, or killed"
     if isinstance(result, ProbeTiming):
@@ -138,10 +146,10 @@ def _laps(task: Any, params: Params) -> ProbeTiming:
     raise StudyError(f"forecast: {where} does not work: {result}; {_WAY_OUT}")
 
 
-def _measured(params: Params, cost: float, laps: ProbeTiming) -> Measured:
-    first, *others = laps.seconds
+def _measured(params: Params, cost: float, timing: ProbeTiming) -> MeasuredTrial:
+    first, *others = timing.seconds
     report_s = median(others) if others else first
-    return Measured(
-        params, cost, laps.load_s, max(0.0, first - report_s), report_s, laps.memory, laps.state,
-        laps.device_memory, laps.device_total,
+    return MeasuredTrial(
+        params, cost, timing.load_s, max(0.0, first - report_s), report_s, timing.memory, timing.checkpoint,
+        timing.device_memory, timing.device_total,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One configuration with a watch: what its process takes, measured from within."""
+"""A trial function timed from within its process: seconds, memory, size of its checkpoint."""
 
 from __future__ import annotations
 
@@ -25,29 +25,38 @@ DEVICE_MEMORY = "memory/peak_bytes"  # a metric, in bytes, that a trial on a GPU
 
 
 class ProbeDone(SystemExit):
-    """Ends a trial as the search does."""
+    """Ends the trial function, as a search does."""
 
 
 @dataclass(frozen=True)
 class ProbeTiming:
-    """What a process measured of itself; `seconds` between reports, the first since the trial's begin."""
+    """Measurements of one process.
+
+    Attributes:
+        load_s: import of the trial function, seconds.
+        seconds: time of each report since the one before, the first since the start of the trial function.
+        memory: peak of the process, bytes.
+        checkpoint: size of the last checkpoint, bytes.
+        device_memory: peak on the GPU as reported by the trial, bytes, or None.
+        device_total: memory of the GPU, bytes, or None.
+    """
 
     load_s: float
     seconds: list[float]
     memory: float
-    state: float
+    checkpoint: float
     device_memory: float | None
     device_total: float | None
 
 
 class MeasuringContext:
-    """The contract's context, with a watch.
+    """Context that times reports and weighs checkpoints.
 
     Args:
         task: its metric is used.
-        storage: where states are saved for their size.
-        name: of the state there.
-        enough: told of every report; whether that is enough.
+        storage: where checkpoints are written to be weighed.
+        name: name of the checkpoint there.
+        enough: called at every report; returns whether to end.
     """
 
     checkpoint: Path | None = None
@@ -56,7 +65,7 @@ class MeasuringContext:
     def __init__(self, task: TrialTask, storage: Storage, name: str, enough: Callable[[], bool]) -> None:
         self._task, self._storage, self._name, self._enough = task, storage, name, enough
         self.seconds: list[float] = []
-        self.state, self.device_memory = 0.0, 0.0
+        self.size, self.device_memory = 0.0, 0.0
         self._since = time.perf_counter()
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
@@ -73,28 +82,28 @@ class MeasuringContext:
 
     def _weigh(self, folder: Path, save: Save) -> None:
         save(folder)
-        self.state = float(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
+        self.size = float(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
 
 
-def run_measured(
+def run_probe(
     task: TrialTask, config: dict[str, Any], full: int, name: str, enough: Callable[[], bool]
 ) -> ProbeTiming | str:
-    """ProbeRun the trial function until there are enough reports.
+    """Run the trial function until there are enough reports.
 
     Args:
-        task: what is common to all trials.
-        config: of the trial function.
+        task: what all trials have in common.
+        config: for the trial function.
         full: reports after which it ends in any case.
-        name: of its state in the storage.
-        enough: told of every report; whether that is enough.
+        name: name of its checkpoint in the storage.
+        enough: called at every report; returns whether to end.
     Returns:
-        What it took, or why it failed.
+        The measurements, or why the trial failed.
     """
     try:
         return _run(task, config, full, name, enough)
-    except SystemExit as quit_by_itself:
-        return f"the trial called sys.exit({quit_by_itself.code})"
-    except Exception as error:  # noqa: BLE001 - of whatever kind: it is told as one line
+    except SystemExit as error:
+        return f"the trial called sys.exit({error.code})"
+    except Exception as error:  # noqa: BLE001 - from the trial function; reported as one line
         return f"{type(error).__name__}: {'; '.join(lines(error))}"
 
 
@@ -110,11 +119,11 @@ def _run(
     )
     try:
         function(config, context)
-        return f"ended by itself after {len(context.seconds)} of {full} reports"
+        return f"the trial ended after {len(context.seconds)} of {full} reports"
     except ProbeDone:
         total = _device_total() if task.resources.gpu > 0 else None
         peak = context.device_memory if task.resources.gpu > 0 else None
-        return ProbeTiming(load_s, context.seconds, _peak_memory(), context.state, peak or None, total)
+        return ProbeTiming(load_s, context.seconds, _peak_memory(), context.size, peak or None, total)
 
 
 def _peak_memory() -> float:
@@ -123,11 +132,11 @@ def _peak_memory() -> float:
 
 
 def _device_total() -> float | None:
-    """SearcherState of the first GPU that this process was given, bytes; None where the driver does not say."""
+    """Return the memory of the first GPU of this process, bytes; None if the driver does not say."""
     device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", "-i", device]
     try:
-        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
-        return float(told.split()[0]) * 2**20
+        output = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
+        return float(output.split()[0]) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None

@@ -1,4 +1,4 @@
-"""A forecast from end to end: which configurations are measured, and what is kept of it."""
+"""A forecast from end to end: choose two configurations, measure them, print and keep the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tuner.text import shown
 from tuner.trial_module import Cost, load_cost
 
 NAME = "forecast.json"
-Costed = tuple[float, Params]
+CostedParams = tuple[float, Params]
 
 
 def forecast_study(study: Study, console: Console) -> Forecast:
@@ -50,23 +50,23 @@ def forecast_study(study: Study, console: Console) -> Forecast:
 
 
 def forecast_into(study: Study, out: Path, console: Console, slots: int) -> None:
-    """Before a search: print the forecast and keep it in its folder; nothing where the trial has no `cost`.
+    """Print the forecast of a search and write it into the study folder; no-op if the trial has no `cost`.
 
     Args:
         study: prepared.
-        out: the folder, made where it is missing.
+        out: study folder, created if missing.
         console: for the lines.
         slots: trials at once.
     """
     if load_cost(study.trial) is None:
         return
-    made = make_forecast(study, slots, study.storage or str(out), console)
+    result = make_forecast(study, slots, study.storage or str(out), console)
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / NAME, json.dumps(asdict(made), indent=2) + "\n")
+    write_text(out / NAME, json.dumps(asdict(result), indent=2) + "\n")
 
 
 def forecast_seconds(out: Path) -> dict[str, float] | None:
-    """The low, mean and high seconds that were forecast for the search in a folder; None without."""
+    """Return the low, mean and high seconds that were forecast for a search; None without a forecast."""
     try:
         seconds: dict[str, Any] = json.loads((out / NAME).read_text(encoding="utf-8"))["seconds"]
         return {name: float(seconds[name]) for name in ("low", "mean", "high")}
@@ -75,58 +75,57 @@ def forecast_seconds(out: Path) -> dict[str, float] | None:
 
 
 def make_forecast(study: Study, slots: int, storage: str, console: Console) -> Forecast:
-    """Measure the configurations of the lowest and the highest cost, and print what follows.
+    """Measure the configurations of the lowest and the highest cost, and print the forecast.
 
     Args:
         study: prepared, its trial has a `cost`.
         slots: trials at once on the connected cluster.
-        storage: URI of a place for states; nothing stays there.
+        storage: URI for checkpoints; nothing stays there.
         console: for the lines.
     Raises:
-        StudyError: a configuration failed, the storage cannot be written.
+        StudyError: a configuration failed, or the storage is not writable.
     """
-    from tuner.cluster.connection import machines
+    from tuner.cluster.connection import machines as cluster_machines
     from tuner.forecast.measure import measure
 
-    ends, costs = choose(study)
+    ends, costs = smallest_and_largest(study)
     Storage(storage).probe()
     console.print(f"measuring {len(ends)} of {study.trials} trials for the forecast ...")
     measured = measure(study, [params for _, params in ends], [cost for cost, _ in ends], storage, console)
-    places = _queue(machines(study.resources), slots * study.resources.workers)
-    made = forecast(study, measured[0], measured[-1], slots, costs, places)
-    for line in forecast_lines(study, made):
+    processes = slots * study.resources.workers
+    machines = [
+        Machine(min(fitting, processes), memory) for fitting, memory in cluster_machines(study.resources)
+    ]
+    result = forecast(study, measured[0], measured[-1], slots, costs, machines)
+    for line in forecast_lines(study, result):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-    return made
+    return result
 
 
-def choose(study: Study) -> tuple[list[Costed], list[float]]:
-    """The cheapest and the dearest configuration (one, where all cost the same), and what a random one costs.
+def smallest_and_largest(study: Study) -> tuple[list[CostedParams], list[float]]:
+    """Return the cheapest and dearest configuration (one if all cost the same), and the costs of random ones.
 
-    Of the default, the extremes and sampled points; the first of equal ones.
+    Candidates are the default, the extremes and sampled configurations; the first of equal ones is taken.
 
     Raises:
-        StudyError: no cost, or none that is a positive number.
+        StudyError: no `cost`, or one that returns no finite number >= 0.
     """
     cost = load_cost(study.trial)
     if cost is None:
         raise StudyError(f"trial {study.trial}: has no `cost`")
     extremes, sampled = candidates(study)
-    drawn = [(_cost(study, cost, params), params) for params in sampled]
-    every = [(_cost(study, cost, params), params) for params in extremes] + drawn
+    random = [(_cost(study, cost, params), params) for params in sampled]
+    every = [(_cost(study, cost, params), params) for params in extremes] + random
     low, high = min(every, key=lambda each: each[0]), max(every, key=lambda each: each[0])
-    return ([low] if low[0] == high[0] else [low, high]), [each for each, _ in drawn]
+    return ([low] if low[0] == high[0] else [low, high]), [each for each, _ in random]
 
 
 def _cost(study: Study, cost: Cost, params: Params) -> float:
     try:
         value = float(cost(study.config(params)))
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"`cost` needs a finite number from 0, got {value}")
+            raise ValueError(f"`cost` must return a finite number >= 0, got {value}")
     except Exception as error:
         where = f"the configuration [{shown(params)}]" if params else "the trial"
         raise StudyError(f"forecast: {where} does not work: {'; '.join(lines(error))}") from error
     return value
-
-
-def _queue(machines: list[tuple[int, float]], processes: int) -> list[Machine]:
-    return [Machine(min(fitting, processes), memory) for fitting, memory in machines]

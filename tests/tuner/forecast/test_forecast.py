@@ -1,4 +1,4 @@
-"""A forecast without measuring: expected reports, the ends, and the arithmetic between them."""
+"""Expected reports, the two configurations, and the arithmetic between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.tuner.conftest import SPACE, toy_study
 from tuner.errors import StudyError
-from tuner.forecast.expected_reports import Expected, expected, passing
+from tuner.forecast.expected_reports import ExpectedReports, expected_reports, passing
 from tuner.forecast.forecast import (
     REPORT_S,
     START_S,
@@ -21,17 +21,17 @@ from tuner.forecast.forecast import (
     Estimate,
     Forecast,
     Machine,
-    Measured,
+    MeasuredTrial,
     forecast,
 )
-from tuner.forecast.run import NAME, choose, forecast_seconds
+from tuner.forecast.run import NAME, forecast_seconds, smallest_and_largest
 from tuner.forecast.text import comparison_line, forecast_lines, warnings
 from tuner.study.study import Study
 from tuner.text import duration, size
 
 GIB = 2.0**30
-SMALL = Measured({"size": 1}, 10.0, 1.0, 2.0, 3.0, 1 * GIB, 1e6)
-LARGE = Measured({"size": 4}, 40.0, 1.0, 2.0, 9.0, 2 * GIB, 4e6)
+SMALL = MeasuredTrial({"size": 1}, 10.0, 1.0, 2.0, 3.0, 1 * GIB, 1e6)
+LARGE = MeasuredTrial({"size": 4}, 40.0, 1.0, 2.0, 9.0, 2 * GIB, 4e6)
 
 
 def costly(**changes: Any) -> Study:
@@ -45,23 +45,23 @@ def scheduled(name: str, **changes: Any) -> Study:
 
 @pytest.mark.parametrize("name", ["none", "pbt", "pb2"])
 def test_without_early_stopping_every_trial_reports_to_its_end(name: str) -> None:
-    assert expected(scheduled(name)) == Expected(160)
+    assert expected_reports(scheduled(name)) == ExpectedReports(160)
 
 
 @pytest.mark.parametrize("name", ["median", "race"])
 def test_where_nothing_is_known_all_reports_are_a_bound(name: str) -> None:
-    assert expected(scheduled(name)) == Expected(160, bound=True)
+    assert expected_reports(scheduled(name)) == ExpectedReports(160, bound=True)
 
 
 def test_after_one_cut_the_best_and_the_default_go_on() -> None:
-    assert expected(scheduled("early-discarding")) == Expected(16 * 4 + 8 * 6)
-    with_default = expected(scheduled("early-discarding", default={"size": 1}))
+    assert expected_reports(scheduled("early-discarding")) == ExpectedReports(16 * 4 + 8 * 6)
+    with_default = expected_reports(scheduled("early-discarding", default={"size": 1}))
     assert with_default.reports == 16 * 4 + (8 + 1 / 2) * 6  # it is among the best by chance
 
 
 def test_the_best_trials_run_again_for_every_seed() -> None:
-    assert expected(costly(finalists={"top": 5, "seeds": 3})).finals == 5 * 3 * 10
-    assert expected(costly(finalists={"top": 16, "seeds": 3})).finals == 16 * 3 * 10
+    assert expected_reports(costly(finalists={"top": 5, "seeds": 3})).finals == 5 * 3 * 10
+    assert expected_reports(costly(finalists={"top": 16, "seeds": 3})).finals == 16 * 3 * 10
 
 
 def test_of_two_every_rung_lets_the_first_and_half_of_the_others_go_on() -> None:
@@ -78,9 +78,9 @@ def test_of_many_trials_one_in_reduction_goes_on(reduction: float) -> None:
 
 def test_asha_in_closed_form() -> None:
     """Rungs at 4 and 8 of 10: 16 trials to 4, 8.5 to 8, 1 + 7.5 / 2 to 10."""
-    assert expected(scheduled("asha")).reports == pytest.approx(16 * 4 + 8.5 * 4 + 4.75 * 2)
+    assert expected_reports(scheduled("asha")).reports == pytest.approx(16 * 4 + 8.5 * 4 + 4.75 * 2)
     whole = costly(scheduler={"name": "asha", "grace_period": 10, "reduction_factor": 2})
-    assert expected(whole).reports == 160
+    assert expected_reports(whole).reports == 160
 
 
 def survivors(trials: int, reduction: float, random: np.random.Generator) -> list[int]:
@@ -106,7 +106,7 @@ def test_the_closed_form_is_the_mean_of_the_simulated_rule(trials: int, reductio
 
 
 def test_the_ends_are_those_of_lowest_and_highest_cost() -> None:
-    ends, costs = choose(costly(default={"size": 2}))
+    ends, costs = smallest_and_largest(costly(default={"size": 2}))
     assert ends == [(10.0, {"size": 1}), (40.0, {"size": 4})]
     assert len(costs) == 200
     assert set(costs) == {10.0, 20.0, 30.0, 40.0}
@@ -114,7 +114,7 @@ def test_the_ends_are_those_of_lowest_and_highest_cost() -> None:
 
 def test_where_all_cost_the_same_one_configuration_is_measured() -> None:
     study = costly(settings={"size": 3}, search={"x": {"float": [0, 1]}}, default={"x": 0.25})
-    ends, costs = choose(study)
+    ends, costs = smallest_and_largest(study)
     assert ends == [(30.0, {"x": 0.25})]
     assert set(costs) == {30.0}
 
@@ -124,15 +124,15 @@ def test_a_cost_that_is_no_number_is_named_with_its_configuration(size: float, c
     study = (
         costly(search={"size": {"choice": [1, size]}}) if size == size else costly(settings={"factor": size})
     )
-    with pytest.raises(StudyError, match=rf"configuration \[size=.*\] does not work: .*from 0, got {cost}"):
-        choose(study)
+    with pytest.raises(StudyError, match=rf"configuration \[size=.*\] does not work: .*>= 0, got {cost}"):
+        smallest_and_largest(study)
 
 
 def test_an_error_of_the_cost_is_named_with_its_configuration() -> None:
     with pytest.raises(
         StudyError, match=r"^forecast: the configuration \[size=3\] does not work: size: 3 has"
     ):
-        choose(costly(settings={"no_cost": 3}))
+        smallest_and_largest(costly(settings={"no_cost": 3}))
 
 
 def test_every_figure_is_linear_in_cost_between_the_two_ends() -> None:
@@ -162,7 +162,7 @@ def test_no_order_of_trials_takes_less_or_more_than_the_range(slots: int) -> Non
     for lengths in ([10] * 16, [4] * 8 + [8] * 4 + [10] * 4):
         study = scheduled("none" if len(set(lengths)) == 1 else "asha")
         made = forecast(study, SMALL, SMALL, slots, [10.0], [Machine(slots, 8 * GIB)])
-        share = sum(lengths) / expected(study).reports
+        share = sum(lengths) / expected_reports(study).reports
         for _ in range(50):
             until = np.zeros(slots)
             for reports in random.permutation(lengths):
@@ -177,12 +177,12 @@ def test_more_slots_than_trials_are_not_used() -> None:
 
 
 def test_memory_is_that_of_the_machine_with_the_least_room() -> None:
-    places = [Machine(8, 64 * GIB), Machine(2, 3 * GIB), Machine(1, 16 * GIB)]
-    made = forecast(costly(), SMALL, LARGE, 11, [20.0], places)
+    machines = [Machine(8, 64 * GIB), Machine(2, 3 * GIB), Machine(1, 16 * GIB)]
+    made = forecast(costly(), SMALL, LARGE, 11, [20.0], machines)
     assert (made.memory.high, made.room) == (4 * GIB, 3 * GIB)
     assert warnings(costly(), made) == [
-        "4.0 GiB of memory may be needed at once, there is 3.0 GiB; set a lower concurrency, or more"
-        " resources.cpu a trial"
+        "4.0 GiB of memory may be in use at once, but there are 3.0 GiB; set a lower concurrency, or more"
+        " resources.cpu per trial"
     ]
 
 
@@ -217,13 +217,13 @@ def made_for(study: Study) -> Forecast:
 def test_the_lines() -> None:
     study = scheduled("asha", resources={"gpu": 0.5}, finalists={"top": 2, "seeds": 3})
     assert forecast_lines(study, made_for(study)) == [
-        "forecast    16 trials, about 108 epochs (asha) and at most 60 of the finals, 2 at once",
-        "smallest    3 s per epoch, 3 s to start, 1.0 GiB, 0.954 MiB a state  [size=1]",
-        "largest     9 s per epoch, 3 s to start, 2.0 GiB, 3.81 MiB a state  [size=4]",
+        "forecast    16 trials, about 108 epochs (asha) and at most 60 of the finalists, 2 at once",
+        "smallest    3 s per epoch, 3 s to start, 1.0 GiB, 0.954 MiB per checkpoint  [size=1]",
+        "largest     9 s per epoch, 3 s to start, 2.0 GiB, 3.81 MiB per checkpoint  [size=4]",
         "time        about 7.7 min (4.6 min to 13.8 min)",
         "GPU hours   about 0.123 (0.0765 to 0.216)",
         "memory      about 2.7 GiB (2.0 GiB to 4.0 GiB) at once, there is 8.0 GiB",
-        "disk        about 61 MiB (30.5 MiB to 122 MiB) for states",
+        "disk        about 61 MiB (30.5 MiB to 122 MiB) for checkpoints",
         "GPU share   resources.gpu: 0.1  (10 of the largest fit on a GPU by memory)",
     ]
 
@@ -231,8 +231,8 @@ def test_the_lines() -> None:
 def test_of_stacks_it_says_that_each_trial_was_measured_alone() -> None:
     study = scheduled("asha", trial="tests.tuner.support.stack_toy:run", resources={"gpu": 0.5, "stack": 4})
     assert forecast_lines(study, made_for(study))[1] == (
-        "stacks      up to 4 trials in each of the 2; counted here one after the other, as measured;"
-        " their memory together is not measured"
+        "stacks      up to 4 trials in each of 2; the forecast counts them one after the other;"
+        " their joint memory is not measured"
     )
 
 
@@ -248,9 +248,9 @@ def test_a_budget_below_the_forecast_is_warned_of() -> None:
     made = made_for(study)
     hours, gpu_hours = made.seconds.mean / 3600, made.gpu_seconds.mean / 3600
     assert warnings(study, made) == [
-        f"the budget of 0.1 hours is less than the {hours:.3g} of the forecast: it ends after about "
+        f"budget: 0.1 hours, but the forecast is {hours:.3g}: the search ends after about "
         f"{0.1 / hours * 16:.0f} of 16 trials",
-        f"the budget of 0.05 GPU hours is less than the {gpu_hours:.3g} of the forecast: it ends after about "
+        f"budget: 0.05 GPU hours, but the forecast is {gpu_hours:.3g}: the search ends after about "
         f"{0.05 / gpu_hours * 16:.0f} of 16 trials",
     ]
     assert warnings(costly(budget={"wall_hours": 1.0}), made) == []
@@ -285,4 +285,4 @@ def test_what_is_kept_in_the_folder_is_read_again(tmp_path: Path) -> None:
 
 def test_a_space_of_the_toy_has_costs_only_with_the_companion() -> None:
     with pytest.raises(StudyError, match="has no `cost`"):
-        choose(toy_study(search=SPACE))
+        smallest_and_largest(toy_study(search=SPACE))

@@ -1,4 +1,4 @@
-"""The watch on a configuration, in this process: what it reads, and how a trial's every end is told."""
+"""The probe in this process: what it measures, and every way in which a trial can end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.tuner.conftest import toy_study
 from tuner.execution.worker import TrialTask
-from tuner.forecast.probe import ProbeTiming, run_measured
+from tuner.forecast.probe import ProbeTiming, run_probe
 from tuner.study.study import Study
 
 
@@ -23,15 +23,15 @@ def costly(**changes: Any) -> Study:
 def stopped(study: Study, folder: Path, **params: Any) -> ProbeTiming | str:
     """Two reports of size 2."""
     task = TrialTask(study.trial, study.metric.name, study.resources, str(folder))
-    return run_measured(task, {**study.config({"size": 2}), **params}, 2, "state", lambda: False)
+    return run_probe(task, {**study.config({"size": 2}), **params}, 2, "state", lambda: False)
 
 
 def test_it_ends_with_the_last_report_at_the_latest(tmp_path: Path) -> None:
-    made = stopped(costly(), tmp_path)
-    assert isinstance(made, ProbeTiming)
-    assert [second >= 0.02 for second in made.seconds] == [True, True]
-    assert made.state == 2 * 500 + 1
-    assert (made.device_memory, made.device_total) == (None, None)
+    timing = stopped(costly(), tmp_path)
+    assert isinstance(timing, ProbeTiming)
+    assert [second >= 0.02 for second in timing.seconds] == [True, True]
+    assert timing.checkpoint == 2 * 500 + 1
+    assert (timing.device_memory, timing.device_total) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_it_ends_with_the_last_report_at_the_latest(tmp_path: Path) -> None:
     [
         ({"fails": 2}, "RuntimeError: boom in two lines"),
         ({"quits": 2}, "the trial called sys.exit(3)"),
-        ({"returns": 2}, "ended by itself after 1 of 2 reports"),
+        ({"returns": 2}, "the trial ended after 1 of 2 reports"),
         ({"diverges": 2}, "ArithmeticError: dev/loss is nan at report 1"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_trial_that_fails_says_why_in_one_line(params: dict[str, int], reason:
 def test_the_memory_of_a_gpu_is_what_its_driver_and_the_trial_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in for the driver's program, as this machine may have no GPU; the trial reports 1 GB a size."""
+    """A stand-in for the driver's program, without a GPU; the trial reports 1 GB per size."""
     program = tmp_path / "bin" / "nvidia-smi"
     program.parent.mkdir()
     program.write_text('#!/bin/sh\necho "$@" > "$0.asked"\necho 24576\n')
@@ -58,11 +58,11 @@ def test_the_memory_of_a_gpu_is_what_its_driver_and_the_trial_say(
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     study = costly(resources={"gpu": 1})
-    made = stopped(study, tmp_path)
-    assert not isinstance(made, str)
-    assert (made.device_total, made.device_memory) == (24 * 2**30, 2e9)
+    timing = stopped(study, tmp_path)
+    assert not isinstance(timing, str)
+    assert (timing.device_total, timing.device_memory) == (24 * 2**30, 2e9)
     assert Path(f"{program}.asked").read_text().split()[-2:] == ["-i", "3"]
     program.write_text("#!/bin/sh\nexit 9\n")
-    made = stopped(study, tmp_path)
-    assert not isinstance(made, str)
-    assert made.device_total is None
+    timing = stopped(study, tmp_path)
+    assert not isinstance(timing, str)
+    assert timing.device_total is None

@@ -72,11 +72,7 @@ def meanwhile(patch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]) ->
         acts.get(next(numbers), lambda: None)()
         on_event(tracking, event)
 
-<<<<<<< HEAD
-    patch.setattr(Tracking, "on_event", told)
-=======
     patch.setattr(Tracking, "on_event", acting)
->>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
 
 
 def replayed(study: Study, out: Path, uri: str, name: str) -> list[dict[str, Any]]:

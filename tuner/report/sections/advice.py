@@ -14,7 +14,10 @@ from tuner.results.importance import Importance
 
 
 def section(
-    search: Searched, race: FinalistsData | None, found: Mapping[str, tuple[int, list[Importance]]], rungs: Rows
+    search: Searched,
+    race: FinalistsData | None,
+    found: Mapping[str, tuple[int, list[Importance]]],
+    rungs: Rows,
 ) -> Section:
     """All suggestions that apply."""
     given = [

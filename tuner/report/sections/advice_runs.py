@@ -36,9 +36,7 @@ def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
     between = race.verdict.difference if race is not None and race.verdict is not None else None
     if race is not None and between is not None and math.isfinite(between.mean) and not between.shown:
         spread = [
-            each.error * math.sqrt(len(each.values))
-            for each in race.race.candidates
-            if len(each.values) > 1
+            each.error * math.sqrt(len(each.values)) for each in race.race.candidates if len(each.values) > 1
         ]
         yield Advice(
             "run more seeds of the finalists, or take the cheaper of the two",

@@ -56,13 +56,8 @@ def race_of(search: Searched, runs: Searched) -> FinalistsData | None:
             value = run.value if run.state is State.COMPLETE else math.nan
             values.setdefault(run.params["candidate"], {})[run.params["seed"]] = value
     mode = search.study.metric.mode
-<<<<<<< HEAD
-    run_so_far = course(candidates, [*seeds, *coming], values, wanted.alpha, mode)
-    return Race(runs, run_so_far, verdict(run_so_far, values, mode))
-=======
-    race = run_race(candidates, [*seeds, *coming], values, wanted.level, mode)
+    race = run_race(candidates, [*seeds, *coming], values, wanted.alpha, mode)
     return FinalistsData(runs, race, verdict(race, values, mode))
->>>>>>> 8bc54af (MLflow tracking and the finalists in plain words; one name, one meaning)
 
 
 def section(search: Searched, race: FinalistsData | None) -> Section | None:
