@@ -1,4 +1,4 @@
-"""One update's loss with all that outlives an update: the moving-average teacher.
+"""The loss of one batch, with the state that outlives an update: the moving-average teacher.
 
 Shapes: B utterances, F bins, T frames.
 """
@@ -27,7 +27,7 @@ from fsd_model.networks.multi_exit import MultiExitNetwork
 
 
 def require_means(config: DistillConfig, processes: Processes) -> None:
-    """Refuse a loss that several processes cannot compute from their shares.
+    """Raise if several processes cannot compute the loss from their shares of a batch.
 
     Raises:
         InputError: such a loss, with more than one process.
@@ -41,19 +41,19 @@ def require_means(config: DistillConfig, processes: Processes) -> None:
 
 
 class Distiller:
-    """Computes the loss of a batch; keeps what the configuration asks for, and nothing else.
+    """Computes the loss of a batch; holds the moving average where the configuration uses one.
 
     Two views: where the batch has a clean view, network and batch norm see both halves in one forward pass
-    of 2B. The labels are asked of both halves (mean over 2B), the teacher speaks on the clean half, and
-    every exit, the deepest included, learns from it on the augmented half. A moving-average teacher sees the
-    clean view alone.
+    of 2B. The hard loss is the mean over both halves, the teacher is computed on the clean half, and every
+    exit, the deepest included, learns from it on the augmented half. A moving-average teacher sees only the
+    clean view.
 
     Args:
-        config: the objective.
+        config: the loss.
         network: the trained network, on its device.
-        updates: of the whole training; schedules end at the last.
-        half: run segments in bfloat16.
-        processes: who shares each batch.
+        updates: number of updates of the whole training; schedules end at the last.
+        half: whether segments run in bfloat16.
+        processes: the processes that share each batch.
 
     Attributes:
         cache_weights: whether autocast keeps converted weights between operations; a recorded update must
@@ -83,7 +83,7 @@ class Distiller:
         self.average = EmaTeacher(network, config.ema_decay) if config.teacher == "ema" else None
 
     def scalars(self, step: int) -> Scalars:
-        """Those of update `step` (from 1)."""
+        """Return the scalars of update `step` (from 1)."""
         return scalars_at(self.config, step, progress_at(step, self.updates))
 
     def loss(self, batch: Batch, scalars: Scalars) -> LossTerms:
@@ -101,12 +101,12 @@ class Distiller:
         return distill_loss(self.config, outputs, labels_B, scalars, teaching)
 
     def after_update(self) -> None:
-        """Take in the weights that the optimiser has just written."""
+        """Update the moving average after an optimiser step."""
         if self.average is not None:
             self.average.update(self.network)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs; empty where nothing outlives an update."""
+        """Return what a resumed training needs; empty where nothing outlives an update."""
         return {} if self.average is None else {"average": self.average.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What changes over training or over the exits: temperature, ramp and exit weights. Pure functions.
 
-Progress is the share of training done: 0 at the first update, 1 at the last.
+Progress is the fraction of training done: 0 at the first update, 1 at the last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ ExitProfile = Literal["uniform", "deeper", "shallower"]
 
 
 def _profile_or_numbers(given: Any) -> Any:
-    """A sequence as a tuple of floats; one message for whatever is neither a profile nor weights."""
+    """Return a sequence as a tuple of floats; one message for anything that is neither a profile
+    nor weights.
+    """
     if isinstance(given, str) and given in get_args(ExitProfile):
         return given
     numbers = given if isinstance(given, (list, tuple)) else ()
@@ -30,16 +32,18 @@ ExitWeights = Annotated[ExitProfile | tuple[float, ...], BeforeValidator(_profil
 
 
 def progress_at(step: int, total: int) -> float:
-    """Progress of update `step` (from 1) of `total`, in [0, 1]; 1 where there is only one update."""
+    """Return the progress of update `step` (from 1) of `total`, in [0, 1]; 1 where there is only
+    one update.
+    """
     return 1.0 if total <= 1 else min(1.0, (step - 1) / (total - 1))
 
 
 def temperature_at(schedule: TemperatureSchedule, start: float, end: float, progress: float) -> float:
-    """T on its way from `start` to `end`: held ("fixed"), straight, or along half a cosine.
+    """Return T between `start` and `end`: constant ("fixed"), linear, or along half a cosine.
 
-    Hot first, cold later teaches coarse agreement before detail; the reverse lets an unripe teacher speak
-    clearly first. Source: annealed temperature as in Jafari et al. 2021; cosine after Loshchilov and Hutter
-    2017.
+    Hot first, cold later teaches coarse agreement before detail; the reverse sharpens the targets while the
+    teacher is still poor. Source: annealed temperature as in Jafari et al. 2021; cosine after Loshchilov and
+    Hutter 2017.
     """
     if schedule == "fixed":
         return start
@@ -48,21 +52,22 @@ def temperature_at(schedule: TemperatureSchedule, start: float, end: float, prog
 
 
 def ramp_at(ramp: float, progress: float) -> float:
-    """Factor of the soft and feature weights: rises straight from 0 to 1 over the first `ramp` of training.
+    """Return the factor of the soft and feature weights: rises linearly from 0 to 1 over the first `ramp` of
+    training.
 
-    With ramp 0 always 1. Keeps a teacher that knows nothing yet from being copied. Source: ramp-up of the
+    With ramp 0 it is 1. Exits do not imitate a teacher that knows nothing yet. Source: ramp-up of the
     consistency weight in mean-teacher training (Tarvainen and Valpola 2017), here linear.
     """
     return 1.0 if progress >= ramp else progress / ramp
 
 
 def exit_weights(profile: ExitProfile | tuple[float, ...], count: int) -> tuple[float, ...]:
-    """Weights of `count` shallow exits, shallowest first.
+    """Return the weights of `count` shallow exits, shallowest first.
 
     Profiles have mean 1 and are linear in the exit's rank: "uniform" is 1 for all, "deeper" 2i/(count + 1),
     "shallower" the reverse. A tuple gives the weights themselves; where it is not `count` long (the number of
     cuts is searched), it is read as a curve over relative depth, each exit in the middle of its share, and
-    interpolated linearly. So one exit alone gets the tuple's middle.
+    interpolated linearly. A single exit gets the middle of the tuple.
     """
     rank = (np.arange(count) + 1.0) * 2 / (count + 1)
     if isinstance(profile, tuple):

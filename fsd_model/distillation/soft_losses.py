@@ -1,12 +1,12 @@
-"""Soft losses: how far a student's prediction is from its teacher's. Pure functions of logits.
+"""Soft losses: distances of a student's prediction from its teacher's, as pure functions of logits.
 
 Every function takes (student_BK, teacher_BK, temperature), detaches the teacher, averages over the batch and
 multiplies by T^2, which keeps the gradient's size when T changes (Hinton et al. 2015, section 2). Several
-students at once, (S, B, K), have one loss each, (S,).
+students at once, (S, B, K), give one loss each, (S,).
 
 Shapes: B utterances, K = 2 classes (0 spoof, 1 bona fide).
 
-Two tricks of the many-class world are absent on purpose, as they say nothing with K = 2: the non-target part
+Two techniques for many classes are left out on purpose, as they are void with K = 2: the non-target part
 of decoupled distillation is a softmax over one class, always 0; and standardising the logits of one
 utterance leaves +-1, so that only the arg max survives and the gradient vanishes. `margin_kl` standardises
 over the batch instead.
@@ -24,7 +24,8 @@ from torch.nn import functional
 
 
 def soft_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor) -> Tensor:
-    """KL(teacher || student) of the softened predictions, times T^2, mean over the batch ("batchmean").
+    """Return KL(teacher || student) of the softened predictions, times T^2, mean over the batch
+    ("batchmean").
 
     The teacher is detached: no gradient reaches it. T^2 keeps the gradient's size when T changes.
 
@@ -44,10 +45,9 @@ def soft_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tenso
 
 
 def divergence(log_student_BK: Tensor, log_teacher_BK: Tensor) -> Tensor:
-    """KL(teacher || student) of log-probabilities, summed over the batch, nats; leading axes stay.
+    """Return KL(teacher || student) of log-probabilities, summed over the batch, nats; leading axes stay.
 
-    `functional.kl_div` in its own operations: it has no rule for `torch.vmap`, which stacked trials compute
-    their losses with.
+    Written out because `functional.kl_div` has no batching rule for `torch.vmap`, which stacked trials use.
     """
     return (log_teacher_BK.exp() * (log_teacher_BK - log_student_BK)).sum((-2, -1))
 
@@ -59,7 +59,7 @@ _VARIANCE_FLOOR = 1e-8
 
 
 def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor) -> Tensor:
-    """Jensen-Shannon divergence of the softened predictions, times T^2, mean over the batch.
+    """Return the Jensen-Shannon divergence of the softened predictions, times T^2, mean over the batch.
 
     Half the KL of each prediction to the mean of both. Bounded by T^2 ln 2, so a confident teacher that is
     wrong costs less than under KL: for noisy labels or an early teacher. Near agreement it is a quarter of
@@ -83,7 +83,8 @@ def js_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor)
 
 
 def standardised_margin(logits_BK: Tensor) -> Tensor:
-    """The margin l1 - l0 with mean 0 and (population) variance 1 over the batch, (..., B, 2) -> (..., B).
+    """Return the margin l1 - l0 with mean 0 and (population) variance 1 over the batch, (..., B, 2) -> (...,
+    B).
 
     Variances below 1e-8 count as 1e-8, so equal margins give 0 rather than 0/0.
     """
@@ -93,7 +94,8 @@ def standardised_margin(logits_BK: Tensor) -> Tensor:
 
 
 def margin_kl_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float | Tensor) -> Tensor:
-    """KL of two Bernoullis whose logits are the batch-standardised margins, times T^2, mean over the batch.
+    """Return the KL of two Bernoullis whose logits are the batch-standardised margins, times T^2, mean over
+    the batch.
 
     The student learns how the teacher orders and spaces the utterances of the batch, not how large its logits
     are: for a shallow exit too narrow to reach the teacher's norms. Needs batches that hold both classes (a

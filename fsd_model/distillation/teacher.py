@@ -1,7 +1,7 @@
-"""Who teaches whom: the deepest exit, the ensemble of exits, or a moving average of the network.
+"""The teacher of the exits: the deepest exit, the ensemble of exits, or a moving average of the network.
 
-No exit is ever compared with its own output: the deepest exit learns from a teacher only where that teacher
-says something else (an ensemble, a moving average, or another view of the utterance).
+No exit is compared with its own output: the deepest exit learns from a teacher only where that teacher
+differs from it (an ensemble, a moving average, or another view of the utterance).
 
 Shapes: B utterances, K = 2 classes, C channels, F bins, T frames.
 """
@@ -24,12 +24,12 @@ TeacherKind = Literal["deepest", "ensemble", "ema"]
 
 @dataclass(frozen=True)
 class Teaching:
-    """What is to be learned, detached, and who learns it.
+    """Targets, detached, and the exits that learn them.
 
     Attributes:
-        logits_BK, feature_BC, map_BCx: the teacher's.
-        soft_learners, feature_learners: exits from the shallowest on; the deepest only where the teacher's
-            logits, or its feature, are not its own.
+        logits_BK, feature_BC, map_BCx: outputs of the teacher.
+        soft_learners, feature_learners: learning exits, shallowest first; the deepest only where the targets
+            are not its own logits or feature.
     """
 
     logits_BK: Tensor
@@ -40,9 +40,10 @@ class Teaching:
 
 
 def ensemble_logits(outputs: Sequence[ExitOutput]) -> Tensor:
-    """Mean of the exits' logits, (B, K): the geometric mean of their predictions, at every temperature alike.
+    """Return the mean of the exits' logits, (B, K): the geometric mean of their predictions at any
+    temperature.
 
-    An exit with larger logits thus counts more, as it does when the mean of the exits' scores decides.
+    An exit with larger logits counts more, as it does in the mean of the exits' scores.
     """
     return torch.stack([output.logits_BK for output in outputs]).mean(0)
 
@@ -53,7 +54,7 @@ def teach(
     clean: Sequence[ExitOutput] | None = None,
     average: ExitOutput | None = None,
 ) -> Teaching:
-    """Choose teacher and learners.
+    """Select teacher and learners.
 
     Args:
         kind: "deepest" teaches the shallow exits (arXiv 2303.01211); "ensemble" takes the mean of all exits'
@@ -87,7 +88,7 @@ def _half(output: ExitOutput, index: int) -> ExitOutput:
 
 
 def split_views(outputs: Sequence[ExitOutput]) -> tuple[list[ExitOutput], list[ExitOutput]]:
-    """The exits of a batch of 2B, made of two views of B utterances, as those of either view."""
+    """Split the outputs for a batch of 2B, two views of B utterances, into those of each view."""
     return [_half(output, 0) for output in outputs], [_half(output, 1) for output in outputs]
 
 
@@ -100,14 +101,14 @@ class EmaTeacher:
     """A copy of the network whose weights are a moving average of the trained ones.
 
     After update n its weights are d a_(n-1) + (1 - d) w_n with d = min(decay, (n - 1) / n): the plain mean at
-    first, so that the initial weights leave no trace and short trainings too have a teacher. It normalises
-    with the statistics of the batch it sees (training mode), as the learners do: their running statistics
-    belong to other weights. No gradient reaches it, and it is no part of the deployed detector.
+    first, so that the initial weights are forgotten and short trainings have a teacher, too. It normalises
+    with the statistics of its batch (training mode), as the learners do: their running statistics belong to
+    other weights. No gradient reaches it, and it is not deployed.
 
     Args:
-        network: copied, with its exits.
-        decay: of the weights, in [0, 1); 0 copies the network after each update. The average reaches back
-            about 1 / (1 - decay) updates: keep that below a tenth of the training.
+        network: the trained network, which is copied with its exits.
+        decay: decay of the weights, in [0, 1); 0 copies the network after each update. The average reaches
+            back about 1 / (1 - decay) updates: keep that below a tenth of the training.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -115,13 +116,13 @@ class EmaTeacher:
         self.average.requires_grad_(False).train()
 
     def output(self, features_BFT: Tensor) -> ExitOutput:
-        """Its deepest exit."""
+        """Return the output of its deepest exit."""
         with torch.no_grad():
             outputs: list[ExitOutput] = self.average(features_BFT)
         return outputs[-1]
 
     def update(self, network: nn.Module) -> None:
-        """Take in the weights after an optimiser step."""
+        """Average in the weights after an optimiser step."""
         self.average.update_parameters(network)
 
     def state_dict(self) -> dict[str, Any]:

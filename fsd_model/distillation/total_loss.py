@@ -1,4 +1,7 @@
-"""The weighted sum of hard, soft and feature loss over all exits (see docs/distillation.md)."""
+"""The method as one function: the weighted sum of hard, soft and feature losses over all exits.
+
+Read `DistillConfig`, then `distill_loss`; docs/distillation.md has the formula and every option.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from fsd_model.settings import Settings
 
 
 def compares_utterances(config: DistillConfig) -> str | None:
-    """The setting that compares the utterances of a batch with each other, if there is one."""
+    """Return the setting that compares the utterances of a batch with each other, or None."""
     if config.soft == "margin_kl":
         return "distill.soft: margin_kl"
     if config.feature == "similarity_preserving":
@@ -37,14 +40,15 @@ def compares_utterances(config: DistillConfig) -> str | None:
 
 
 class DistillConfig(Settings):
-    """L = hard_weight * L_hard + r * (soft_weight * L_soft + feature_weight * L_feature).
+    """Settings of the loss L = hard_weight * L_hard + r * (soft_weight * L_soft + feature_weight *
+    L_feature).
 
     L_soft and L_feature are sums w_i L(i), not means, over the exits i that learn from a teacher; by default
     r = 1 and w_i = 1. The weights of the published form alpha L_hard + (1 - alpha) sum L_soft + beta sum
     L_feature at alpha 0.7, beta 0.3 are the defaults; T is not in the paper, 3 is its laboratory's value.
 
     Attributes:
-        hard_weight, soft_weight, feature_weight: of the three terms.
+        hard_weight, soft_weight, feature_weight: weights of the three terms.
         temperature: T of the soft loss, 0.1 to 100.
         temperature_schedule, temperature_end: T moves from `temperature` to `temperature_end`; see
             `distillation.schedules.temperature_at`.
@@ -53,14 +57,13 @@ class DistillConfig(Settings):
         lambda_schedule: see `distillation.hard_loss.margin_lambda`.
         soft: see `soft_losses`.
         feature: see `feature_losses`.
-        adapter: what brings a shallow feature to the deepest width, for mse and cosine; see `adapters`.
+        adapter: projects a shallow feature to the deepest width, for mse and cosine; see `networks.adapters`.
         teacher: see `distillation.teacher.teach`.
-        ema_decay: of the teacher "ema"; see `distillation.teacher.EmaTeacher`.
-        exit_weights: w of the shallow exits, a profile or numbers; see
-        `distillation.schedules.exit_weights`. The deepest
-            exit, where it learns, has 1.
-        ramp: share of training over which r rises from 0 to 1; 0 is off. See
-        `distillation.schedules.ramp_at`.
+        ema_decay: decay of the teacher "ema"; see `distillation.teacher.EmaTeacher`.
+        exit_weights: w of the shallow exits, a profile or numbers; see `distillation.schedules.exit_weights`.
+            The deepest exit, where it learns, has 1.
+        ramp: fraction of training over which r rises from 0 to 1; 0 is off. See
+            `distillation.schedules.ramp_at`.
     """
 
     hard_weight: float = Field(0.7, ge=0)
@@ -82,13 +85,13 @@ class DistillConfig(Settings):
 
     @property
     def needed_adapter(self) -> AdapterKind | None:
-        """The adapter that the shallow exits need; None where the feature loss reads maps, or is off."""
+        """Adapter that the shallow exits need; None where the feature loss reads maps or is off."""
         return self.adapter if self.feature in PROJECTED_LOSSES else None
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The loss of a batch and its unweighted terms, scalars in nats (feature: see `feature_losses`)."""
+    """Loss of a batch and its unweighted terms, scalars in nats (feature: see `feature_losses`)."""
 
     total: Tensor
     hard: Tensor
@@ -98,13 +101,13 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class Scalars:
-    """All numbers that the loss of one update has from the settings: as floats, or as tensors of no axis.
+    """The numbers of one update's loss that come from the settings: floats, or tensors without axes.
 
-    As tensors they can be changed between two replays of a recorded update, and be batched over several
+    As tensors they can change between two replays of a recorded update and be batched over several
     configurations.
 
     Attributes:
-        hard, soft, feature: weights of the three terms, the last two with the ramp.
+        hard, soft, feature: weights of the three terms, the last two times the ramp.
         temperature: T of the soft loss.
         margin: lambda of the margin, see `distillation.hard_loss.margin_lambda`.
     """
@@ -117,12 +120,12 @@ class Scalars:
 
 
 def scalars_at(config: DistillConfig, step: int, progress: float = 0.0) -> Scalars:
-    """The scalars of one update, as floats.
+    """Return the scalars of one update as floats.
 
     Args:
-        config: weights, temperature and what becomes of them.
+        config: weights, temperature and their schedules.
         step: optimiser step, from 1 (drives the annealing of the margin).
-        progress: share of training done, 0 to 1 (drives temperature and ramp).
+        progress: fraction of training done, 0 to 1 (drives temperature and ramp).
     """
     ramp = ramp_at(config.ramp, progress)
     return Scalars(
@@ -137,7 +140,7 @@ def scalars_at(config: DistillConfig, step: int, progress: float = 0.0) -> Scala
 def _hard(
     config: DistillConfig, outputs: Sequence[ExitOutput], labels_B: Tensor, margin: float | Tensor
 ) -> Tensor:
-    """Sum over the exits, each a mean over the batch."""
+    """Return the sum over the exits of their means over the batch."""
     cosine_NK = torch.cat([output.cosine_BK for output in outputs])
     norm_N = torch.cat([output.norm_B for output in outputs])
     labels_N = labels_B.repeat(len(outputs))
@@ -149,7 +152,7 @@ def _hard(
 
 
 def _soft(config: DistillConfig, teaching: Teaching, temperature: float | Tensor) -> Tensor | None:
-    """Of each learner, (S,)."""
+    """Return the loss of each learner, (S,); None without one."""
     learners = teaching.soft_learners
     if config.soft == "none" or not learners:
         return None
@@ -159,7 +162,7 @@ def _soft(config: DistillConfig, teaching: Teaching, temperature: float | Tensor
 
 
 def _feature(config: DistillConfig, teaching: Teaching) -> Tensor | None:
-    """Of each learner, (S,)."""
+    """Return the loss of each learner, (S,); None without one."""
     learners = teaching.feature_learners
     if config.feature == "none" or not learners:
         return None
@@ -190,12 +193,14 @@ def distill_loss(
     """Combine the losses of a batch.
 
     Args:
-        config: kinds of losses and teacher; its numbers are not read but for those of `exit_weights`.
-        outputs: exits that see the labels, from the shallowest to the deepest; with one exit, its own
-            teacher, soft and feature loss are 0.
+        config: kinds of losses and teacher; of its numbers only `exit_weights` are read.
+        outputs: exits from the shallowest to the deepest; with one exit, soft and feature loss are 0.
         labels_B: int64, 0 spoof, 1 bona fide.
-        scalars: of this update, see `scalars_at`.
-        teaching: who learns what; None is one view of the batch with a teacher among `outputs`.
+        scalars: numbers of this update, see `scalars_at`.
+        teaching: targets and learners; None for one view of the batch with a teacher among `outputs`.
+
+    Returns:
+        The loss and its terms, scalars with a gradient.
 
     Source: arXiv 2303.01211, abstract and Fig. 1, with the weights of its Table 3.
     """

@@ -1,12 +1,13 @@
 """Several processes that train one model together, over `torch.distributed`.
 
-Whoever calls the trial function starts them, and either initialises the default process group or describes it
+The caller of the trial function starts them, and either initialises the default process group or describes it
 in the environment as torchrun does (`joined`). Every process draws the same batches and computes its share of
-each; gradients and the statistics of batch norm are summed over all of them. So the training is that of one
-process but for rounding, and a state saved by any number of processes is resumed by any other number.
+each; gradients and the statistics of batch norm are summed over all processes. The training equals that of
+one process except for rounding, and a checkpoint of any number of processes can be resumed by any other
+number.
 
-The processes must be given the same configuration and data. Random layers of a network of one's own, such as
-dropout, draw for each process by itself.
+All processes need the same configuration and data. Random layers of a custom network, such as dropout, draw
+in each process separately.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from fsd_model.errors import InputError
 
 
 def parts(rows_B: Rows, micro_batch: int | None, processes: Processes) -> Iterator[tuple[Rows, float]]:
-    """What this process computes of a batch, part by part.
+    """Yield this process's parts of a batch.
 
-    Micro-batches differ by one utterance at most, so that none is left with a few.
+    Sizes of micro-batches differ by at most one utterance, so that no small one is left over.
 
     Args:
-        rows_B: of the batch.
-        micro_batch: utterances that are computed at once, over all processes; None is all of them.
-        processes: who shares each micro-batch.
+        rows_B: rows of the batch.
+        micro_batch: utterances computed at once, over all processes; None for the whole batch.
+        processes: the processes that share each micro-batch.
 
     Yields:
-        Rows, and their share of the batch: 0 with a borrowed row where none is this process's.
+        Rows, and their fraction of the batch: 0 with a borrowed row where this process has none.
     """
     count = 1 if micro_batch is None else math.ceil(len(rows_B) / micro_batch)
     for micro_M in np.array_split(rows_B, count):
@@ -51,15 +52,15 @@ Rows = NDArray[np.int64]
 
 
 class Processes:
-    """The processes of a training, seen from one of them. Alone, each method gives back what it was given.
+    """The processes of a training, seen from one of them; with one process each method returns its argument.
 
     Args:
         rank: number of this process, from 0.
         size: how many there are.
 
     Attributes:
-        idle: this process has no utterance of the present micro-batch and runs along on a borrowed one, since
-            all meet in the normalisation; what it computes counts nothing.
+        idle: whether this process has no utterance of the present micro-batch. It runs on a borrowed one,
+            since batch norm needs all processes; its results have weight 0.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -71,11 +72,13 @@ class Processes:
         return self  # copies of a network, as a moving average, meet in the same group
 
     def share(self, rows_B: Rows) -> Rows:
-        """The rows of a micro-batch that are this process's; none where there are fewer than processes."""
+        """Return this process's rows of a micro-batch; none where there are fewer rows than processes."""
         return np.array_split(rows_B, self.size)[self.rank]
 
     def total(self, part: Tensor) -> Tensor:
-        """The sum over all processes, with its gradient; every process must call it in the same order."""
+        """Return the sum over all processes, with its gradient; every process must call it in the
+        same order.
+        """
         return part if self.size == 1 else _sum(part)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -98,7 +101,7 @@ class Processes:
                 tensor.detach().copy_(whole)
 
     def largest(self, metrics: Mapping[str, float], device: torch.device) -> dict[str, float]:
-        """Each metric's largest value over the processes: what was measured, told alike by all."""
+        """Return the maximum of each metric over all processes, so every process reports the same value."""
         if self.size == 1:
             return dict(metrics)
         values = torch.tensor(list(metrics.values()), dtype=torch.float64, device=device)
@@ -106,10 +109,10 @@ class Processes:
         return dict(zip(metrics, values.tolist(), strict=True))
 
     def require_same(self, what: str, device: torch.device) -> None:
-        """Check that all processes say the same.
+        """Raise if the processes differ.
 
         Raises:
-            InputError: in every process, where one says something else.
+            InputError: in every process, if one has another text.
         """
         if self.size == 1:
             return
@@ -123,7 +126,7 @@ class Processes:
             )
 
     def seed(self, *numbers: int) -> None:
-        """Seed torch for this process alone, so that random layers do not draw the same in each."""
+        """Seed torch for this process, so that random layers draw differently in each."""
         if self.size > 1:
             mixed = np.random.SeedSequence([*numbers, self.rank]).generate_state(1)
             torch.manual_seed(int(mixed[0]))
@@ -138,7 +141,9 @@ ALONE = Processes()
 
 
 def processes_of_this_training() -> Processes:
-    """As `torch.distributed` was initialised by the caller; `ALONE` where it was not, or for one process."""
+    """Return the processes of the initialised `torch.distributed` group; `ALONE` without one, or for one
+    process.
+    """
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
         return Processes(dist.get_rank(), dist.get_world_size())
     return ALONE
@@ -146,9 +151,10 @@ def processes_of_this_training() -> Processes:
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the processes that the environment describes (RANK, WORLD_SIZE, MASTER_ADDR and _PORT); leave.
+    """Join the process group that the environment describes (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT),
+    then leave.
 
-    Nothing happens where it describes none, or where the caller has initialised the process group.
+    Does nothing where it describes none, or where the caller has initialised the group.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or not dist.is_available() or dist.is_initialized():
@@ -162,6 +168,6 @@ def joined() -> Iterator[None]:
 
 
 def own_gpu() -> int:
-    """The GPU of this process among those it sees: the one it has set, else by its number on the host."""
+    """Return the GPU of this process among the visible ones: the one it has set, else by its local rank."""
     current, local = torch.cuda.current_device(), int(os.environ.get("LOCAL_RANK", "0"))
     return local if current == 0 and local < torch.cuda.device_count() else current

@@ -17,13 +17,13 @@ from fsd_model.errors import InputError
 
 
 class SyncNorm(_BatchNorm):
-    """`nn.BatchNorm1d` to `3d` whose batch in training is what all processes hold together.
+    """`nn.BatchNorm1d` to `3d` over the joint batch of all processes.
 
-    Mean and variance of each process and its count go round in one message (Chan et al. 1979 puts them
-    together without cancellation); its gradient takes the same way back. In eval mode nothing is sent.
+    Mean, variance and count of each process are exchanged in one message and combined without cancellation
+    (Chan et al. 1979); the gradient takes the same way back. In eval mode nothing is sent.
 
     Attributes:
-        processes: who meets here.
+        processes: the processes that share a batch.
     """
 
     processes: Processes
@@ -49,7 +49,9 @@ class SyncNorm(_BatchNorm):
         return (map_BCx * scale_C.view(shape) + shift_C.view(shape)).to(input.dtype)
 
     def _statistics(self, map_BCx: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Mean and population variance (C,) over all processes, and how many values a channel has."""
+        """Return mean and population variance (C,) over all processes, and the number of values
+        per channel.
+        """
         axes = [0, *range(2, map_BCx.dim())]
         variance_C, mean_C = torch.var_mean(map_BCx, axes, correction=0)
         count = 0 if self.processes.idle else map_BCx.numel() // len(mean_C)
@@ -77,10 +79,10 @@ class SyncNorm(_BatchNorm):
 
 
 def synchronise_norms(network: nn.Module, processes: Processes) -> None:
-    """Turn every batch norm of a network into a `SyncNorm`, in place: names, weights and hooks stay.
+    """Replace every batch norm of a network by a `SyncNorm`, in place: names, weights and hooks stay.
 
     Raises:
-        InputError: a kind of batch norm that cannot be turned.
+        InputError: a kind of batch norm that cannot be replaced.
     """
     for name, module in network.named_modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):

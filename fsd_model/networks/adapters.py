@@ -1,8 +1,6 @@
-"""Adapters: what brings a shallow exit to the deepest exit's width, for the feature loss alone.
+"""Adapters: project a shallow feature to the width of the deepest one, for the feature loss only.
 
-They are modules of their exit, so the optimiser trains them like any other part, and
-`networks.multi_exit.deploy` drops
-them.
+They are modules of their exit, so the optimiser trains them, and `networks.multi_exit.deploy` drops them.
 
 Shapes: B utterances, C channels, D width of the deepest feature, x spatial axes behind the channels.
 """
@@ -56,9 +54,9 @@ class ConvAdapter(nn.Sequential):
 
 
 class PoolAdapter(nn.Module):
-    """Without parameters: neighbouring channels averaged (C > D) or repeated (C < D) to the width D.
+    """Averages (C > D) or repeats (C < D) neighbouring channels to the width D; has no parameters.
 
-    Nothing to learn that could hide the mismatch, so the shallow feature itself must move. The order of
+    It learns nothing that could hide the mismatch, so the shallow feature itself must change. The order of
     channels is arbitrary, which makes this the bluntest adapter and the cheapest.
     """
 
@@ -90,6 +88,6 @@ ADAPTERS: Mapping[AdapterKind, Callable[[int, int, int], nn.Module]] = {
 
 
 def adapt(adapter: nn.Module, map_BCx: Tensor, feature_BC: Tensor) -> Tensor:
-    """The adapted feature (B, D) from the map or the pooled feature, whichever the adapter reads."""
+    """Return the adapted feature (B, D) of the map or of the pooled feature, whichever the adapter reads."""
     adapted_BD: Tensor = adapter(map_BCx.float() if isinstance(adapter, ConvAdapter) else feature_BC)
     return adapted_BD

@@ -32,7 +32,7 @@ SE_REDUCTION = 16
 
 
 class NetworkConfig(Settings):
-    """What the network is made of; the defaults are the most defensible reading of the paper.
+    """Settings of a built-in network; the defaults are the most defensible reading of the paper.
 
     Attributes:
         family: channel attention, squeeze-and-excitation or efficient channel attention.
@@ -52,7 +52,7 @@ class NetworkConfig(Settings):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channel weights from the globally pooled map through two bias-free layers (Hu et al. 2018)."""
+    """Weights channels by the globally pooled map through two bias-free layers (Hu et al. 2018)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class EfficientChannelAttention(nn.Module):
-    """Channel weights from a short convolution over the pooled channels (Wang et al. 2020)."""
+    """Weights channels by a short convolution over the pooled channels (Wang et al. 2020)."""
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
@@ -79,7 +79,9 @@ class EfficientChannelAttention(nn.Module):
 
 
 def eca_kernel_size(channels: int) -> int:
-    """Nearest odd number at or above the integer part of (log2 C + 1) / 2 (Wang et al. 2020, eq. 12)."""
+    """Return the nearest odd number at or above the integer part of (log2 C + 1) / 2 (Wang et al. 2020, eq.
+    12).
+    """
     size = int(abs((math.log2(channels) + 1) / 2))
     return size if size % 2 else size + 1
 
@@ -96,7 +98,9 @@ def _conv(c_in: int, c_out: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class ResidualBlock(nn.Module):
-    """ReLU(shortcut(x) + attention(body(x))); the shortcut is a 1x1 convolution where the shape changes."""
+    """Computes ReLU(shortcut(x) + attention(body(x))); the shortcut is a 1x1 convolution where the shape
+    changes.
+    """
 
     def __init__(self, body: nn.Sequential, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
@@ -140,7 +144,7 @@ def _stem(kind: str) -> nn.Sequential:
 
 
 class Backbone(nn.Module):
-    """A stem and an ordered list of blocks, each one tensor in and one out: what `split` cuts.
+    """A stem and an ordered list of blocks, each one tensor in and one out.
 
     Attributes:
         stem: runs before the first block and belongs to the first segment.
@@ -161,16 +165,16 @@ class Backbone(nn.Module):
         self.stage_ends = tuple(stage_ends)
 
     def forward(self, features_BFT: Tensor) -> Tensor:
-        """The deepest map (B, C, F, T)."""
+        """Return the deepest map (B, C, F, T)."""
         (deepest_BCFT,) = self.maps(features_BFT, ())
         return deepest_BCFT
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterator[Tensor]:
-        """Run the network segment by segment; maps (B, C, F, T) behind the cuts, then the deepest."""
+        """Run segment by segment; yield the maps (B, C, F, T) behind the cuts, then the deepest."""
         return self.segments(features_BFT[:, None], cuts)
 
     def segments(self, map_BCFT: Tensor, cuts: Sequence[int]) -> Iterator[Tensor]:
-        """As `maps`, from what the stem takes: (B, 1, F, T)."""
+        """Yield the same as `maps`, from the input of the stem (B, 1, F, T)."""
         map_BCFT = self.stem(map_BCFT)
         for number, block in enumerate(self.blocks, start=1):
             map_BCFT = block(map_BCFT)
@@ -179,12 +183,12 @@ class Backbone(nn.Module):
         yield map_BCFT
 
     def up_to(self, place: int) -> Backbone:
-        """The network up to and with block `place`; its modules are shared, not copied."""
+        """Return the network up to and including block `place`; modules are shared, not copied."""
         ends = [end for end in self.stage_ends if end <= place]
         return Backbone(self.stem, list(self.blocks[:place]), list(self.shapes[:place]), ends)
 
     def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
-        """As `Cuttable.walk`."""
+        """See `Cuttable.walk`."""
         map_ACFT = self.stem(features_BFT[:, None])
         for number, block in enumerate(self.blocks, start=1):
             map_ACFT = block(map_ACFT)
@@ -196,7 +200,7 @@ class Backbone(nn.Module):
 
 
 def stage_ends(depth: int) -> tuple[int, ...]:
-    """Blocks up to the end of each stage, e.g. (2, 4, 6, 8) at depth 18; the last is their count."""
+    """Return the number of blocks up to the end of each stage, e.g. (2, 4, 6, 8) at depth 18."""
     counts = STAGE_BLOCKS[depth]
     return tuple(sum(counts[: stage + 1]) for stage in range(len(counts)))
 

@@ -1,4 +1,4 @@
-"""The network that a run names: a built-in one, or any module that a factory of one's own returns."""
+"""Builds the network of a configuration: a built-in one, or any module that a factory returns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fsd_model.settings import Settings
 
 
 class NetworkFactory(Settings):
-    """A network of one's own.
+    """A custom network.
 
     Attributes:
         factory: `package.module:function`; the function returns an `nn.Module`, called after seeding.
@@ -38,10 +38,10 @@ class NetworkFactory(Settings):
 
 
 def read_network(given: Any) -> Any:
-    """What a setting `network` means: a mapping with `factory`, its name alone, or a built-in network.
+    """Read a setting `network`: a mapping with `factory`, the name of a factory, or a built-in network.
 
     Raises:
-        ValueError: something else (pydantic.ValidationError: a wrong key or value in the mapping).
+        ValueError: anything else (pydantic.ValidationError: a wrong key or value in the mapping).
     """
     if isinstance(given, Mapping):
         return (NetworkFactory if "factory" in given else NetworkConfig).model_validate(given)
@@ -62,7 +62,7 @@ def build_network(
     """Build a freshly initialised network from the current random state.
 
     Raises:
-        InputError: a factory that is not there or fails, or a network that cannot be traced.
+        InputError: a factory that is missing or fails, or a network that cannot be traced.
     """
     if isinstance(network, NetworkConfig):
         return build_backbone(network.family, network.depth, network)
@@ -71,7 +71,7 @@ def build_network(
 
 
 def trace_network(network: NetworkFactory, feature: FeatureConfig) -> Trace:
-    """The legal cuts of a network of one's own on this front end; built once for each configuration.
+    """Return the legal cuts of a custom network on a front end; cached per configuration.
 
     Raises:
         InputError: as `build_network`.
@@ -80,14 +80,14 @@ def trace_network(network: NetworkFactory, feature: FeatureConfig) -> Trace:
 
 
 def count_blocks(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> int:
-    """One more than the legal cuts; raises as `build_network`."""
+    """Return the number of legal cuts plus one; raises as `build_network`."""
     if isinstance(network, NetworkConfig):
         return stage_ends(network.depth)[-1]
     return len(trace_network(network, feature).cuts) + 1
 
 
 def usual_cuts(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> Cuts:
-    """What `cuts: null` means: the published split, or up to three cuts at even cost; raises as above."""
+    """Resolve `cuts: null`: the published cuts, or up to three at even cost; raises as `build_network`."""
     if isinstance(network, NetworkConfig):
         return stage_cuts(stage_ends(network.depth))
     return spread_cuts(trace_network(network, feature))
@@ -141,7 +141,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """A look at a network changes nothing in the run that follows."""
+    """Restore the random state at the end, so that looking at a network does not change the training."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[]):

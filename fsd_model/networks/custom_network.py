@@ -1,4 +1,4 @@
-"""A network of one's own with exits on its legal cuts: its `forward` stays as it is, hooks read the maps.
+"""Exits on the legal cuts of a custom network: its `forward` stays unchanged, hooks read the maps.
 
 Shapes: B utterances, C channels, F rows and T frames of the front end; x any axes behind the channels.
 """
@@ -26,12 +26,12 @@ class _LeftError(BaseException):  # so that no `except Exception` on the way tak
 
 
 class TracedNetwork(nn.Module):
-    """What `split` cuts, made of any module and its trace.
+    """Makes any module with a trace cuttable; see `networks.multi_exit.Cuttable`.
 
     Args:
-        network: takes features (B, F, T), gives one tensor.
+        network: takes features (B, F, T), returns one tensor.
         trace: of this network.
-        last: the place where a pass ends, from 1; None is the output.
+        last: number of the place, from 1, where a forward pass ends; None for the output.
 
     Attributes:
         shapes: of the map at each place: behind every legal cut, then the output, up to the last.
@@ -47,7 +47,7 @@ class TracedNetwork(nn.Module):
         self.shapes = tuple(MapShape(place.shape[0], len(place.shape) - 1) for place in self.places)
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> list[Tensor]:
-        """Run the network; maps (B, C, x) behind the cuts, then the deepest.
+        """Run the network; yield the maps (B, C, x) behind the cuts, then the deepest.
 
         Raises:
             InputError: in this pass the module at a cut did not run, or ran more than once.
@@ -68,9 +68,9 @@ class TracedNetwork(nn.Module):
         return [self._channels_first(place, found[place]) for place in sorted(found)]
 
     def up_to(self, place: int) -> TracedNetwork:
-        """As `Cuttable.up_to`: a copy whose pass ends there, and whose weights behind it are empty tensors.
+        """Return a copy whose forward pass ends at a place; weights behind it are empty tensors.
 
-        Weights that a pass reads without need stay.
+        Weights that the pass reads although it does not need them stay.
         """
         part = TracedNetwork(copy.deepcopy(self.network), self.trace, place).eval()
         whole = {name: each.data for name, each in part.network.named_parameters()}
@@ -87,7 +87,7 @@ class TracedNetwork(nn.Module):
         return part
 
     def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
-        """As `Cuttable.walk`, of one utterance."""
+        """See `Cuttable.walk`; takes one utterance."""
 
         def leaves(place: int, found: Tensor) -> bool:
             return not unsure(self._channels_first(place, found)).any() or place == self.last
@@ -97,7 +97,7 @@ class TracedNetwork(nn.Module):
     def _run(
         self, features_BFT: Tensor, cuts: Sequence[int], left: Callable[[int, Tensor], bool]
     ) -> None:  # fmt: skip
-        """Run until `left`, told of each place and what its module gave, says so."""
+        """Run until `left`, called with each place and the output of its module, returns True."""
         ended = [] if self.last is None else [self.last]
         try:
             with self._watched([*cuts, *ended], left):
@@ -139,7 +139,7 @@ class TracedNetwork(nn.Module):
 
 
 def spread_cuts(trace: Trace) -> tuple[int, ...]:
-    """Up to three cuts that divide the cost of a forward most evenly: what `cuts: null` means."""
+    """Return up to three cuts that divide the multiply-adds of a forward pass most evenly."""
     shares = [cut.macs / trace.output.macs for cut in trace.cuts]
     targets = [quarter / _PUBLISHED_EXITS for quarter in range(1, _PUBLISHED_EXITS)]
     nearest = {

@@ -1,9 +1,9 @@
-"""The legal cuts of any network, found by a dry forward.
+"""Finds the legal cuts of any network by a dry forward pass.
 
 A legal cut is the output of a module through which everything passes on its way from the features to the
 network's output: no other path, as a residual connection, leads around it. Points between which no
 multiply-add runs are one cut, the last of them (convolution, normalisation, activation and pooling are cut
-behind the pooling). What follows the last multiply-add is the deepest exit.
+behind the pooling). The deepest exit stands behind the last multiply-add.
 
 Shapes: B utterances, C channels, F rows and T frames of the front end.
 """
@@ -28,13 +28,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Point:
-    """A place where an exit may stand.
+    """A place where an exit can stand.
 
     Attributes:
         module: qualified name of the module whose output it is; "" is the whole network.
         shape: of the output without the utterances, channels first.
         channel_axis: which axis of the module's output (B, ...) holds the channels.
-        altered: the network changes this output in place later on.
+        altered: whether the network changes this output in place later.
         macs: multiply-adds for one utterance up to here.
         parameters: of the layers up to here.
         used: their names.
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Trace:
-    """The legal cuts of a network, shallowest first, its output, and the (rows, frames) that it was given."""
+    """Legal cuts of a network, shallowest first, its output, and the (rows, frames) of its input."""
 
     cuts: tuple[Point, ...]
     output: Point
@@ -72,7 +72,7 @@ def trace(network: nn.Module, rows: int, frames: int) -> Trace:
     time axis from the channels. In a network that refuses the other length the channels are axis 1.
 
     Args:
-        network: any module of one tensor in, one tensor (B, C), (B, C, ...) or (B, T, C) out; left as it was.
+        network: any module that maps one tensor to one tensor (B, C), (B, C, ...) or (B, T, C); not changed.
         rows, frames: F and T of the front end.
 
     Raises:
@@ -121,7 +121,7 @@ def _reduced(places: list[Point], output: Point) -> tuple[Point, ...]:
 
 
 def _run(network: nn.Module, features_BFT: Tensor) -> tuple[Dataflow, list[_Call]]:
-    """One forward: its graph, and the modules that ran once and gave one tensor, in the order they ended."""
+    """Run once; return the graph, and the modules that ran once and returned one tensor, in order."""
     flow = Dataflow()
     calls: list[_Call] = []
     ran: list[str] = []
@@ -177,7 +177,7 @@ def _output(calls: list[_Call]) -> _Call:
 
 
 def _outermost(calls: list[_Call]) -> list[_Call]:
-    """Of calls that gave the very same tensor, the first and whatever module encloses it."""
+    """Among modules that returned the same tensor, keep the outermost."""
     kept: list[_Call] = []
     for _, group in groupby(calls, key=lambda call: call.node):
         best, *later = group
@@ -194,7 +194,9 @@ def _usable(tensor: Tensor, other: Shape | None) -> bool:
 
 
 def _channels_first(shape: Shape, other: Shape | None) -> tuple[Shape, int]:
-    """Axis 1, unless that is time (it changes with the input's length) and the last axis is not."""
+    """Return shape and channel axis: axis 1, unless that is time (it varies with the length) and the last is
+    not.
+    """
     last = len(shape) - 1
     time = [axis for axis in range(1, len(shape)) if other and shape[axis] != other[axis]]
     axis = last if 1 in time and last not in time else 1
@@ -219,11 +221,11 @@ def _in_eval_mode(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _hooked(network: nn.Module, note: Callable[[str, list[Tensor]], None]) -> Iterator[None]:
-    """Call `note` with the name of each module that ran and the tensors it gave."""
+    """Call `note` with the name of each module that ran and the tensors it returned."""
 
     def hook(name: str) -> Any:
         def after(module: nn.Module, args: Any, kwargs: Any, result: Any) -> Any:
-            # a module that hands on its input is a place of its own: a shortcut is not the block
+            # a module that returns its input gets a view, and so its own node: a shortcut is not the block
             if isinstance(result, Tensor) and any(result is given for given in tensors((args, kwargs))):
                 result = result.view_as(result)
             note(name, list(tensors(result)))

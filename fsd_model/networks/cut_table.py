@@ -1,4 +1,4 @@
-"""What each legal cut of a network has before it: layers, parameters, cost."""
+"""The table of `fsd-tuner cuts`: layers, parameters and cost before each legal cut."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class CutRow:
 
     Attributes:
         cut: number as in the setting `cuts`.
-        module: whose output it is, by its qualified name.
+        module: qualified name of the module whose output it is.
         shape: of the map of one utterance, channels first.
         parameters: up to here.
         macs: multiply-adds for one utterance up to here.
-        parameter_share, cost_share: of what leads to the output, fractions.
-        usual: one of the cuts that `cuts: null` makes.
+        parameter_share, cost_share: fractions of the whole network.
+        usual: whether `cuts: null` contains it.
     """
 
     cut: int
@@ -37,10 +37,10 @@ class CutRow:
 
 
 def cut_table(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -> list[CutRow]:
-    """Every legal cut, shallowest first, then the output; by counting, not by timing.
+    """List every legal cut, shallowest first, then the output; costs are counted, not timed.
 
     Raises:
-        InputError: a network of one's own that cannot be built or traced.
+        InputError: a custom network that cannot be built or traced.
     """
     found = (
         _blocks(network, feature) if isinstance(network, NetworkConfig) else trace_network(network, feature)
@@ -57,7 +57,7 @@ def cut_table(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) -
 
 
 def _blocks(network: NetworkConfig, feature: FeatureConfig) -> Trace:
-    """Built-in networks are cut behind their blocks alone: what the stem leaves is no cut."""
+    """Keep the cuts behind blocks: the output of the stem of a built-in network is no cut."""
     with torch.random.fork_rng(devices=[]):
         found = trace(build_network(network, feature), *feature_shape(feature))
     return replace(found, cuts=tuple(cut for cut in found.cuts if cut.module != "stem"))

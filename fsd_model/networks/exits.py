@@ -1,4 +1,4 @@
-"""What stands behind each segment: pooling, the angular classifier and the adapter of the feature loss.
+"""The exit behind a segment: pooling, the angular classifier and the adapter of the feature loss.
 
 Shapes: B utterances, C channels, K = 2 classes (0 spoof, 1 bona fide).
 """
@@ -16,7 +16,7 @@ CLASSES = 2
 
 
 def global_average(map_BCx: Tensor) -> Tensor:
-    """Mean over every axis behind the channels, if any: (B, C, ...) -> (B, C), in float32."""
+    """Return the mean over all axes behind the channels, (B, C, ...) -> (B, C), in float32."""
     return map_BCx.float().reshape(*map_BCx.shape[:2], -1).mean(2)
 
 
@@ -33,14 +33,16 @@ def average_in_format(map_BCx: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MapShape:
-    """What is known of a map (B, C, ...) before any data: its channels, and the axes behind them (0 to 2)."""
+    """Shape of a map (B, C, ...) known before any data: channels, and the number of axes behind them (0 to
+    2).
+    """
 
     channels: int
     axes: int
 
 
 class AngularClassifier(nn.Module):
-    """AngleLinear: cosines between the pooled feature and unit-norm class vectors, without a bias.
+    """AngleLinear: computes cosines between the pooled feature and unit-norm class vectors, without a bias.
 
     The rows start uniform in (-1, 1) and normalised (Liu et al., SphereFace 2017).
     """
@@ -60,15 +62,15 @@ class AngularClassifier(nn.Module):
 
 @dataclass(frozen=True)
 class ExitOutput:
-    """What one exit says of a batch.
+    """Outputs of one exit for a batch.
 
     Attributes:
         cosine_BK: cosines to the class vectors.
         norm_B: norm of the pooled feature.
         feature_BC: pooled feature.
         map_BCx: the map that the exit stands on, channels first.
-        projected_BD: the feature brought to the deepest exit's width; None at the deepest exit, and where no
-            loss asks for it.
+        projected_BD: the feature projected to the deepest exit's width; None at the deepest exit, and where
+            no loss needs it.
     """
 
     cosine_BK: Tensor
@@ -79,20 +81,20 @@ class ExitOutput:
 
     @property
     def logits_BK(self) -> Tensor:
-        """|x| cos(theta), without margin: what is softened, and scored."""
+        """Logits |x| cos(theta) without margin, for soft losses and scores."""
         return self.norm_B[:, None] * self.cosine_BK
 
 
 def bonafide_score(logits_BK: Tensor) -> Tensor:
-    """logit[bona fide] - logit[spoof], (B, K) -> (B,); higher = more bona fide."""
+    """Return logit[bona fide] - logit[spoof], (B, K) -> (B,); higher = more bona fide."""
     return logits_BK[:, 1] - logits_BK[:, 0]
 
 
 class Exit(nn.Module):
-    """Pool, classify, and (unless this is the deepest exit) project to the deepest exit's width.
+    """Pools, classifies and, unless it is the deepest exit, projects to the deepest exit's width.
 
-    The projection is a module of the exit, its parameters like any others, so that the optimiser trains them;
-    it serves the feature loss alone and is dropped at inference.
+    The projection is a module of the exit, so that the optimiser trains it; it serves the feature loss only
+    and is dropped at inference.
 
     Args:
         shape: of the map that the exit stands on.

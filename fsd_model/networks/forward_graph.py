@@ -1,7 +1,7 @@
-"""What a forward pass reads and writes, operation by operation: a graph of data and of multiply-adds.
+"""Records a forward pass as a graph of operations with their multiply-adds.
 
-Recorded below autograd, so that work under `no_grad`, detached tensors, index arithmetic and changes in place
-are seen like any other operation. What a network reads back into Python (`.item()`) is not.
+Recording happens below autograd, so work under `no_grad`, detached tensors, index arithmetic and changes in
+place are seen like any other operation. What a network reads back into Python (`.item()`) is not seen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def tensors(tree: Any) -> Iterator[Tensor]:
-    """Every tensor in nested tuples, lists and mappings."""
+    """Yield every tensor in nested tuples, lists and mappings."""
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, Mapping):
@@ -30,10 +30,10 @@ def tensors(tree: Any) -> Iterator[Tensor]:
 
 
 class Dataflow(TorchDispatchMode):
-    """Records a forward pass as nodes, numbered so that every node follows what it was made of.
+    """Records a forward pass as nodes, numbered so that every node follows its inputs.
 
     Attributes:
-        parents: for each node the nodes it was made of.
+        parents: the input nodes of each node.
         macs: multiply-adds (of convolutions, products of matrices, attention and LSTMs) of each node.
     """
 
@@ -77,14 +77,14 @@ class Dataflow(TorchDispatchMode):
         return result
 
     def node(self, tensor: Tensor) -> int:
-        """The node of a tensor as it is now; one never seen starts a node of its own."""
+        """Return the node of a tensor in its present state; a tensor not seen before gets a new node."""
         if id(tensor) not in self._node:
             sharing = self._sharing[_storage(tensor)]
             self._track(tensor, tuple(self._node[id(other)] for other in sharing))
         return self._node[id(tensor)]
 
     def ancestors(self, node: int) -> set[int]:
-        """The node and all that it was made of."""
+        """Return the node and everything that it depends on."""
         found, todo = {node}, [node]
         while todo:
             fresh = set(self.parents[todo.pop()]) - found
@@ -93,8 +93,14 @@ class Dataflow(TorchDispatchMode):
         return found
 
     def only_path(self, start: int, end: int) -> set[int]:
-        """The nodes that everything which leads from `start` to `end` passes; empty where nothing does."""
-        above, carrying = self.ancestors(end), {start}
+        """Return the nodes that every path from `start` to `end` passes; empty where there is no path.
+
+        Nodes are numbered in order, so a path that avoids node n has an edge (parent, child) with parent < n
+        <
+        child: it jumps over n. A difference array counts the edges over each node, in one pass over all edges
+        instead of a search per node; a node that no edge jumps over is on every path.
+        """
+        above, carrying = self.ancestors(end), {start}  # carrying: reached from `start`
         jumps = [0] * (len(self.parents) + 1)
         for node in range(start + 1, end + 1):
             for parent in carrying.intersection(self.parents[node]) if node in above else ():
@@ -102,7 +108,7 @@ class Dataflow(TorchDispatchMode):
                 jumps[parent + 1] += 1
                 jumps[node] -= 1
         passed, over = set(), 0
-        for node in range(start, end + 1):  # nodes are in order: a path that avoids a node jumps over it
+        for node in range(start, end + 1):  # prefix sum: edges that jump over this node
             over += jumps[node]
             if node in carrying and not over:
                 passed.add(node)

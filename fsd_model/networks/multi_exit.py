@@ -1,8 +1,8 @@
 """A network with an exit behind each segment, and the deployed network.
 
 A cut k lies between block k and block k + 1 (blocks count from 1), so a backbone of N blocks has the legal
-cuts 1..N-1. A network of one's own counts its legal cuts the same way (`tracing`). A split is an increasing
-set of cuts; c cuts make c + 1 segments and as many exits.
+cuts 1..N-1; those of a custom network are numbered the same way (`cut_points`). Cuts are increasing; c cuts
+make c + 1 segments and as many exits.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Cuts = tuple[int, ...]
 
 
 def legal_cuts(blocks: int) -> Cuts:
-    """Every cut between two of `blocks` blocks: (1, ..., blocks - 1)."""
+    """Return every cut between two of `blocks` blocks: (1, ..., blocks - 1)."""
     return tuple(range(1, blocks))
 
 
 def stage_cuts(ends: Sequence[int]) -> Cuts:
-    """The published split: a cut behind every stage but the last (arXiv 2303.01211, Fig. 1)."""
+    """Return the published cuts: one behind every stage but the last (arXiv 2303.01211, Fig. 1)."""
     return tuple(ends[:-1])
 
 
 def check_cuts(cuts: Sequence[int], blocks: int) -> Cuts:
-    """Return the cuts as a tuple if they are a split of a network of `blocks` blocks.
+    """Return the cuts as a tuple if they are legal and increasing in a network of `blocks` blocks.
 
     Raises:
         InputError: a cut outside the network, or cuts that do not increase.
@@ -53,33 +53,35 @@ def check_cuts(cuts: Sequence[int], blocks: int) -> Cuts:
 
 
 class Cuttable(Protocol):
-    """What can be split: `Backbone`, or any network by way of `TracedNetwork`; both are modules.
+    """A network that can be cut: `Backbone`, or any module by way of `TracedNetwork`.
 
     Attributes:
-        shapes: of the map at each place: behind every legal cut, then the deepest.
-        one_by_one: `walk` takes a single utterance.
+        shapes: shape of the map at each place: behind every legal cut, then the deepest.
+        one_by_one: whether `walk` takes a single utterance only.
     """
 
     shapes: tuple[MapShape, ...]
     one_by_one: bool
 
     def maps(self, features_BFT: Tensor, cuts: Sequence[int]) -> Iterable[Tensor]:
-        """Run the whole network; maps (B, C, ...) behind the increasing cuts, then the deepest.
+        """Run the whole network; return the maps (B, C, ...) behind the increasing cuts, then the deepest.
 
-        Maps may be handed over while the network runs.
+        Maps may be yielded while the network runs.
         """
 
     def up_to(self, place: int) -> Cuttable:
-        """What leads to the map at a place, counted from 1: all that a detector with that exit needs."""
+        """Return the part of the network up to a place, counted from 1: what a detector with that
+        exit needs.
+        """
 
     def walk(self, features_BFT: Tensor, cuts: Sequence[int], unsure: Callable[[Tensor], Tensor]) -> None:
-        """Run segment by segment, each with the utterances that have not left.
+        """Run segment by segment, each on the utterances that have not left yet.
 
         Args:
-            features_BFT: of all.
-            cuts: increasing, where utterances may leave.
-            unsure: gets the map (A, C, ...) behind each cut and at last the deepest; says which of the A
-                utterances go on, a mask (A,).
+            features_BFT: features of all utterances.
+            cuts: increasing cuts where utterances may leave.
+            unsure: called with the map (A, C, ...) behind each cut and finally the deepest; returns a mask
+                (A,) of the utterances that continue.
         """
 
 
@@ -87,9 +89,9 @@ class MultiExitNetwork(nn.Module):
     """A network with an exit behind each segment, as trained.
 
     Args:
-        backbone: what is cut.
+        backbone: the network to cut.
         cuts: increasing cuts; empty leaves the plain network with its one exit.
-        adapter: of the shallow exits, see `adapters`; None where no loss asks for one.
+        adapter: kind of adapter of the shallow exits, see `adapters`; None where no loss needs one.
 
     Raises:
         InputError: illegal cuts, or an adapter that the maps do not allow.
@@ -115,12 +117,12 @@ class MultiExitNetwork(nn.Module):
 
     @property
     def classifiers(self) -> list[AngularClassifier]:
-        """Of the exits, shallowest first."""
+        """Classifiers of the exits, shallowest first."""
         return [each.classifier for each in self.exits if isinstance(each, Exit)]
 
 
 class DeployedNetwork(nn.Module):
-    """The network and one classifier: no extra exit, no adapter, no hook, no cost over the plain network.
+    """The network and one classifier, at the cost of the plain network: no extra exit, adapter or hook.
 
     Attributes:
         backbone, classifier: as trained.
@@ -132,12 +134,12 @@ class DeployedNetwork(nn.Module):
         self.classifier = classifier
 
     def forward(self, features_BFT: Tensor) -> Tensor:
-        """Scores (B,): logit[bona fide] - logit[spoof]; higher = more bona fide."""
+        """Return scores (B,): logit[bona fide] - logit[spoof]; higher = more bona fide."""
         (map_BCx,) = self.backbone.maps(features_BFT, ())
         cosine_BK, norm_B = self.classifier(global_average(map_BCx))
         return bonafide_score(norm_B[:, None] * cosine_BK)
 
 
 def deploy(network: MultiExitNetwork) -> DeployedNetwork:
-    """Drop every exit but the deepest; the modules are shared with `network`, not copied."""
+    """Return the network with its deepest exit only; the modules are shared with `network`, not copied."""
     return DeployedNetwork(network.backbone, network.classifiers[-1])

@@ -5,12 +5,14 @@ Shapes: N utterances, E exits, B utterances of a batch, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
 from fsd_model.detector.exit_plan import ensemble_scores
@@ -88,6 +90,22 @@ class DevResult:
         return cls(**{**given, "exits": tuple(given["exits"]), "exit_scores": tuple(given["exit_scores"])})
 
 
+def batches_in_order(
+    data: FeatureSet, device: torch.device, processes: Processes = ALONE
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield rows, features (B, F, T) and labels (B,) of a split, batch by batch in its order.
+
+    Args:
+        data: the split.
+        device: where features and labels are needed.
+        processes: batches are dealt out to them, whole.
+    """
+    count = len(data.labels_N)
+    for start in range(processes.rank * BATCH, count, processes.size * BATCH):
+        rows_B = np.arange(start, min(start + BATCH, count))
+        yield slice(start, start + len(rows_B)), *data.batch(rows_B, device)
+
+
 def exit_scores(
     network: MultiExitNetwork,
     data: FeatureSet,
@@ -101,17 +119,15 @@ def exit_scores(
     """
     network.eval()
     count = len(data.labels_N)
-    starts = range(0, count, BATCH)
     scores_NE = torch.zeros(count, len(network.exits), device=device)
-    losses = torch.zeros(len(starts), dtype=torch.float64, device=device)
+    losses = torch.zeros(-(-count // BATCH), dtype=torch.float64, device=device)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        for number in range(processes.rank, len(starts), processes.size):
-            rows_B = np.arange(starts[number], min(starts[number] + BATCH, count))
-            features_BFT, labels_B = data.batch(rows_B, device)
+        for rows, features_BFT, labels_B in batches_in_order(data, device, processes):
             logits_EBK = [output.logits_BK for output in network(features_BFT)]
             scores_BE = torch.stack([bonafide_score(logits_BK) for logits_BK in logits_EBK], dim=1)
-            scores_NE[starts[number] : starts[number] + BATCH] = scores_BE.float()
-            losses[number] = functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum")
+            scores_NE[rows] = scores_BE.float()
+            loss = functional.cross_entropy(logits_EBK[-1].float(), labels_B, reduction="sum")
+            losses[rows.start // BATCH] = loss
     if processes.size > 1:
         scores_NE, losses = (processes.total(part) for part in (scores_NE, losses))
     return scores_NE.cpu().numpy(), sum(losses.tolist()) / count

@@ -8,7 +8,7 @@ from fsd_model.errors import InputError
 from fsd_model.training.config import TrainConfig
 
 
-def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def arms(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The control arms of a configuration as changes of its settings; the first is the baseline.
 
     A configuration that distils by one loss alone has that arm and no "both".
@@ -18,11 +18,11 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Raises:
         pydantic.ValidationError, InputError: faulty settings, a network without a cut, or nothing distilled.
     """
-    config = TrainConfig.model_validate(params)
-    if not config.resolved_cuts:
+    train_config = TrainConfig.model_validate(config)
+    if not train_config.resolved_cuts:
         raise InputError("cuts: an ablation needs a network that is cut, got []; give a split such as [2, 4]")
     no_soft, no_feature = {"distill.soft_weight": 0.0}, {"distill.feature_weight": 0.0}
-    distilled = config.distill
+    distilled = train_config.distill
     parts = {
         "soft only": no_feature if distilled.soft != "none" and distilled.soft_weight > 0 else None,
         "feature only": no_soft if distilled.feature != "none" and distilled.feature_weight > 0 else None,
@@ -40,12 +40,12 @@ def arms(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def reseeded(params: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
+def reseeded(config: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
     """The changes that make `count` other runs of the same configuration, by seed.
 
-    The seed of `params` is left out: a search chose the configuration by that run, so its result is the best
+    The seed of `config` is left out: a search chose the configuration by that run, so its result is the best
     of many, which no control arm has been given.
     """
-    own = TrainConfig.model_validate(params).seed
+    own = TrainConfig.model_validate(config).seed
     fresh = [seed for seed in range(1, count + 2) if seed != own][:count]
     return {seed: {"seed": seed} for seed in fresh}

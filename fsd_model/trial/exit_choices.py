@@ -27,11 +27,11 @@ from fsd_model.trial.leave_attack_out import mean_of
 _STEPS = 10
 
 
-def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[str, Any]]:
+def exits(config: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[str, Any]]:
     """What of a trial can be deployed, the shallowest exit first, at last the mean of all.
 
     Args:
-        params: as for `run`.
+        config: as for `run`.
         metrics: the trial's last report.
 
     Returns:
@@ -42,11 +42,11 @@ def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
     Raises:
         pydantic.ValidationError, InputError: faulty settings.
     """
-    config = TrainConfig.model_validate(dict(params))
-    count = len(config.resolved_cuts) + 1
+    train_config = TrainConfig.model_validate(dict(config))
+    count = len(train_config.resolved_cuts) + 1
     every = [(exit_name(n), f"exit {n}", {"exit": n}) for n in range(1, count + 1)]
     every += [(ENSEMBLE, ENSEMBLE, {"ensemble": True})] if count > 1 else []
-    error_of = mean_of if config.objective.name == "unseen-attacks" else best_eer_of
+    error_of = mean_of if train_config.objective.name == "unseen-attacks" else best_eer_of
     rows = []
     for key, name, choice in every:
         figures = {figure: metrics.get(metric) for figure, metric in figures_of(key).items()}
@@ -55,11 +55,11 @@ def exits(params: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
     return [row for row in rows if None not in row.values()]
 
 
-def export(params: Mapping[str, Any], state: Path, into: Path, choice: Mapping[str, Any]) -> None:
+def export(config: Mapping[str, Any], state: Path, into: Path, choice: Mapping[str, Any]) -> None:
     """Write the detector of one exit, of their mean, or one that leaves early.
 
     Args:
-        params: as for `run`.
+        config: as for `run`.
         state: a folder that the trial saved.
         into: the detector's folder.
         choice: {"exit": number from 1}, {"ensemble": True} or {"early": confidence}, a log-likelihood ratio.
@@ -68,17 +68,17 @@ def export(params: Mapping[str, Any], state: Path, into: Path, choice: Mapping[s
         pydantic.ValidationError, InputError: faulty settings, data or state, or no such exit.
         ParityError: the detector does not score as the training network did.
     """
-    trainer = _opened(params, state)
+    trainer = _opened(config, state)
     export_detector(trainer, into, plan_of(choice, trainer))
 
 
 def trade_off(
-    params: Mapping[str, Any], state: Path, confidences: Sequence[float] = ()
+    config: Mapping[str, Any], state: Path, confidences: Sequence[float] = ()
 ) -> list[dict[str, Any]]:
     """Error against average cost for utterances that leave early, on dev, by confidence.
 
     Args:
-        params: as for `run`.
+        config: as for `run`.
         state: a folder that the trial saved.
         confidences: those that are asked for; none: ten steps between the least and the most.
 
@@ -90,7 +90,7 @@ def trade_off(
     Raises:
         pydantic.ValidationError, InputError: faulty settings, data or state.
     """
-    trainer = _opened(params, state)
+    trainer = _opened(config, state)
     scores_NE, labels_N = _scores(trainer)
     llr_NE = log_likelihood_ratios(fit_calibrations(scores_NE, labels_N), scores_NE)
     cost_E = np.array(exit_multiply_adds(trainer.config).passing)
@@ -133,9 +133,9 @@ def plan_of(choice: Mapping[str, Any], trainer: Trainer) -> ExitPlan:
     return ExitPlan(places=places, calibrations=calibrations, confidence=confidence)
 
 
-def _opened(params: Mapping[str, Any], state: Path) -> Trainer:
-    config = TrainConfig.model_validate(dict(params)).override({"runtime.device": "cpu"})
-    trainer = Trainer(config)
+def _opened(config: Mapping[str, Any], state: Path) -> Trainer:
+    train_config = TrainConfig.model_validate(dict(config)).override({"runtime.device": "cpu"})
+    trainer = Trainer(train_config)
     trainer.load(state)
     if trainer.best is None:
         raise InputError(f"{state}: was saved before the first epoch was over; give a later state")

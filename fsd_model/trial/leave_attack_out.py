@@ -31,7 +31,7 @@ from fsd_model.training.data import TrainingData
 from fsd_model.training.exit_metrics import exit_figures, exit_names
 from fsd_model.training.resource_metrics import FIGURES
 from fsd_model.training.trainer import Trainer
-from fsd_model.training.validation import BATCH
+from fsd_model.training.validation import batches_in_order
 from fsd_model.trial.attack_folds import Fold, leave_out
 from fsd_model.trial.building import build_trainer
 
@@ -178,10 +178,8 @@ def _scores(trainer: Trainer, target: FeatureSet) -> NDArray[np.float64]:
     classifiers = [*trainer.best_classifiers, trainer.best_weights["classifier.weight"]]
     network.load_state_dict(planned_weights(network, trainer.best_weights, classifiers))
     network.eval().to(trainer.device)
-    scores = []
     with torch.inference_mode():
-        for start in range(0, len(target.labels_N), BATCH):
-            rows_B = np.arange(start, min(start + BATCH, len(target.labels_N)))
-            scores.append(network(target.batch(rows_B, trainer.device)[0]).double().cpu().numpy())
+        batches = batches_in_order(target, trainer.device)
+        scores = [network(features_BFT).double().cpu().numpy() for _, features_BFT, _ in batches]
     scores_NE: NDArray[np.float64] = np.concatenate(scores)
     return scores_NE

@@ -32,11 +32,11 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
     """
-    config = TrainConfig.model_validate(settings)
-    store = (config.runtime.store or default_store()).expanduser().absolute()
-    root = config.data.root.expanduser().absolute()
-    resolved = config.override({"runtime.store": store, "data.root": root})
-    with progress_bar(f"features ({config.feature.kind})") as progress:
+    train_config = TrainConfig.model_validate(settings)
+    store = (train_config.runtime.store or default_store()).expanduser().absolute()
+    root = train_config.data.root.expanduser().absolute()
+    resolved = train_config.override({"runtime.store": store, "data.root": root})
+    with progress_bar(f"features ({train_config.feature.kind})") as progress:
         data = open_training_data(resolved, progress)
     if data.left_out:
         first = data.left_out[0]
@@ -46,22 +46,22 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
         )
     runtime_settings = {**settings.get("runtime", {}), "store": str(store)}
     ready = {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
-    if config.objective.name == "unseen-attacks":
-        groups = resolve_groups(config.objective.groups, shared_attacks(data))
+    if train_config.objective.name == "unseen-attacks":
+        groups = resolve_groups(train_config.objective.groups, shared_attacks(data))
         plain = {name: list(attacks) for name, attacks in groups.items()}
         ready["objective"] = {"name": "unseen-attacks", "groups": plain}
-    if (noise := config.augment.noise.root) is not None:
+    if (noise := train_config.augment.noise.root) is not None:
         given = settings["augment"]
         place = {"root": str(noise.expanduser().absolute())}
         ready["augment"] = {**given, "noise": {**given["noise"], **place}}
     return ready
 
 
-def describe(params: dict[str, Any]) -> dict[str, Any]:
-    """How often `run` reports these params, and which metrics.
+def describe(config: dict[str, Any]) -> dict[str, Any]:
+    """How often `run` reports these config, and which metrics.
 
     Args:
-        params: as for `run`, their settings prepared.
+        config: as for `run`, their settings prepared.
 
     Returns:
         `reports`, a count, and `metrics`, the names that a study may use.
@@ -70,45 +70,48 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
         pydantic.ValidationError: faulty settings.
         InputError: unseen attacks without groups, as where the objective itself is searched.
     """
-    config = TrainConfig.model_validate(params)
+    train_config = TrainConfig.model_validate(config)
     train = ("loss", "hard", "soft", "feature", "learning_rate")
     dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
-    figures = [*FIGURES, *exit_figures(config.blocks)]
+    figures = [*FIGURES, *exit_figures(train_config.blocks)]
     names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *figures]
-    names += [f"dev/eer_exit{block}" for block in range(1, config.blocks + 1)]
-    names += map(best_eer_of, exit_names(config.blocks))
-    if config.objective.name == "dev":
-        return {"reports": config.epochs, "metrics": names}
-    groups = config.objective.groups
+    names += [f"dev/eer_exit{block}" for block in range(1, train_config.blocks + 1)]
+    names += map(best_eer_of, exit_names(train_config.blocks))
+    if train_config.objective.name == "dev":
+        return {"reports": train_config.epochs, "metrics": names}
+    groups = train_config.objective.groups
     if groups is None:
         raise InputError("objective.name: cannot be searched; set it in `settings`, one study for each")
-    by_exit = [mean_of(name) for name in exit_names(config.blocks)]
+    by_exit = [mean_of(name) for name in exit_names(train_config.blocks)]
     unseen = [MEAN, WORST, FOLD, CLLR, LOSS, *map(eer_of, groups), *by_exit, *figures]
     return {"reports": len(groups) + 1, "metrics": unseen}
 
 
-def cost(params: dict[str, Any]) -> float:
+def cost(config: dict[str, Any]) -> float:
     """A cheap figure that orders configurations by the time of an epoch; builds no data (see `epoch_cost`).
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings.
     """
-    return epoch_cost(TrainConfig.model_validate(params))
+    return epoch_cost(TrainConfig.model_validate(config))
 
 
-def check(params: dict[str, Any], step: bool) -> None:
+def check(config: dict[str, Any], step: bool) -> None:
     """Build a configuration; with `step` also open its data and train one batch.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
     """
-    config = TrainConfig.model_validate(params)
+    train_config = TrainConfig.model_validate(config)
     if not step:
-        backbone = build_network(config.network, config.feature)
-        MultiExitNetwork(backbone, config.resolved_cuts, config.distill.needed_adapter)
+        backbone = build_network(train_config.network, train_config.feature)
+        cuts, adapter = train_config.resolved_cuts, train_config.distill.needed_adapter
+        MultiExitNetwork(backbone, cuts, adapter)
         return
-    trainer = build_trainer(config)
-    rows_B = next(shuffled_batches(len(trainer.data.train.labels_N), config.batch_size, config.seed, 0))
+    trainer = build_trainer(train_config)
+    rows_B = next(
+        shuffled_batches(len(trainer.data.train.labels_N), train_config.batch_size, train_config.seed, 0)
+    )
     terms = trainer.train_step(rows_B)
     if not torch.isfinite(terms.total):
         raise ArithmeticError(f"the loss of the first batch is {float(terms.total)}")

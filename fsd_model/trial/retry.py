@@ -8,13 +8,13 @@ from fsd_model.distillation.total_loss import compares_utterances
 from fsd_model.training.config import TrainConfig
 
 
-def retry_settings(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
+def retry_settings(config: dict[str, Any], cause: str) -> dict[str, Any] | None:
     """Settings to change for another attempt, which may go on from the failed one's checkpoint.
 
     Only runtime settings change, which are no part of a run's identity.
 
     Args:
-        params: as for `run`.
+        config: as for `run`.
         cause: "memory": half the micro-batch, the same batch, no recorded updates. "not-finite": segments in
             float32 where they were in less; a repeat in float32 would end the same.
 
@@ -25,12 +25,12 @@ def retry_settings(params: dict[str, Any], cause: str) -> dict[str, Any] | None:
     Raises:
         pydantic.ValidationError, InputError: faulty settings.
     """
-    config = TrainConfig.model_validate(params)
+    train_config = TrainConfig.model_validate(config)
     if cause == "memory":
-        size = min(config.runtime.micro_batch or config.batch_size, config.batch_size)
-        can_halve = size > 1 and compares_utterances(config.distill) is None
-        unrecorded = {"runtime.cuda_graph": False} if config.runtime.cuda_graph else {}
+        size = min(train_config.runtime.micro_batch or train_config.batch_size, train_config.batch_size)
+        can_halve = size > 1 and compares_utterances(train_config.distill) is None
+        unrecorded = {"runtime.cuda_graph": False} if train_config.runtime.cuda_graph else {}
         return {"runtime.micro_batch": size // 2, **unrecorded} if can_halve else None
-    if cause == "not-finite" and config.runtime.precision != "float32":
+    if cause == "not-finite" and train_config.runtime.precision != "float32":
         return {"runtime.precision": "float32"}
     return None

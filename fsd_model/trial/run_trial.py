@@ -23,7 +23,7 @@ from fsd_model.trial.leave_attack_out import Folds, run_folds
 from fsd_model.trial.stacked_run import StackedTrials
 
 
-def run(params: dict[str, Any], context: Context) -> None:
+def run(config: dict[str, Any], context: Context) -> None:
     """Train one configuration; resumes where `context.checkpoint` is given.
 
     Reports every epoch; with the objective of unseen attacks every fold, and at last the training on all
@@ -31,26 +31,26 @@ def run(params: dict[str, Any], context: Context) -> None:
     `training.resource_metrics.FIGURES`.
 
     Where there are several processes (see `fsd_model.distributed.processes`), all of them call this with the
-    same params
+    same config
     and checkpoint and train one model together. Each reports the same metrics; the first alone offers to
     save.
 
     Args:
-        params: the fields of `TrainConfig` as nested plain values.
+        config: the fields of `TrainConfig` as nested plain values.
         context: reports go there.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
         DivergenceError: the loss became NaN or infinite.
     """
-    config = TrainConfig.model_validate(params)
-    train = _run_unseen if config.objective.name == "unseen-attacks" else _run
+    train_config = TrainConfig.model_validate(config)
+    train = _run_unseen if train_config.objective.name == "unseen-attacks" else _run
     with joined():
-        train(config, context)
+        train(train_config, context)
 
 
 def run_stack(
-    params_K: Sequence[dict[str, Any]], contexts_K: Sequence[StackContext], more: More | None = None
+    configs_K: Sequence[dict[str, Any]], contexts_K: Sequence[StackContext], more: More | None = None
 ) -> None:
     """Train configurations that differ in scalars as one model; each is reported as `run` reports it.
 
@@ -65,37 +65,37 @@ def run_stack(
     may be at once is the caller's to say. Returns when no trial is left and `more` has none.
 
     Args:
-        params_K: as for `run`, with one `stackable` key.
+        configs_K: as for `run`, with one `stackable` key.
         contexts_K: of each trial.
-        more: gives params and contexts of new trials with that key.
+        more: gives config and contexts of new trials with that key.
 
     Raises:
         Exception: whatever the joint computation raises, such as torch.OutOfMemoryError, and what `more` or
             `over` raise. It concerns all trials that are not over; their contexts are not told.
     """
     trials = StackedTrials(save_trial)
-    for params, context in zip(params_K, contexts_K, strict=True):
-        trials.take(params, context)
+    for config, context in zip(configs_K, contexts_K, strict=True):
+        trials.take(config, context)
     trials.run(more)
 
 
-def _run(config: TrainConfig, context: Context) -> None:
-    trainer = build_trainer(config)
+def _run(train_config: TrainConfig, context: Context) -> None:
+    trainer = build_trainer(train_config)
     if context.checkpoint is not None:
         trainer.load(context.checkpoint, context.cloned)
     for metrics in trainer.epochs():
         context.report(metrics, _of_the_first(partial(save_trial, trainer)))
 
 
-def _run_unseen(config: TrainConfig, context: Context) -> None:
-    data = open_training_data(config)
-    groups = resolve_groups(config.objective.groups, shared_attacks(data))
-    config = config.override({"objective.groups": groups})
-    key = f"{config.fingerprint()} {data.digest}"
+def _run_unseen(train_config: TrainConfig, context: Context) -> None:
+    data = open_training_data(train_config)
+    groups = resolve_groups(train_config.objective.groups, shared_attacks(data))
+    train_config = train_config.override({"objective.groups": groups})
+    key = f"{train_config.fingerprint()} {data.digest}"
     folds = Folds(key=key) if context.checkpoint is None else Folds.load(context.checkpoint, key)
-    for metrics in run_folds(config, data, folds):
+    for metrics in run_folds(train_config, data, folds):
         context.report(metrics, _of_the_first(folds.save))
-    trainer = build_trainer(config, data)
+    trainer = build_trainer(train_config, data)
     for last in trainer.epochs():
         metrics = {**last, **folds.metrics()}
 

@@ -23,7 +23,7 @@ OPTIM_SCALARS = ("schedule", "learning_rate", "model_size", "warmup_steps", "wei
 Write = Callable[[Trainer, Path], None]
 
 
-def stackable(params: dict[str, Any]) -> str:
+def stackable(config: dict[str, Any]) -> str:
     """What two configurations must have in common to be trained in one stack: all but the scalars.
 
     The scalars are the weights of the losses and their ramp, temperature and lambda with their schedules, all
@@ -36,27 +36,26 @@ def stackable(params: dict[str, Any]) -> str:
         pydantic.ValidationError: faulty settings.
         InputError: a configuration that can only be trained alone.
     """
-    return _key(TrainConfig.model_validate(params))
+    return _key(TrainConfig.model_validate(config))
 
 
-def _key(config: TrainConfig) -> str:
-    require_memoryless(config.distill)
-    if isinstance(config.network, NetworkFactory):
+def _key(train_config: TrainConfig) -> str:
+    require_memoryless(train_config.distill)
+    if isinstance(train_config.network, NetworkFactory):
         raise InputError("network: only built-in networks can be stacked, got a factory; train it alone")
-    if config.objective.name != "dev":
+    if train_config.objective.name != "dev":
         raise InputError(
-            f"objective.name: {config.objective.name} cannot be stacked; take dev, or train alone"
+            f"objective.name: {train_config.objective.name} cannot be stacked; take dev, or train alone"
         )
-    for name, there in (
-        ("micro_batch", config.runtime.micro_batch is not None), ("cuda_graph", config.runtime.cuda_graph)
-    ):  # fmt: skip
+    runtime = train_config.runtime
+    for name, there in (("micro_batch", runtime.micro_batch is not None), ("cuda_graph", runtime.cuda_graph)):
         if there:
             raise InputError(f"runtime.{name}: cannot be stacked; leave it out, or train alone")
-    tree = config.model_dump(
+    tree = train_config.model_dump(
         mode="json",
         exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},
     )
-    return json.dumps({**tree, "cuts": list(config.resolved_cuts)}, sort_keys=True)
+    return json.dumps({**tree, "cuts": list(train_config.resolved_cuts)}, sort_keys=True)
 
 
 class StackedTrials:
@@ -84,10 +83,10 @@ class StackedTrials:
                     self._report(number, outcome)
             self._fill(more)
 
-    def take(self, params: dict[str, Any], context: StackContext) -> None:
+    def take(self, config: dict[str, Any], context: StackContext) -> None:
         """Build a trial and let it join; what is wrong with it is told to its context alone."""
         try:
-            trainer = self._build(params, context)
+            trainer = self._build(config, context)
             number = None if is_done(trainer) else self._stack.join(trainer)
         except Exception as error:  # noqa: BLE001 - what ends one trial leaves the others alone
             context.over(error)
@@ -97,16 +96,16 @@ class StackedTrials:
         else:
             self._contexts[number] = context
 
-    def _build(self, params: dict[str, Any], context: StackContext) -> Trainer:
-        config = TrainConfig.model_validate(params)
-        key = _key(config)
+    def _build(self, config: dict[str, Any], context: StackContext) -> Trainer:
+        train_config = TrainConfig.model_validate(config)
+        key = _key(train_config)
         if self._key not in (None, key):
             raise InputError(
-                "params: of a stack may differ in scalars alone; group them by their `stackable` key"
+                "config: trials of a stack may differ in scalars only; group them by their `stackable` key"
             )
-        self._data = self._data or open_training_data(config)
+        self._data = self._data or open_training_data(train_config)
         self._key = key
-        trainer = Trainer(config, _of_seed(self._data, config.seed))
+        trainer = Trainer(train_config, _of_seed(self._data, train_config.seed))
         if context.checkpoint is not None:
             trainer.load(context.checkpoint, context.cloned)
         return trainer
@@ -114,8 +113,8 @@ class StackedTrials:
     def _fill(self, more: More | None) -> None:
         """Let trials join until there are no more."""
         while more is not None and (new := more()):
-            for params, context in new:
-                self.take(params, context)
+            for config, context in new:
+                self.take(config, context)
 
     def _report(self, number: int, metrics: Metrics) -> None:
         trainer, context = self._stack.members[number], self._contexts[number]

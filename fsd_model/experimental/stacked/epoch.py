@@ -22,7 +22,7 @@ from fsd_model.networks.exits import ExitOutput
 from fsd_model.training.data import shuffled_batches
 from fsd_model.training.optim import learning_rate
 from fsd_model.training.trainer import Trainer
-from fsd_model.training.validation import BATCH
+from fsd_model.training.validation import batches_in_order
 
 Rows = NDArray[np.int64]
 
@@ -74,9 +74,7 @@ class StackedEpoch:
         scores: list[Tensor] = []
         losses_K = torch.zeros(len(self._trainers), dtype=torch.float64)
         with torch.inference_mode(), self._autocast():
-            for start in range(0, count, BATCH):
-                rows_B = np.arange(start, min(start + BATCH, count))
-                features_BFT, labels_B = self._dev.batch(rows_B, self._device)
+            for _, features_BFT, labels_B in batches_in_order(self._dev, self._device):
                 outputs = self.network(features_BFT[:, None])
                 logits_EKBL = torch.stack([logits(output) for output in outputs])
                 scores.append((logits_EKBL[..., 1] - logits_EKBL[..., 0]).permute(1, 2, 0).cpu())

@@ -55,7 +55,7 @@ def read_trials(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -
         Told(
             trial["number"], trial["role"], trial["number"] == 0 and "default" in study,
             trial["state"] == "complete",
-            TrainConfig.model_validate(trial["params"]), trial["metrics"], _scores(trial["folder"]),
+            TrainConfig.model_validate(trial["config"]), trial["metrics"], _scores(trial["folder"]),
         )
         for trial in trials
     ]  # fmt: skip

@@ -18,7 +18,7 @@ def report_sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]
 
     Args:
         study: the study file's content.
-        trials: each with number, role, state, params, metrics and, where it has a role, its folder.
+        trials: each with number, role, state, config, metrics and, where it has a role, its folder.
 
     Returns:
         Those that there is something for.

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: rates by attack, configuration, scores, figures, the as_mlflow_model detector."""
+"""What a training leaves to look at: rates by attack, configuration, scores, figures, the MLflow model."""
 
 from __future__ import annotations
 

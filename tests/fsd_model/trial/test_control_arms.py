@@ -25,7 +25,7 @@ def in_arm(name: str, **changes: Any) -> TrainConfig:
 def test_the_arms_are_those_of_the_method_the_baseline_first() -> None:
     assert list(arms(plain())) == ["baseline", "deep supervision", "soft only", "feature only", "both"]
     assert in_arm("both", seed=9) == config(seed=9)
-    assert in_arm("baseline").split == ()
+    assert in_arm("baseline").resolved_cuts == ()
 
 
 @pytest.mark.parametrize("changes", [{}, {"distill.teacher": "ema"}, {"distill.teacher": "ensemble"}])

@@ -36,7 +36,7 @@ def told(
     params = {"data": {"root": "nowhere"}, "cuts": list(cuts)}
     rates = {name.replace("__", "/"): rate for name, rate in metrics.items()}
     return {
-        "number": number, "role": role, "state": "complete", "params": params, "metrics": rates,
+        "number": number, "role": role, "state": "complete", "config": params, "metrics": rates,
         "folder": folder,
     }  # fmt: skip
 

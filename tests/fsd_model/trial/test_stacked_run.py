@@ -182,7 +182,7 @@ def test_a_trial_that_cannot_be_built_costs_itself_alone(settings, tmp_path):
     assert more.asked == [0, 0, 1]
     rules = (
         "did you mean `seed`",
-        "may differ in scalars alone",
+        "may differ in scalars only",
         "nothing",
         "teacher: ema cannot be stacked",
     )
