@@ -1,4 +1,4 @@
-"""What happens in a search, as events: the journal keeps them, all else can be rebuilt from them."""
+"""Events of a search. The journal keeps them, and everything else can be rebuilt from them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3  # raised whenever the name or content of an event changes
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 class EventKind(StrEnum):
-    """What an event says, and what its content holds.
+    """Kinds of events, with the keys of their content.
 
-    STUDY_STARTED: format, search (an id), study, memory (of the sampler). STUDY_RESUMED: trials, resources.
-    STUDY_CONCLUDED: figures, files, tags. STUDY_ENDED: state, reason, trials. TRIAL_STARTED: params (the
-    params), encoded. TRIAL_REPORTED: epoch, metrics, checkpoint, seconds. TRIAL_SAVED (of a report that only
-    repeats an earlier one): epoch, checkpoint. TRIAL_RETRIED: cause, reason, changes, seconds. TRIAL_PAUSED:
-    nothing. TRIAL_RESUMED: action, donor, reason; with a donor params, epoch, checkpoint. TRIAL_ENDED:
-    state, reason, epoch, trace, seconds.
+    STUDY_STARTED: format, search (an id), study, memory (of the searcher).
+    STUDY_RESUMED: trials, resources.
+    STUDY_CONCLUDED: metrics, files, tags.
+    STUDY_ENDED: state, reason, trials.
+    TRIAL_STARTED: params, encoded.
+    TRIAL_REPORTED: epoch, metrics, checkpoint, seconds.
+    TRIAL_SAVED, the checkpoint of a report that repeats an earlier one: epoch, checkpoint.
+    TRIAL_RETRIED: cause, reason, changes, seconds.
+    TRIAL_PAUSED: none.
+    TRIAL_RESUMED: action, donor, reason; with a donor also params, epoch, checkpoint.
+    TRIAL_ENDED: state, reason, epoch, trace, seconds.
     """
 
     STUDY_STARTED = "study_started"
@@ -45,9 +50,9 @@ class Event:
     """One thing that happened.
 
     Attributes:
-        kind: what.
-        trial: the trial's number, None where the whole search is meant.
-        content: plain values, as listed at `EventKind`.
+        kind: what happened.
+        trial: number of the trial, None for the whole search.
+        content: plain values, with the keys listed at `EventKind`.
         time: seconds since 1970.
     """
 
@@ -60,7 +65,7 @@ class Event:
         return self.content[key]
 
     def to_dict(self) -> dict[str, Any]:
-        """As one JSON object: no NaN or inf but the texts "nan", "inf", "-inf"."""
+        """Return the event as one JSON object, with "nan", "inf" and "-inf" as text."""
         when = datetime.fromtimestamp(self.time, UTC).isoformat()
         trial = {} if self.trial is None else {"trial": self.trial}
         return {
@@ -72,15 +77,15 @@ class Event:
 
     @staticmethod
     def from_dict(entry: dict[str, Any]) -> Event:
-        """The event that `plain` made.
+        """Return the event of a JSON object from `to_dict`.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: another content.
+            ValueError, KeyError, TypeError, AttributeError: no event.
         """
         content = {key: value for key, value in entry.items() if key not in ("event", "time", "trial")}
-        for key in ("metrics", "figures"):
-            if key in content:
-                content[key] = {name: _WORDS.get(value, value) for name, value in content[key].items()}
+        if "metrics" in content:
+            metrics = content["metrics"].items()
+            content["metrics"] = {name: _WORDS.get(value, value) for name, value in metrics}
         when = datetime.fromisoformat(entry["time"]).timestamp()
         return Event(EventKind(entry["event"]), entry.get("trial"), content, when)
 

@@ -1,4 +1,4 @@
-"""The folder of a search: one search at a time, never written over, gone on with only as it was."""
+"""The study folder: one search at a time, never overwritten, resumed only with the same study."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from tuner.journal.replica import JournalReplica
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
-_FREE = ("trials", "budget", "concurrency", "finalists", "retries", "resources")  # may change on a resume
+# what may change when a search is resumed
+_FREE = ("trials", "budget", "concurrency", "finalists", "retries", "resources")
 
 
 @contextmanager
-def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
-    """The journal of a folder that nobody else searches in meanwhile.
+def open_study_folder(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
+    """Lock a study folder and yield its journal.
 
     Args:
-        out: the folder, made where it is missing.
-        storage: URI of the trials' states where that is not the folder; has a copy of the journal then.
-        resume: whether a study in the folder is gone on with.
+        out: the folder, created where it is missing.
+        storage: URI of the checkpoints if they are not in the folder; gets a copy of the journal.
+        resume: whether a study in the folder may be resumed.
     Raises:
         StudyError: the folder is taken, in use or a file; the journal is damaged.
     """
     refuse_taken(out, resume)
-    mirror = None if storage is None else JournalReplica(Storage(storage))
-    if mirror is not None and not resume and mirror.taken:
+    replica = None if storage is None else JournalReplica(Storage(storage))
+    if replica is not None and not resume and replica.taken:
         raise StudyError(
-            f"storage: {storage}: holds a study already; give another place, or go on with --resume"
+            f"storage: {storage}: holds a study already; give another one, or resume it with --resume"
         )
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / ".lock")
@@ -46,8 +47,8 @@ def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
         raise StudyError(f"--out {out}: another search is running there; wait for it or end it") from error
     journal = None
     try:
-        refuse_taken(out, resume)  # by one that came and went since
-        journal = Journal(out / NAME, mirror)
+        refuse_taken(out, resume)  # a search may have begun and ended since
+        journal = Journal(out / NAME, replica)
         yield journal
     finally:
         if journal is not None:
@@ -55,24 +56,24 @@ def opened(out: Path, storage: str | None, resume: bool) -> Iterator[Journal]:
         lock.release()
 
 
-def begun(out: Path) -> bool:
-    """Whether a search has written into its journal there."""
+def has_begun(out: Path) -> bool:
+    """Return whether a search has written to its journal in that folder."""
     return (out / NAME).is_file() and (out / NAME).stat().st_size > 0
 
 
 def refuse_taken(out: Path, resume: bool = False) -> None:
-    """Raise StudyError where `out` cannot become the folder of a new study."""
+    """Raise StudyError if `out` cannot become the folder of a new study, or of a resumed one."""
     if out.exists() and not out.is_dir():
         raise StudyError(f"--out {out}: is a file; give a folder")
     for name in (NAME, "study.yaml", "best.yaml"):
         there = (out / name).exists() and (name != NAME or (out / name).stat().st_size > 0)
         if there and not resume:
-            way_out = "go on with it by --resume, or give another folder"
+            way_out = "resume it with --resume, or give another folder"
             raise StudyError(f"--out {out}: holds a study already ({name}); {way_out}")
 
 
-def refuse_another(past: Sequence[Event], study: Study) -> None:
-    """Raise StudyError where a journal is of another study."""
+def refuse_other_study(past: Sequence[Event], study: Study) -> None:
+    """Raise StudyError if a journal is of another study."""
     first = past[0]
     if first.kind is not EventKind.STUDY_STARTED:
         raise StudyError(f"{NAME}:1: does not begin with the start of a study; restore the file")
@@ -81,12 +82,12 @@ def refuse_another(past: Sequence[Event], study: Study) -> None:
         if then.get(key) != now.get(key):
             where = _difference(key, then.get(key), now.get(key))
             raise StudyError(
-                f"--resume: this is another study: {where}; give the study of then, or another folder"
+                f"--resume: this is another study: {where}; give the study as it was, or another folder"
             )
 
 
-def new_search() -> str:
-    """An id that no other search has."""
+def new_search_id() -> str:
+    """Return an id that no other search has."""
     return uuid4().hex
 
 

@@ -1,6 +1,6 @@
-"""The search's own record on disk: one JSON object a line, safe against a crash of the next second.
+"""The journal file: one JSON object per line, flushed to the disk before anybody acts on it.
 
-It is the one truth: what the sampler, the scheduler and MLflow know can be rebuilt from it.
+It survives a crash at any moment. What searcher, scheduler and MLflow know can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -16,32 +16,37 @@ from tuner.journal.event import FORMAT, Event, EventKind
 from tuner.journal.replica import JournalReplica
 
 NAME = "journal.jsonl"
+_OTHER_FORMAT = (
+    "{}: "
+    + f"needs format {FORMAT} of the journal, got {{}}: names of events have changed; "
+    + "resume it with the version of fsd-tuner that began it, or search into a new folder"
+)
 
 
 class Journal:
-    """Appends every event and flushes it to the disk.
+    """Appends every event to the journal file.
 
     Args:
-        path: the file, made where it is missing; a line that a crash cut short is cut off.
-        mirror: gets a copy of every event, or None.
+        path: of the file, created where it is missing; a last line that a crash cut short is removed.
+        replica: gets a copy of every event, or None.
 
     Attributes:
-        past: the events that were there.
+        past: the events of earlier sessions.
 
     Raises:
-        StudyError: a damaged file.
+        StudyError: a damaged file, or one of another format.
     """
 
-    def __init__(self, path: Path, mirror: JournalReplica | None = None) -> None:
-        self._mirror = mirror
-        if mirror is not None:
-            mirror.restore(path)
+    def __init__(self, path: Path, replica: JournalReplica | None = None) -> None:
+        self._replica = replica
+        if replica is not None:
+            replica.restore(path)
         self.past = list(read_events(path)) if path.exists() else []
         self._file = path.open("a", encoding="utf-8")
         self._file.truncate(_whole(path))
 
     def on_event(self, event: Event) -> None:
-        """Write one event.
+        """Append one event and flush it to the disk.
 
         Raises:
             OSError: as by a full disk.
@@ -52,17 +57,17 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._file.name) from error
-        if self._mirror is not None:
-            self._mirror.send(last=event.kind is EventKind.STUDY_ENDED)
+        if self._replica is not None:
+            self._replica.send(last=event.kind is EventKind.STUDY_ENDED)
 
     def close(self) -> None:
-        """Nothing more is written."""
-        with suppress(OSError):  # what does not reach the disk has been raised by `on_event`
+        """Close the file."""
+        with suppress(OSError):  # `on_event` has raised what did not reach the disk
             self._file.close()
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a journal; a last line without its end is left out.
+    """Yield the events of a journal; a last line without its end is left out.
 
     Raises:
         StudyError: a line that is no event, or a journal of another format.
@@ -76,14 +81,11 @@ def read_events(path: Path) -> Iterator[Event]:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StudyError(f"{path}:{number}: is no event of a search; restore the file") from error
             if event.kind is EventKind.STUDY_STARTED and event.content.get("format") != FORMAT:
-                found = event.content.get("format", 1)
-                raise StudyError(
-                    f"{path}:{number}: has format {found}, needs {FORMAT}; search into a new folder"
-                )
+                raise StudyError(_OTHER_FORMAT.format(f"{path}:{number}", event.content.get("format", 1)))
             yield event
 
 
 def _whole(path: Path) -> int:
-    """Bytes up to the end of the last whole line."""
+    """Return the number of bytes up to the end of the last whole line."""
     content = path.read_bytes()
     return content.rfind(b"\n") + 1

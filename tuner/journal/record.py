@@ -1,10 +1,10 @@
-"""What happened in a search: one record a trial, made of events that are told to whoever listens."""
+"""The state of a search and its trials, as its events make it; each event also goes to listeners."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,12 +14,12 @@ from tuner.journal.event import FORMAT, Event, EventKind
 from tuner.space.space import Params
 
 INTERRUPTED = "the search ended first"
-LOST = "lost"  # the cause of an attempt that died with its process or machine
-STACK = "stack"  # of one that was lost with its whole stack
+LOST = "lost"  # cause of a failed attempt: its process or machine died
+STACK = "stack"  # cause of a failed attempt: its stack failed as a whole
 
 
 class State(StrEnum):
-    """Where a trial stands. Only a complete one can win; an interrupted one goes on when the search does."""
+    """State of a trial. Only complete ones can win; interrupted ones run again when the search is resumed."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -34,21 +34,21 @@ class TrialRecord:
 
     Attributes:
         number: counted from 0.
-        params: one value of each active dimension.
-        encoded: what the sampler drew for it.
-        state, reason: where it stands and why.
-        epoch: reports so far.
-        value: the study metric's last report.
-        metrics: the whole last report.
-        values: report -> the study metric.
-        checkpoint: name of its last saved state in the storage, or None.
-        saved: the report with which that was saved.
-        cloned: whether another trial saved it, with other settings.
-        changes: settings that failures made necessary, as dotted keys.
-        retries: cause -> attempts lost to it.
-        losses_without_report: attempts that died with their machine since its last report.
-        alone: a stack was lost with it since its last report, so it runs by itself.
-        seconds: how long it has held its resources.
+        params: searched values by dotted path.
+        encoded: the searcher's own form of `params`.
+        state, reason: state, and one line on why.
+        epoch: number of its last report, from 1.
+        value: the study's metric in that report.
+        metrics: all of that report.
+        values: the study's metric by number of report.
+        checkpoint: name of its last checkpoint in the storage, or None.
+        saved: number of the report that the checkpoint was saved with.
+        cloned: the checkpoint was saved by another trial, with other settings.
+        changes: settings changed by retries, dotted key -> value.
+        retries: failed attempts by cause.
+        losses_without_report: attempts that died with their process since the last report.
+        alone: its stack failed since the last report, so it runs alone.
+        seconds: for which it has held its resources.
     """
 
     number: int
@@ -71,21 +71,23 @@ class TrialRecord:
 
 
 class EventListener(Protocol):
-    """Told of every event in order; always in the process and thread that drive the search."""
+    """Receives every event in order, in the process and thread that drive the search."""
 
     def on_event(self, event: Event) -> None: ...
 
 
 class StudyRecord:
-    """The trials of one search by number.
+    """The state of one search.
+
+    Each method makes an event, applies it here and passes it to the listeners, the journal first.
 
     Args:
         metric: name of the study's metric.
-        listeners: told of every event.
+        listeners: receive every event.
 
     Attributes:
         trials: by number.
-        search: the search's id, "" before it began.
+        search: id of the search, "" before it began.
     """
 
     def __init__(self, metric: str, listeners: Sequence[EventListener] = ()) -> None:
@@ -95,71 +97,83 @@ class StudyRecord:
 
     @property
     def ordered(self) -> list[TrialRecord]:
-        """The trials by number; those that run side by side begin in any order."""
+        """Return the trials in the order of their numbers."""
         return [self.trials[number] for number in sorted(self.trials)]
 
     def start_study(
         self, search: str, study: Mapping[str, Any], memory: Mapping[str, Any] | None = None
     ) -> None:
-        """The search begins for the first time, with what its source of points remembers."""
+        """Begin a new search.
+
+        Args:
+            search: id of the search.
+            study: `Study.to_dict()`.
+            memory: state of the searcher besides the events.
+        """
         content = {"format": FORMAT, "search": search, "study": dict(study), "memory": dict(memory or {})}
-        self._happened(EventKind.STUDY_STARTED, None, **content)
+        self._emit(EventKind.STUDY_STARTED, None, **content)
 
     def resume_study(self, trials: int, resources: Mapping[str, Any] | None = None) -> None:
-        """The search goes on; interrupted trials run again, with the resources of now."""
+        """Resume the search: interrupted trials run again, with these resources."""
         content = {} if resources is None else {"resources": dict(resources)}
-        self._happened(EventKind.STUDY_RESUMED, None, trials=trials, **content)
+        self._emit(EventKind.STUDY_RESUMED, None, trials=trials, **content)
 
     def start(self, number: int, params: Params, encoded: Mapping[str, Any] | None = None) -> None:
-        """A trial begins."""
-        self._happened(EventKind.TRIAL_STARTED, number, params=params, encoded=dict(encoded or {}))
+        """Begin a trial."""
+        self._emit(EventKind.TRIAL_STARTED, number, params=params, encoded=dict(encoded or {}))
 
     def report(
         self, number: int, epoch: int, metrics: Mapping[str, float], checkpoint: str | None, seconds: float
     ) -> None:
-        """One epoch's metrics, and the state saved with it."""
+        """Record a report, the checkpoint saved with it, and the seconds since the trial's last event."""
         content = {"epoch": epoch, "metrics": dict(metrics), "checkpoint": checkpoint, "seconds": seconds}
-        self._happened(EventKind.TRIAL_REPORTED, number, **content)
+        self._emit(EventKind.TRIAL_REPORTED, number, **content)
 
     def save(self, number: int, epoch: int, checkpoint: str) -> None:
-        """The state saved with a report that only repeats an earlier one, which is not told again."""
-        self._happened(EventKind.TRIAL_SAVED, number, epoch=epoch, checkpoint=checkpoint)
+        """Record a checkpoint saved with a report that repeats an earlier one."""
+        self._emit(EventKind.TRIAL_SAVED, number, epoch=epoch, checkpoint=checkpoint)
 
     def retry(self, number: int, cause: str, reason: str, changes: Mapping[str, Any], seconds: float) -> None:
-        """An attempt is lost, the trial is not: it goes on with some settings changed."""
+        """Record a failed attempt of a trial that is retried, and the settings that the next one changes."""
         content = {"cause": cause, "reason": reason, "changes": dict(changes), "seconds": seconds}
-        self._happened(EventKind.TRIAL_RETRIED, number, **content)
+        self._emit(EventKind.TRIAL_RETRIED, number, **content)
 
     def pause(self, number: int) -> None:
-        """A trial gives its place back for a while."""
-        self._happened(EventKind.TRIAL_PAUSED, number)
+        """Pause a trial."""
+        self._emit(EventKind.TRIAL_PAUSED, number)
 
     def resume(self, number: int, **content: Any) -> None:
-        """A trial that waited goes on, as it was or from another one's state."""
-        self._happened(EventKind.TRIAL_RESUMED, number, **content)
+        """Resume a paused trial, as it was or as a clone of another one."""
+        self._emit(EventKind.TRIAL_RESUMED, number, **content)
 
     def end(self, number: int, state: State, reason: str, trace: str = "", seconds: float = 0.0) -> None:
-        """A trial is over; a second end changes nothing."""
+        """End a trial; a second end changes nothing."""
         trial = self.trials[number]
         if trial.state is State.RUNNING:
             content = {"state": state.value, "reason": reason, "epoch": trial.epoch}
-            self._happened(EventKind.TRIAL_ENDED, number, **content, trace=trace, seconds=seconds)
+            self._emit(EventKind.TRIAL_ENDED, number, **content, trace=trace, seconds=seconds)
 
-    def conclude(self, figures: Mapping[str, float], files: Sequence[str], tags: Mapping[str, str]) -> None:
-        """What came out of the whole."""
-        content = {"figures": dict(figures), "files": list(files), "tags": dict(tags)}
-        self._happened(EventKind.STUDY_CONCLUDED, None, **content)
+    def conclude(self, metrics: Mapping[str, float], files: Sequence[str], tags: Mapping[str, str]) -> None:
+        """Record the results of the search."""
+        content = {"metrics": dict(metrics), "files": list(files), "tags": dict(tags)}
+        self._emit(EventKind.STUDY_CONCLUDED, None, **content)
 
     def end_study(self, state: State, reason: str = "", seconds: Mapping[int, float] | None = None) -> None:
-        """The search is over; trials that still run were interrupted, after seconds not yet counted."""
+        """End the search, and interrupt the trials that run.
+
+        Args:
+            state: of the search.
+            reason: why it was interrupted, or "".
+            seconds: of running trials since their last event, by number.
+        """
         for number in list(self.trials):
-            with suppress(OSError):  # if the disk is still full, the last line below raises
+            with suppress(OSError):  # on a full disk the event of the search raises below
                 self.end(number, State.INTERRUPTED, INTERRUPTED, seconds=(seconds or {}).get(number, 0.0))
         counts = Counter(trial.state.value for trial in self.ordered)
-        self._happened(EventKind.STUDY_ENDED, None, state=state.value, reason=reason, trials=dict(counts))
+        self._emit(EventKind.STUDY_ENDED, None, state=state.value, reason=reason, trials=dict(counts))
 
     def apply(self, event: Event) -> None:
-        """Change the trials as an event says, telling nobody."""
+        """Apply an event without passing it on, as on a resume."""
         if event.kind is EventKind.STUDY_STARTED:
             self.search = event["search"]
         elif event.kind is EventKind.STUDY_RESUMED:
@@ -192,18 +206,14 @@ class StudyRecord:
         elif event.kind is EventKind.TRIAL_ENDED:
             trial.state, trial.reason = State(event["state"]), event["reason"]
 
-    def _happened(self, kind: EventKind, number: int | None, **content: Any) -> None:
+    def _emit(self, kind: EventKind, number: int | None, **content: Any) -> None:
         event = Event(kind, number, content)
         self.apply(event)
-        self._tell(lambda listener: listener.on_event(event))
-
-    def _tell(self, tell: Callable[[EventListener], None]) -> None:
-        """One listener's full disk must not keep the news from the others."""
         failed: list[OSError] = []
         for listener in self._listeners:
             try:
-                tell(listener)
-            except OSError as error:
+                listener.on_event(event)
+            except OSError as error:  # one listener's full disk must not keep the event from the others
                 failed.append(error)
         if failed:
             raise failed[0]

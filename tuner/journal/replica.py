@@ -1,4 +1,4 @@
-"""A copy of the journal beside the trials' states, for a search that goes on where another machine died."""
+"""A copy of the journal in the storage, so that a search can be resumed on another machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tuner.errors import StudyError, lines
+from tuner.files import write_bytes
 from tuner.storage.storage import Storage
 
 _FOLDER = "journal"
@@ -15,10 +16,11 @@ _PART_BYTES = 65_536
 
 
 class JournalReplica:
-    """Keeps the journal as numbered parts; S3-like storage cannot append, so the last part is written anew.
+    """Keeps the journal as parts, each named by the byte at which it begins.
 
-    A search waits for each write: a state that a trial has removed is then never the newest that the copy
-    names. While the storage does not answer, events wait in the journal's file and follow later.
+    S3 cannot append to an object, so the last part is rewritten until it has 64 KiB. The search waits for
+    each write: otherwise the copy could name a checkpoint that its trial has already replaced and removed.
+    While the storage does not answer, events stay in the journal's file and are sent later.
 
     Args:
         storage: where the parts go.
@@ -27,13 +29,13 @@ class JournalReplica:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._path = Path()
-        self._part = 0  # where the last part begins
+        self._part = 0  # byte at which the last part begins
         self._tried = 0.0
         self._down = False
 
     @property
     def taken(self) -> bool:
-        """Whether a search has left its journal here.
+        """Return whether the storage holds the journal of a search.
 
         Raises:
             OSError: the storage does not answer.
@@ -41,10 +43,10 @@ class JournalReplica:
         return bool(self._names())
 
     def restore(self, path: Path) -> None:
-        """Write the journal at `path` anew from its parts, where they hold more than it.
+        """Rewrite the journal at `path` from its parts, if they hold more than the file does.
 
         Raises:
-            StudyError: the storage does not answer, lacks a part, or has the journal of another search.
+            StudyError: the storage does not answer, lacks a part, or holds the journal of another search.
         """
         try:
             names = self._names()
@@ -56,13 +58,13 @@ class JournalReplica:
         common = min(len(whole), here.rfind(b"\n") + 1)
         if whole[:common] != here[:common]:
             way_out = "give the folder and the storage of one search"
-            raise StudyError(f"storage: {self._storage.uri}: has another search than {path}; {way_out}")
+            raise StudyError(f"storage: {self._storage.uri}: holds another search than {path}; {way_out}")
         if len(whole) > common:
-            path.write_bytes(whole)
+            write_bytes(path, whole)
         self._path, self._part = path, len(whole)
 
     def send(self, last: bool = False) -> None:
-        """Send what is new.
+        """Send what the storage does not have yet.
 
         Args:
             last: try even if the storage did not answer a moment ago.
@@ -76,7 +78,10 @@ class JournalReplica:
             self._storage.write(f"{_FOLDER}/{_name(self._part)}", content)
         except OSError as error:
             if not self._down:
-                print(f"warning: storage: {lines(error)[0]}; the journal here goes on", file=sys.stderr)
+                print(
+                    f"warning: storage: {lines(error)[0]}; the search goes on, its journal is sent later",
+                    file=sys.stderr,
+                )
             self._down, self._tried = True, time.monotonic()
             return
         self._down = False
@@ -84,13 +89,13 @@ class JournalReplica:
             self._part += len(content)
 
     def _names(self) -> list[str]:
-        """The parts; a write that was killed may have left a hidden file beside them."""
+        """Return the names of the parts, without hidden files that killed writes may have left."""
         return [name for name in self._storage.names(_FOLDER) if not name.startswith(".")]
 
     def _check(self, expected: list[str], names: list[str]) -> None:
-        for want, name in zip(expected, names, strict=True):
-            if want != name:
-                where = f"{self._storage.below(_FOLDER)}: {name} where {want} is due"
+        for due, name in zip(expected, names, strict=True):
+            if due != name:
+                where = f"{self._storage.below(_FOLDER)}: {name} where {due} is expected"
                 raise StudyError(f"{where}: a part of the journal is missing; restore it")
 
 

@@ -21,7 +21,13 @@ from tuner.files import write_text
 from tuner.finalists.conclude import conclude_finals, conclude_undecided, final_outcome
 from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_finals, plan_line, reason_not_run
 from tuner.forecast.run import forecast_into
-from tuner.journal.folder import begun, new_search, opened, refuse_another, refuse_taken
+from tuner.journal.folder import (
+    has_begun,
+    new_search_id,
+    open_study_folder,
+    refuse_other_study,
+    refuse_taken,
+)
 from tuner.journal.journal import Journal
 from tuner.journal.record import INTERRUPTED, EventListener, State, StudyRecord
 from tuner.preflight import check_extremes, prepared
@@ -77,7 +83,7 @@ def search(
     refuse_taken(out, resume)
     ready = _ready(study)
     with _on_cluster(ready, out.resolve(), console) as runner:
-        if forecast and not begun(out):
+        if forecast and not has_begun(out):
             forecast_into(ready, out.resolve(), console, runner.places)
         return _search(ready, out.resolve(), console, runner, resume)
 
@@ -189,9 +195,9 @@ def run_stage(
     storage = Storage(study.storage or str(out))
     storage.probe()
     with ExitStack() as stack:
-        journal = stack.enter_context(opened(out, study.storage, resume))
+        journal = stack.enter_context(open_study_folder(out, study.storage, resume))
         if journal.past:
-            refuse_another(journal.past, study)
+            refuse_other_study(journal.past, study)
         source = make(journal.past[0]["memory"] if journal.past else None)
         tracking = stack.enter_context(_tracking(study, out, journal, earlier))
         listeners: list[EventListener] = [journal, tracking]
@@ -248,7 +254,7 @@ def _begin(controller: Controller, journal: Journal, memory: SearcherState, out:
     if journal.past:
         controller.resume(journal.past)
     else:
-        controller.record.start_study(new_search(), study.to_dict(), memory)
+        controller.record.start_study(new_search_id(), study.to_dict(), memory)
     write_text(
         out / "study.yaml", dump(study.to_dict(), f"The {study.run_kind} in this folder: {study.name}")
     )

@@ -224,7 +224,7 @@ class Runs:
                 run.ended, run.interrupted = None, False
 
     def _conclude(self, run: RunState, event: Event) -> None:
-        self._log(run, event["figures"], 0, _ms(event))
+        self._log(run, event["metrics"], 0, _ms(event))
         for key, value in event["tags"].items():
             self._client.set_tag(run.id, key, value)
         self._artifacts.upload(run.id, event["files"])

@@ -6,16 +6,20 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from optuna.trial import TrialState
 
 from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.support.driving import run_points
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
+from tuner.execution.ray_tune.callback import StudyCallback
+from tuner.execution.stacking.mailbox import PREFIX
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import winner
 from tuner.search.search import SearchResult, search
@@ -161,6 +165,70 @@ def test_the_journal_tells_the_whole_search_in_order(searched: tuple[Path, Study
         )
     assert any(event.get("metrics", {}).get("dev/loss") == "nan" for event in events)
     assert any(event.get("metrics", {}).get("seen") == "inf" for event in events)
+
+
+class RayTrials:
+    """A Ray Tune callback's view of a search: what Ray's own tools show."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, list[str]] = {}  # by Ray's trial id, at each call
+        self.trials: dict[str, Any] = {}
+        self.actors = set[str]()
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """Each Ray trial's status now, by its name."""
+        return {str(trial): trial.status for trial in self.trials.values()}
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Note every call of `StudyCallback` as well as passing it on."""
+        for name in ("on_trial_start", "on_trial_result", "on_trial_complete", "on_trial_error"):
+            monkeypatch.setattr(StudyCallback, name, self._noting(getattr(StudyCallback, name)))
+
+    def _noting(self, call: Callable[..., None]) -> Callable[..., None]:
+        def noting(callback: StudyCallback, *arguments: Any, **facts: Any) -> None:
+            trial = facts["trial"]
+            self.statuses.setdefault(trial.trial_id, []).append(trial.status)
+            self.trials[trial.trial_id] = trial
+            self.actors |= set(ray.util.list_named_actors())
+            call(callback, *arguments, **facts)
+
+        return noting
+
+
+@pytest.fixture
+def ray_trials(monkeypatch: pytest.MonkeyPatch) -> RayTrials:
+    trials = RayTrials()
+    trials.watch(monkeypatch)
+    return trials
+
+
+def test_a_search_of_twelve_trials_is_twelve_ray_trials_with_their_own_status(
+    ray_trials: RayTrials, tmp_path: Path
+) -> None:
+    study = toy_study(trials=12, concurrency=2, retries=0)
+    trials = search(study, tmp_path / "out", quiet()).trials
+    assert {trial.state for trial in trials} == {State.COMPLETE, State.STOPPED}
+    assert len(ray_trials.trials) == 12
+    assert ray_trials.ends == {f"trial-{number:04d}": "TERMINATED" for number in range(12)}
+    for statuses in ray_trials.statuses.values():
+        assert set(statuses[1:]) == {"RUNNING"}  # Ray calls with the status before: pending at the begin
+    reports = sum(len(statuses) - 2 for statuses in ray_trials.statuses.values())  # less begin and end
+    assert reports == sum(trial.epoch for trial in trials)
+    assert not any(name.startswith(PREFIX) for name in ray_trials.actors)  # no mailbox without stacks
+
+
+def test_a_retry_is_another_ray_trial_and_named_so(ray_trials: RayTrials, tmp_path: Path) -> None:
+    study = toy_study(
+        trial="tests.tuner.support.failing:run", search={"fate": {"choice": ["dies", "fine"]}}, trials=2,
+        points=[{"fate": "dies"}, {"fate": "fine"}], retries=2, concurrency=1, scheduler={"name": "none"},
+        settings={"micro_batch": 64, "precision": "bfloat16", "deaths": str(tmp_path / "deaths")},
+    )  # fmt: skip
+    search(study, tmp_path / "out", quiet())
+    assert ray_trials.ends == {
+        "trial-0000": "ERROR", "trial-0000-attempt-2": "ERROR", "trial-0000-attempt-3": "TERMINATED",
+        "trial-0001": "TERMINATED",
+    }  # fmt: skip
 
 
 def test_a_request_that_fits_nowhere_is_refused_at_once(tmp_path: Path) -> None:

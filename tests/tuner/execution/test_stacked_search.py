@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import threading
 import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+from ray.exceptions import RayError
 
 from tests.tuner.conftest import SPACE, journal, quiet, toy_study
-from tests.tuner.support.driving import run_points
+from tests.tuner.support.driving import run_points, run_searcher
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
+from tuner.execution.stacking.mailbox import PREFIX
+from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.search.search import search
+from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.study.study import Study
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
@@ -117,6 +126,72 @@ def test_a_process_that_dies_costs_the_others_an_attempt_and_no_report(tmp_path:
     for trial in (first, last):
         assert_fine(trial)
         assert trial.retries == {"stack": 1}
+
+
+class MailboxKiller:
+    """Kills the mailbox of the search that runs.
+
+    Args:
+        reports: numbers of the reports, counted over all trials, at which it kills from the driver.
+    """
+
+    def __init__(self, reports: Collection[int] = ()) -> None:
+        self._reports, self._count = reports, itertools.count(1)
+        self.kills = 0
+
+    def on_event(self, event: Event) -> None:
+        if event.kind is EventKind.TRIAL_REPORTED and next(self._count) in self._reports:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the mailbox, if one is alive."""
+        for name in ray.util.list_named_actors():
+            if name.startswith(PREFIX):
+                with suppress(ValueError):  # died since
+                    ray.kill(ray.get_actor(name))
+                    self.kills += 1
+
+    def keep_killing(self, over: threading.Event) -> None:
+        """Kill each mailbox a moment after it has begun to answer, whatever the stacks are doing."""
+        while not over.wait(0.02):
+            with suppress(RayError, ValueError, StopIteration):
+                name = next(name for name in ray.util.list_named_actors() if name.startswith(PREFIX))
+                ray.get(ray.get_actor(name).forget.remote("nobody"))
+                over.wait(0.1)
+                self.kill()
+
+
+@pytest.mark.parametrize("saves", [True, False], ids=["with save", "without save"])
+def test_the_death_of_the_mailbox_costs_no_attempt(tmp_path: Path, saves: bool) -> None:
+    study = stack_study(trials=8, resources={"stack": 2}, settings={"no_save": not saves}, concurrency=4)
+    killer = MailboxKiller({3, 10, 20})
+    trials = run_searcher(study, OptunaSearcher(study), tmp_path, slots=2, listeners=[killer])
+    assert killer.kills > 0
+    assert_undisturbed(study, trials)
+    assert bool(trials[0].checkpoint) == saves
+
+
+def test_the_mailbox_may_die_again_and_again(tmp_path: Path) -> None:
+    study = stack_study(trials=12, resources={"stack": 3}, settings={"pace_s": 0.01}, retries=1)
+    over, killer = threading.Event(), MailboxKiller()
+    thread = threading.Thread(target=killer.keep_killing, args=[over])
+    thread.start()
+    try:
+        trials = run_searcher(study, OptunaSearcher(study), tmp_path, slots=2)
+    finally:
+        over.set()
+        thread.join()
+    assert killer.kills > 2
+    assert_undisturbed(study, trials)
+
+
+def assert_undisturbed(study: Study, trials: list[TrialRecord]) -> None:
+    """Every trial is complete, in one attempt, with each report once."""
+    assert [trial.state for trial in trials] == [State.COMPLETE] * len(trials)
+    assert not any(trial.retries for trial in trials)
+    for trial in trials:
+        assert list(trial.values) == [1, 2, 3, 4]
+        assert trial.value == pytest.approx(loss(study.config(trial.params)) + math.exp(-4))
 
 
 def test_trials_that_differ_in_more_are_in_other_stacks_or_alone(tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from tests.tuner.conftest import toy_study
 from tests.tuner.journal.test_journal import STARTED, reported
 from tuner.errors import StudyError
 from tuner.journal.event import Event, EventKind
-from tuner.journal.folder import opened, refuse_another, refuse_taken
+from tuner.journal.folder import open_study_folder, refuse_other_study, refuse_taken
 from tuner.journal.journal import NAME, read_events
 
 ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys
 from pathlib import Path
-from tuner.journal.folder import opened
-with opened(Path(sys.argv[1]), None, False):
+from tuner.journal.folder import open_study_folder
+with open_study_folder(Path(sys.argv[1]), None, False):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -41,8 +41,8 @@ def started(**changes: Any) -> list[Event]:
     ],
 )  # fmt: skip
 def test_how_much_and_where_may_change_on_a_resume(changes: dict[str, Any]) -> None:
-    refuse_another(started(), toy_study(**changes))
-    refuse_another(started(**changes), toy_study())
+    refuse_other_study(started(), toy_study(**changes))
+    refuse_other_study(started(**changes), toy_study())
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ def test_how_much_and_where_may_change_on_a_resume(changes: dict[str, Any]) -> N
 def test_what_was_searched_and_how_may_not(changes: dict[str, Any], where: str) -> None:
     content = {"search": {"x": {"float": [0, 1]}}} if "default" in changes else {}
     with pytest.raises(StudyError) as error:
-        refuse_another(started(**content), toy_study(**content, **changes))
+        refuse_other_study(started(**content), toy_study(**content, **changes))
     assert str(error.value).startswith(f"--resume: this is another study: {where}")
-    assert str(error.value).endswith("; give the study of then, or another folder")
+    assert str(error.value).endswith("; give the study as it was, or another folder")
 
 
 def test_the_same_study_is_no_other_one() -> None:
-    refuse_another(started(settings={"a": {"b": [1, 2]}}), toy_study(settings={"a": {"b": (1, 2)}}))
+    refuse_other_study(started(settings={"a": {"b": [1, 2]}}), toy_study(settings={"a": {"b": (1, 2)}}))
 
 
 def test_a_journal_that_does_not_begin_with_a_study_is_refused() -> None:
     with pytest.raises(StudyError, match=r"journal\.jsonl:1: does not begin with the start of a study"):
-        refuse_another([reported(1, loss=1.0)], toy_study())
+        refuse_other_study([reported(1, loss=1.0)], toy_study())
 
 
 @pytest.mark.parametrize("name", [NAME, "study.yaml", "best.yaml"])
@@ -88,7 +88,7 @@ def test_a_folder_that_holds_a_study_is_for_a_resume_alone(tmp_path: Path, name:
     (tmp_path / name).write_text("something")
     with pytest.raises(StudyError) as error:
         refuse_taken(tmp_path)
-    way_out = "go on with it by --resume, or give another folder"
+    way_out = "resume it with --resume, or give another folder"
     assert str(error.value) == f"--out {tmp_path}: holds a study already ({name}); {way_out}"
     refuse_taken(tmp_path, resume=True)
 
@@ -121,15 +121,15 @@ def test_a_folder_is_searched_in_by_one_at_a_time_and_free_after_a_kill(tmp_path
                 pytest.raises(
                     StudyError, match=r"--out .*/out: another search is running there; wait for it"
                 ),
-                opened(out, None, resume),
+                open_study_folder(out, None, resume),
             ):
                 pytest.fail("two searches in one folder")
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
-    with opened(out, None, False) as journal:
+    with open_study_folder(out, None, False) as journal:
         journal.on_event(STARTED)
-    with opened(out, None, True) as journal:
+    with open_study_folder(out, None, True) as journal:
         assert journal.past == [STARTED]
 
 
@@ -145,40 +145,46 @@ def test_whoever_came_first_and_is_gone_is_not_gone_on_with_by_chance(
             (path / NAME).write_text("another's")
 
     monkeypatch.setattr(Path, "mkdir", late)
-    with pytest.raises(StudyError, match="holds a study already"), opened(tmp_path / "out", None, False):
+    with (
+        pytest.raises(StudyError, match="holds a study already"),
+        open_study_folder(tmp_path / "out", None, False),
+    ):
         pytest.fail("the other search's journal is open")
     assert (tmp_path / "out" / NAME).read_text() == "another's"
 
 
 def test_an_error_in_the_search_frees_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), opened(tmp_path, None, False):
+    with pytest.raises(ZeroDivisionError), open_study_folder(tmp_path, None, False):
         raise ZeroDivisionError
-    with opened(tmp_path, None, False) as journal:
+    with open_study_folder(tmp_path, None, False) as journal:
         journal.on_event(STARTED)
     (tmp_path / NAME).write_text("damaged\n")
     for _ in range(2):
-        with pytest.raises(StudyError, match=r"journal\.jsonl:1: is no event"), opened(tmp_path, None, True):
+        with (
+            pytest.raises(StudyError, match=r"journal\.jsonl:1: is no event"),
+            open_study_folder(tmp_path, None, True),
+        ):
             pytest.fail("a damaged journal is open")
 
 
 def test_a_storage_with_a_journal_is_for_a_resume_alone(tmp_path: Path) -> None:
     storage = str(tmp_path / "states")
-    with opened(tmp_path / "first", storage, False) as journal:
+    with open_study_folder(tmp_path / "first", storage, False) as journal:
         journal.on_event(STARTED)
     with (
-        pytest.raises(StudyError, match=r"storage: .*/states: holds a study already; give another place, or"),
-        opened(tmp_path / "second", storage, False),
+        pytest.raises(StudyError, match=r"storage: .*/states: holds a study already; give another one, or"),
+        open_study_folder(tmp_path / "second", storage, False),
     ):
         pytest.fail("two searches in one storage")
     assert not (tmp_path / "second").exists()
-    with opened(tmp_path / "second", storage, True) as journal:
+    with open_study_folder(tmp_path / "second", storage, True) as journal:
         assert journal.past == [STARTED]
     assert list(read_events(tmp_path / "second" / NAME)) == [STARTED]
 
 
 def test_a_folder_is_taken_by_a_process_and_not_by_its_lock_file(tmp_path: Path) -> None:
-    with opened(tmp_path, None, False):
+    with open_study_folder(tmp_path, None, False):
         pass
     (tmp_path / ".lock").write_text(str(os.getpid()))
-    with opened(tmp_path, None, False):
+    with open_study_folder(tmp_path, None, False):
         pass

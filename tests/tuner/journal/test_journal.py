@@ -112,26 +112,28 @@ def test_a_damaged_line_is_refused_by_its_number(tmp_path: Path, line: str) -> N
     assert path.read_bytes() == rows[0] + line.encode("latin-1") + b"\n" + rows[1]
 
 
-@pytest.mark.parametrize("there", [{}, {"format": 1}, {"format": FORMAT + 1}])
+@pytest.mark.parametrize("there", [{}, {"format": 1}, {"format": 2}, {"format": FORMAT + 1}])
 def test_another_format_is_refused(tmp_path: Path, there: dict[str, int]) -> None:
     path = tmp_path / "journal.jsonl"
     entry = STARTED.to_dict()
     del entry["format"]
     path.write_text(json.dumps(entry | there) + "\n")
-    found = there.get("format", 1)
-    with pytest.raises(StudyError, match=f"journal.jsonl:1: has format {found}, needs {FORMAT}; search into"):
+    given = there.get("format", 1)
+    rule = f"journal.jsonl:1: needs format {FORMAT} of the journal, got {given}: .*; .* into a new folder$"
+    with pytest.raises(StudyError, match=rule):
         Journal(path)
+    assert json.loads(path.read_text()) == entry | there
 
 
 def test_what_is_not_finite_survives(tmp_path: Path) -> None:
     concluded = Event(
-        EventKind.STUDY_CONCLUDED, None, {"figures": {"best": math.inf}, "files": [], "tags": {}}
+        EventKind.STUDY_CONCLUDED, None, {"metrics": {"best": math.inf}, "files": [], "tags": {}}
     )
     path = written(tmp_path / "j.jsonl", reported(1, a=math.nan, b=math.inf, c=-math.inf, d=0.5), concluded)
-    metrics, figures = (event.content for event in read_events(path))
+    metrics, concluding = (event.content for event in read_events(path))
     assert math.isnan(metrics["metrics"].pop("a"))
     assert metrics["metrics"] == {"b": math.inf, "c": -math.inf, "d": 0.5}
-    assert figures["figures"] == {"best": math.inf}
+    assert concluding["metrics"] == {"best": math.inf}
     for line in path.read_text().splitlines():  # as any reader of JSON wants it
         json.loads(line, parse_constant=lambda word: pytest.fail(word))
 
@@ -148,7 +150,7 @@ _CONTENT: dict[EventKind, dict[str, st.SearchStrategy[Any]]] = {
     EventKind.STUDY_STARTED: {"format": st.just(FORMAT), "search": _TEXT, "study": _POINT, "memory": _POINT},
     EventKind.STUDY_RESUMED: {"trials": _EPOCH, "resources": _POINT},
     EventKind.STUDY_CONCLUDED: {
-        "figures": _NUMBERS, "files": st.lists(_TEXT, max_size=2), "tags": st.dictionaries(_TEXT, _TEXT),
+        "metrics": _NUMBERS, "files": st.lists(_TEXT, max_size=2), "tags": st.dictionaries(_TEXT, _TEXT),
     },
     EventKind.STUDY_ENDED: {"state": _TEXT, "reason": _TEXT, "trials": st.dictionaries(_TEXT, _EPOCH)},
     EventKind.TRIAL_STARTED: {"params": _POINT, "encoded": _POINT},

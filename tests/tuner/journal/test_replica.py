@@ -105,7 +105,9 @@ def test_a_missing_part_is_refused(here: Path, store: Store, tmp_path: Path, los
     names = store.names("journal")
     (tmp_path / "store" / "journal" / names[lost]).unlink()
     there = tmp_path / "there.jsonl"
-    with pytest.raises(StudyError, match=f"{names[lost + 1]} where {names[lost]} is due: a part of the jour"):
+    with pytest.raises(
+        StudyError, match=f"{names[lost + 1]} where {names[lost]} is expected: a part of the jour"
+    ):
         Journal(there, JournalReplica(store))
     assert not there.exists()
 
@@ -138,7 +140,7 @@ def test_another_searchs_journal_is_refused_and_neither_is_changed(here: Path, s
     journal.on_event(reported(1, loss=1.0))
     journal.close()
     mine = other.read_bytes()
-    with pytest.raises(StudyError, match=r"has another search than .*other.jsonl; give the folder and the"):
+    with pytest.raises(StudyError, match=r"holds another search than .*other.jsonl; give the folder and the"):
         Journal(other, JournalReplica(store))
     assert (store.copied, other.read_bytes()) == (copied, mine)
 
@@ -171,7 +173,9 @@ def test_while_the_storage_is_away_events_wait_and_follow(
     journal.on_event(reported(4, loss=0.5))
     assert store.copied == here.read_bytes()
     said = capsys.readouterr().err
-    assert said == "warning: storage: the server is away; the journal here goes on\n"  # once
+    assert (
+        said == "warning: storage: the server is away; the search goes on, its journal is sent later\n"
+    )  # once
 
 
 def test_a_storage_that_is_away_is_not_asked_with_every_event_but_with_the_last(

@@ -1,4 +1,4 @@
-"""Points of one's own run on Ray, without journal and tracking: what the controller makes of them."""
+"""Runs given params on Ray without journal and tracking."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tuner.controller.controller import Controller
 from tuner.controller.retry import RetryPolicy
 from tuner.controller.stacking import stacking_of
-from tuner.journal.record import StudyRecord, TrialRecord
+from tuner.journal.record import EventListener, StudyRecord, TrialRecord
 from tuner.schedulers.factory import build_scheduler
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.searchers.searcher import Searcher
@@ -19,21 +19,23 @@ from tuner.study.study import Study
 from tuner.trial_module import load_relieve
 
 
-def run_searcher(study: Study, source: Searcher, out: Path, slots: int = 1) -> list[TrialRecord]:
-    """Run what a source has, on the connected cluster; the trials by number."""
+def run_searcher(
+    study: Study, searcher: Searcher, out: Path, slots: int = 1, listeners: Sequence[EventListener] = ()
+) -> list[TrialRecord]:
+    """Run what a searcher proposes on the connected cluster; return the trials by number."""
     from tuner.execution.ray_tune.run import run_on_ray
 
-    storage, record = Storage(str(out)), StudyRecord(study.metric.name)
+    storage, record = Storage(str(out)), StudyRecord(study.metric.name, listeners)
     policy = RetryPolicy(study.retries, load_relieve(study.trial))
     controller = Controller(
-        study, source, build_scheduler(study), record, storage, policy, stacking=stacking_of(study)
+        study, searcher, build_scheduler(study), record, storage, policy, stacking=stacking_of(study)
     )
     run_on_ray(controller, storage, out, slots, threading.Event())
     return record.ordered
 
 
 def run_points(study: Study, points: Sequence[Params], out: Path) -> tuple[OptunaSearcher, list[TrialRecord]]:
-    """Run given points, one after another, in their order; also what Optuna was told."""
+    """Run given points one after another; return also the searcher, which knows what Optuna was told."""
     known = [*([] if study.default is None else [study.default]), *points]
     content = study.to_dict() | {"points": list(points), "trials": len(known)}
     sampler = OptunaSearcher(Study.model_validate(content))

@@ -70,7 +70,7 @@ def _epoch(config: Config, context: StackContext, done: int) -> bool:
         if fate == "return":
             context.over(None)
             return False
-        context.report(metrics, _saver(epoch, value))
+        context.report(metrics, None if config.get("no_save") else _saver(epoch, value))
     except SystemExit:
         return False
     except Exception as error:  # noqa: BLE001 - as a stack must: one trial's error leaves the others alone
