@@ -1,4 +1,4 @@
-"""What a report is made of: sections with numbers, tables and figures."""
+"""Elements of the report: sections with numbers, tables and figures."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-LEAST_POINTS = 2  # a figure of one point is a number
+MIN_POINTS = 2  # fewer make no figure
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture that has not been drawn yet.
+    """A plot that has not been drawn yet.
 
     Attributes:
-        title: what it shows.
+        title: what the plot shows.
         reading: one sentence on how to read it.
         x, y: labels of the axes, with units.
-        points: how many data points it has.
-        draw: puts them on axes; `C0` to `C5` are the page's colours.
+        points: number of data points.
+        draw: draws on axes; `C0` to `C5` are the colours of the page.
         height: inches; the width is given.
-        narrow: half as wide as the page, beside another one.
+        narrow: whether it takes half the width, beside another figure.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; numbers are shown with four digits."""
+    """Rows below column titles; numbers are shown with four digits."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -47,7 +47,7 @@ class Table:
 
     @property
     def cells(self) -> list[list[str]]:
-        """As texts."""
+        """Return all values as text."""
         return [[cell(value) for value in row] for row in self.rows]
 
 
@@ -56,11 +56,11 @@ class Section:
     """One part of the page.
 
     Attributes:
-        key: its name in the JSON and in links.
+        key: name in the JSON and in links.
         title: its heading.
         text: paragraphs.
-        numbers: what the JSON holds of it.
-        tables, figures: in their order; figures with fewer than two points are left out.
+        numbers: content of the JSON.
+        tables, figures: in order; figures with fewer than two points are left out.
     """
 
     key: str
@@ -71,13 +71,13 @@ class Section:
     figures: Sequence[Figure] = ()
 
     @property
-    def drawn(self) -> list[Figure]:
-        """The figures that have enough points to be worth one."""
-        return [figure for figure in self.figures if figure.points >= LEAST_POINTS]
+    def drawable(self) -> list[Figure]:
+        """Return the figures that have enough points."""
+        return [figure for figure in self.figures if figure.points >= MIN_POINTS]
 
 
 def cell(value: Any) -> str:
-    """A value as people read it: four digits, a dash for what is not there."""
+    """Return a value as text: four digits, a dash for a missing value."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, bool):
@@ -88,34 +88,27 @@ def cell(value: Any) -> str:
 
 
 def setting_text(value: Any) -> str:
-    """A setting's value: as `cell`, but null, true and false as a study file has them."""
+    """Return the value of a setting as text: as `cell`, but null, true and false as in a study file."""
     return json.dumps(value) if value is None or isinstance(value, bool) else cell(value)
 
 
-def params_text(params: Mapping[str, Any]) -> str:
-    """A configuration in one line."""
+def configuration_text(params: Mapping[str, Any]) -> str:
+    """Return a configuration in one line."""
     return (
         ", ".join(f"{path} = {setting_text(value)}" for path, value in params.items())
-        or "the settings as they are"
+        or "the unchanged settings"
     )
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them: `41 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 5400 else f"{seconds / 3600:.3g} h"
-
-
 def counted(count: int, noun: str) -> str:
-    """`1 trial`, `2 trials`."""
+    """Return `1 trial`, `2 trials`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def plain(node: Any) -> Any:
-    """As JSON can hold it: keys are texts, what is not finite is null."""
+def json_values(node: Any) -> Any:
+    """Return a value that JSON can hold: keys as text, null for what is not finite."""
     if isinstance(node, Mapping):
-        return {str(key): plain(value) for key, value in node.items()}
+        return {str(key): json_values(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [plain(value) for value in node]
+        return [json_values(value) for value in node]
     return None if isinstance(node, float) and not math.isfinite(node) else node

@@ -1,4 +1,4 @@
-"""From the folder of a search to its report: where the sections meet."""
+"""Study folder -> report: reads the stages, collects the sections, writes HTML and JSON."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from typing import Any
 
 from tuner.errors import StudyError
 from tuner.files import write_text
-from tuner.finalists import finalists
+from tuner.finalists.finalists import FOLDER as FINALISTS
 from tuner.journal.journal import NAME
-from tuner.report.elements import Section, plain
-from tuner.report.page import Drawn, drawn, page
+from tuner.report.elements import Section, json_values
+from tuner.report.page import RenderedSection, render_page, render_section
 from tuner.report.search_data import Searched, read_search
-from tuner.report.sections import ablation as controls
-from tuner.report.sections import advice, cost, failures, progress, rungs
-from tuner.report.sections import cuts as cut_places
-from tuner.report.sections import finalists as finals
-from tuner.report.sections import importance as matters
-from tuner.report.sections import pareto as front
-from tuner.report.sections import result as headline
-from tuner.report.sections import space as scope
-from tuner.report.sections import trial_sections as companion
+from tuner.report.sections import (
+    ablation,
+    advice,
+    cost,
+    cuts,
+    failures,
+    finalists,
+    importance,
+    pareto,
+    progress,
+    result,
+    rungs,
+    space,
+    trial_sections,
+)
 
 NAMES = ("report.html", "report.json")
-FORMAT = 1
+FORMAT = 2  # 2: the keys are the names of the sections
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report that is in memory.
+    """A report in memory.
 
     Attributes:
         html: the page.
-        numbers: the JSON's content, by section.
+        numbers: content of the JSON file, by section.
     """
 
     html: str
@@ -43,80 +49,81 @@ class Report:
 
 
 def write_report(folder: Path, out: Path | None = None) -> tuple[Path, Path]:
-    """Write the report on the search in a folder; both files are there whole or not at all.
+    """Write the report on a search, which may be running; each file is replaced as a whole.
 
     Args:
-        folder: of a search, at any moment.
-        out: the HTML file; None: `report.html` in the folder. The JSON lies beside it.
+        folder: study folder.
+        out: HTML file; None for `report.html` in the folder. The JSON file lies beside it.
     Returns:
-        The HTML and the JSON file.
+        Paths of the HTML and the JSON file.
     Raises:
-        StudyError: no search there, a damaged journal, an unsuitable `out`.
-        OSError: it cannot be written.
+        StudyError: no search in the folder, a damaged journal, an unsuitable `out`.
+        OSError: a file cannot be written.
     """
     html = out or folder / NAMES[0]
     if html.suffix not in (".html", ".htm"):
         raise StudyError(f"--out {html}: must end with .html; the JSON gets the same name with .json")
     if not html.parent.is_dir():
-        raise StudyError(f"--out {html}: there is no folder {html.parent}; make it first")
+        raise StudyError(f"--out {html}: there is no folder {html.parent}; create it first")
     numbers = html.with_suffix(".json")
-    made = make_report(folder, numbers.name)
-    write_text(numbers, json.dumps(made.numbers, indent=2, allow_nan=False) + "\n")
-    write_text(html, made.html)
+    report = make_report(folder, numbers.name)
+    write_text(numbers, json.dumps(report.numbers, indent=2, allow_nan=False) + "\n")
+    write_text(html, report.html)
     return html, numbers
 
 
 def make_report(folder: Path, json_name: str = NAMES[1]) -> Report:
-    """The report on the search in a folder; arguments and errors as for `write_report`."""
+    """Return the report on a search; arguments and errors as `write_report`."""
     search = read_search(folder)
     race = _race(search)
-    parts = [drawn(section) for section in own_sections(search, race)]
-    place = [part.key for part in parts].index("controls")
-    with companion.sections(search, race) as added:
-        parts[place:place] = [_drawn(section) for section in added]
-    content = {"format": FORMAT, **{part.key: part.numbers for part in parts}}
-    return Report(page(parts[0].numbers, parts, json_name), plain(content))
+    rendered = [render_section(section) for section in search_sections(search, race)]
+    index = [section.key for section in rendered].index("ablation")
+    # draw inside the context: figures of the trial's module may read its checkpoints
+    with trial_sections.sections(search, race) as added:
+        rendered[index:index] = [_render_added(section) for section in added]
+    content = {"format": FORMAT, **{section.key: section.numbers for section in rendered}}
+    return Report(render_page(rendered[0].numbers, rendered, json_name), json_values(content))
 
 
-def own_sections(search: Searched, race: finals.FinalistsData | None) -> Iterator[Section]:
-    """The sections that every search has, in their order; the first is the result, the last the advice."""
-    findings = rungs.measured(search)
-    places = [row["rung"] for row in findings]
-    best = headline.winner(search, race)
-    found = matters.found_importances(search, places)
-    given = [
-        headline.section(search, race),
-        scope.section(search, race),
-        progress.section(search, race, places),
-        matters.section(search, found, best),
-        cut_places.section(search, best),
-        finals.section(search, race),
-        controls.section(_below(search.folder / controls.FOLDER, "ablation")),
-        front.section(search),
-        rungs.section(search, findings),
+def search_sections(search: Searched, race: finalists.FinalistsData | None) -> Iterator[Section]:
+    """Yield the sections of every search, in order; the first is the result, the last the advice."""
+    rung_rows = rungs.measured(search)
+    rung_reports = [row["rung"] for row in rung_rows]
+    best = result.winner(search, race)
+    importances = importance.all_importances(search, rung_reports)
+    sections = [
+        result.section(search, race),
+        space.section(search, race),
+        progress.section(search, race, rung_reports),
+        importance.section(search, importances, best),
+        cuts.section(search, best),
+        finalists.section(search, race),
+        ablation.section(_later_stage(search.folder / ablation.FOLDER, "ablation")),
+        pareto.section(search),
+        rungs.section(search, rung_rows),
         failures.section(search),
         cost.section(search, race),
-        advice.section(search, race, found, findings),
+        advice.section(search, race, importances, rung_rows),
     ]
-    yield from (section for section in given if section is not None)
+    yield from (section for section in sections if section is not None)
 
 
-def _race(search: Searched) -> finals.FinalistsData | None:
-    runs = _below(search.folder / finalists.FOLDER, "finals")
-    return None if runs is None else finals.race_of(search, runs)
+def _race(search: Searched) -> finalists.FinalistsData | None:
+    runs = _later_stage(search.folder / FINALISTS, "finalists")
+    return None if runs is None else finalists.read_finalists(search, runs)
 
 
-def _below(folder: Path, kind: str) -> Searched | None:
-    """A later stage's journal; None where it has not begun."""
+def _later_stage(folder: Path, kind: str) -> Searched | None:
+    """Read the journal of a later stage; None if it has not begun."""
     path = folder / NAME
     begun = path.is_file() and b"\n" in path.read_bytes()
     return read_search(folder, kind) if begun else None
 
 
-def _drawn(section: Section) -> Drawn:
-    """As `drawn`; a companion's faulty figure costs its section."""
+def _render_added(section: Section) -> RenderedSection:
+    """Render a section of the trial's module; an error there affects only this section."""
     try:
-        json.dumps(plain(section.numbers), allow_nan=False)
-        return drawn(section)
-    except Exception as error:  # noqa: BLE001 - somebody else's function
-        return drawn(companion.failed(section, error))
+        json.dumps(json_values(section.numbers), allow_nan=False)
+        return render_section(section)
+    except Exception as error:  # noqa: BLE001 - from the trial's module
+        return render_section(trial_sections.failed(section, error))

@@ -1,4 +1,4 @@
-"""The report as one HTML file: no script, no font, nothing that a network would have to bring."""
+"""The report as one HTML file without scripts, fonts or anything else from a network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A section whose figures are drawn.
+class RenderedSection:
+    """A section with its figures drawn.
 
     Attributes:
-        key, title, text, numbers, tables: as of the section.
-        figures: each with its SVG.
+        key, title, text, numbers, tables: as in `Section`.
+        figures: each figure with its SVG.
     """
 
     key: str
@@ -36,33 +36,33 @@ class Drawn:
     figures: Sequence[tuple[Figure, Markup]]
 
 
-def drawn(section: Section) -> Drawn:
-    """Draw a section's figures."""
-    figures = [(figure, Markup(render(figure))) for figure in section.drawn]
-    return Drawn(section.key, section.title, section.text, section.numbers, section.tables, figures)
+def render_section(section: Section) -> RenderedSection:
+    """Draw the figures of a section."""
+    figures = [(figure, Markup(render(figure))) for figure in section.drawable]
+    return RenderedSection(section.key, section.title, section.text, section.numbers, section.tables, figures)
 
 
 def _code(text: str) -> Markup:
-    """What stands between backticks as code; all of it escaped."""
+    """Escape a text and mark what is between backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
-def page(headline: Mapping[str, Any], sections: Sequence[Drawn], json_name: str) -> str:
-    """The whole page; every text is escaped.
+def render_page(result: Mapping[str, Any], sections: Sequence[RenderedSection], json_name: str) -> str:
+    """Return the whole page; every text is escaped.
 
     Args:
-        headline: the numbers of the first section.
-        sections: all of them, in their order.
-        json_name: of the file beside it.
+        result: numbers of the section `result`.
+        sections: all sections, in order.
+        json_name: name of the JSON file beside the page.
     """
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["code"] = _code
     text = environment.get_template("page.html.j2").render(
-        name=headline["study"], state=headline["state"], metric=headline["metric"],
-        mode="lower is better" if headline["mode"] == "min" else "higher is better",
+        name=result["study"], state=result["state"], metric=result["metric"],
+        mode="lower is better" if result["mode"] == "min" else "higher is better",
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), json_name=json_name, sections=sections,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
     )  # fmt: skip
-    return text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair in an error text
+    return text.encode("utf-8", "replace").decode("utf-8")  # an error text may have half a surrogate pair

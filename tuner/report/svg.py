@@ -1,7 +1,7 @@
-"""A figure as SVG that lives in the page: its colours are the page's, light, dark or printed.
+"""A figure as inline SVG in the colours of the page: light, dark or printed.
 
-Matplotlib wants colours that are numbers, so it draws in some that occur nowhere else, and those become CSS
-variables afterwards. Text stays text: it is small, can be searched, and has the page's font.
+Matplotlib needs numeric colours, so it draws in colours that occur nowhere else, which are then replaced by
+CSS variables. Text stays text: smaller, searchable, in the font of the page.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ _FONT = re.compile(r"font: ([\d.]+px) [^;\"]*")
 
 
 def render(figure: Figure) -> str:
-    """An `svg` element for an HTML page; the same figure gives the same text."""
+    """Return an `svg` element for an HTML page; equal figures give equal text."""
     size = (NARROW if figure.narrow else WIDTH, figure.height)
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever the user has set for other plots
+        matplotlib.rcdefaults()  # ignore the user's settings for other plots
         for key, value in {**_STYLE, "svg.hashsalt": figure.title}.items():
             matplotlib.rcParams[key] = value  # type: ignore[index]
         canvas = Canvas(figsize=size, dpi=100, layout="constrained")
@@ -73,14 +73,14 @@ def render(figure: Figure) -> str:
 
 
 class _Plain(LogFormatter):
-    """CategoricalDistribution where Matplotlib would put them, as 0.01 instead of 1e-02."""
+    """Tick labels where Matplotlib puts them, as 0.01 instead of 1e-02."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _plain_numbers(axis: Axis) -> None:
-    """Powers of ten as they are written in a study file; Matplotlib's own need mathematical type."""
+    """Write powers of ten as in a study file; those of Matplotlib need mathematical type."""
     if axis.get_scale() == "log":
         axis.set_major_formatter(_Plain())
         axis.set_minor_formatter(_Plain(minor_thresholds=(1, 0.4)))

@@ -21,12 +21,11 @@ from tests.tuner.support.journals import Run, write_journal
 from tuner.commands.app import run as command
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.report.elements import Figure, Section, plain
-from tuner.report.make import make_report, own_sections, write_report
+from tuner.report.elements import Figure, Section, json_values
+from tuner.report.make import make_report, search_sections, write_report
 from tuner.report.search_data import read_search
-from tuner.report.sections import importance as matters
-from tuner.report.sections import trial_sections as companion
-from tuner.report.sections.finalists import race_of
+from tuner.report.sections import importance, trial_sections
+from tuner.report.sections.finalists import read_finalists
 from tuner.report.sections.result import ONE_RUN
 from tuner.report.sections.rungs import measured
 from tuner.report.svg import COLOURS, render
@@ -64,7 +63,7 @@ class Page(HTMLParser):
 def few_draws() -> Iterator[None]:
     """Resampling is what takes time in a report, and not what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matters, "importances", lambda study, rows: importances(study, rows, draws=2))
+        patch.setattr(importance, "importances", lambda study, rows: importances(study, rows, draws=2))
         yield
 
 
@@ -92,14 +91,14 @@ def _refuse(constant: str) -> None:
 
 
 def sections_of(folder: Path) -> list[Section]:
-    return list(own_sections(read_search(folder), None))
+    return list(search_sections(read_search(folder), None))
 
 
 # -- numbers ------------------------------------------------------------------------------------------------
 
 
 def test_counts_best_and_default_are_those_of_the_journal(searched, report) -> None:
-    events, numbers = journal(searched[0]), report[1]["headline"]
+    events, numbers = journal(searched[0]), report[1]["result"]
     ends = {e["trial"]: e["state"] for e in events if e["event"] == "trial_ended"}
     last = {e["trial"]: e["metrics"]["dev/loss"] for e in events if e["event"] == "trial_reported"}
     assert numbers["trials"] == Counter(ends.values())
@@ -108,7 +107,7 @@ def test_counts_best_and_default_are_those_of_the_journal(searched, report) -> N
     assert numbers["default"]["value"] == last[0]
     assert numbers["best"]["value"] == last[numbers["best"]["trial"]]
     complete = [number for number, state in ends.items() if state == "complete"]
-    curve = [each["value"] for each in report[1]["course"]["best_so_far"]]
+    curve = [each["value"] for each in report[1]["progress"]["best_so_far"]]
     assert len(curve) == len(complete)
     assert curve[-1] == min(last[number] for number in complete)
     assert curve == sorted(curve, reverse=True)
@@ -117,11 +116,11 @@ def test_counts_best_and_default_are_those_of_the_journal(searched, report) -> N
 def test_the_finals_are_decided_as_the_search_decided_them(searched, report) -> None:
     found, numbers = searched[1].finals, report[1]["finalists"]
     assert found is not None
-    assert numbers["winner"] == found.winner.number == report[1]["headline"]["best"]["trial"]
+    assert numbers["winner"] == found.winner.number == report[1]["result"]["best"]["trial"]
     assert numbers["difference"]["mean"] == found.difference.mean
     means = {row["trial"]: row["mean"] for row in numbers["candidates"]}
     assert means == {each.number: each.mean for each in found.race.candidates}
-    assert report[1]["headline"]["best"]["mean"] == found.winner.mean
+    assert report[1]["result"]["best"]["mean"] == found.winner.mean
 
 
 def test_rungs_are_measured_as_the_scheduler_measured_them(searched) -> None:
@@ -178,14 +177,14 @@ def test_cuts_are_counted_where_they_are(tmp_path: Path) -> None:
     assert third["difference"] == pytest.approx(0.15 - 0.4)
 
 
-def test_control_arms_are_compared_with_the_first(tmp_path: Path) -> None:
+def test_arms_are_compared_with_the_first(tmp_path: Path) -> None:
     runs = [
         Run({"arm": arm, "seed": seed}, [value + 0.01 * seed**2])
         for seed in (1, 2, 3) for arm, value in (("baseline", 0.3), ("both", 0.2 + 0.001 * seed))
     ]  # fmt: skip
     write_journal(tmp_path / "ablation", toy_study(search={}, epochs=1, trials=1), runs)
     write_journal(tmp_path, toy_study(), [])
-    numbers = make_report(tmp_path).numbers["controls"]
+    numbers = make_report(tmp_path).numbers["ablation"]
     assert numbers["values"]["baseline"] == pytest.approx({"1": 0.31, "2": 0.34, "3": 0.39})
     (row,) = numbers["differences"]
     assert row["mean"] == pytest.approx(-0.098)
@@ -233,7 +232,7 @@ def test_nothing_is_suggested_where_nothing_speaks_for_it(tmp_path: Path) -> Non
         tmp_path, toy_study(search={"x": {"float": [0, 1]}}, epochs=1), [Run({"x": 0.5}, [0.1])]
     )
     last = sections_of(folder)[-1]
-    assert (last.text, last.numbers) == (["Nothing suggested."], [])
+    assert (last.text, last.numbers) == (["No suggestions."], [])
 
 
 def test_trials_that_are_all_stopped_at_the_first_rung_ask_for_a_longer_grace(tmp_path: Path) -> None:
@@ -278,7 +277,7 @@ def test_colours_are_the_page_s_own(report) -> None:
 
 
 def test_every_figure_has_a_title_units_and_a_sentence_on_how_to_read_it(searched) -> None:
-    figures = [figure for section in sections_of(searched[0]) for figure in section.drawn]
+    figures = [figure for section in sections_of(searched[0]) for figure in section.drawable]
     assert len(figures) > 6
     for figure in figures:
         assert figure.title
@@ -291,7 +290,7 @@ def test_every_figure_has_a_title_units_and_a_sentence_on_how_to_read_it(searche
 
 def test_a_single_point_makes_no_figure(tmp_path: Path) -> None:
     folder = write_journal(tmp_path, toy_study(epochs=1), [Run(DEFAULT, [0.5], None)], end=None)
-    assert [figure.title for section in sections_of(folder) for figure in section.drawn] == []
+    assert [figure.title for section in sections_of(folder) for figure in section.drawable] == []
     assert "<svg" not in make_report(folder).html
 
 
@@ -326,9 +325,9 @@ def test_every_beginning_of_a_journal_makes_a_report(searched, tmp_path: Path) -
     for size in tried:
         (tmp_path / "journal.jsonl").write_bytes(whole[:size])
         sections = sections_of(tmp_path)
-        json.dumps(plain({section.key: section.numbers for section in sections}), allow_nan=False)
+        json.dumps(json_values({section.key: section.numbers for section in sections}), allow_nan=False)
         assert sections[0].numbers["state"] == ("complete" if size == ends[-1] else "broken off")
-        assert all(section.text or section.tables or section.drawn for section in sections)
+        assert all(section.text or section.tables or section.drawable for section in sections)
 
 
 def test_every_beginning_of_the_finals_makes_a_report(searched, tmp_path: Path) -> None:
@@ -339,8 +338,8 @@ def test_every_beginning_of_the_finals_makes_a_report(searched, tmp_path: Path) 
     decided = []
     for count in range(1, len(whole) + 1, 4):
         (tmp_path / "finalists" / "journal.jsonl").write_bytes(b"".join(whole[:count]))
-        race = race_of(read_search(tmp_path), read_search(tmp_path / "finalists"))
-        numbers = next(own_sections(read_search(tmp_path), race)).numbers
+        race = read_finalists(read_search(tmp_path), read_search(tmp_path / "finalists"))
+        numbers = next(search_sections(read_search(tmp_path), race)).numbers
         decided.append(race is not None and race.verdict is not None)
         assert (numbers["best"]["certainty"] == ONE_RUN) == (not decided[-1])
     assert decided == sorted(decided)
@@ -359,7 +358,7 @@ def test_a_running_search_says_so(searched, tmp_path: Path) -> None:
 
 def test_an_interrupted_search_says_so(tmp_path: Path) -> None:
     folder = write_journal(tmp_path, toy_study(), [Run(DEFAULT, [0.5], None)], end=State.INTERRUPTED)
-    numbers = make_report(folder).numbers["headline"]
+    numbers = make_report(folder).numbers["result"]
     assert (numbers["state"], numbers["trials"], numbers["best"]) == ("interrupted", {"interrupted": 1}, None)
 
 
@@ -367,7 +366,7 @@ def test_numbers_that_are_none_stay_out_of_the_json(tmp_path: Path) -> None:
     runs = [Run(DEFAULT, [0.5, float("nan")], State.FAILED, "dev/loss is nan at epoch 2")]
     html, numbers = write_report(write_journal(tmp_path, toy_study(), runs))
     content = json.loads(numbers.read_text(), parse_constant=_refuse)
-    assert content["course"]["curves"]["0"] == {"1": 0.5, "2": None}
+    assert content["progress"]["curves"]["0"] == {"1": 0.5, "2": None}
     assert html.exists()
 
 
@@ -400,10 +399,10 @@ def test_the_command_prints_both_files_and_refuses_another_ending(searched, tmp_
 
 
 def told(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
-    monkeypatch.setattr(companion, "load_sections", lambda name: function)
+    monkeypatch.setattr(trial_sections, "load_sections", lambda name: function)
 
 
-def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched, monkeypatch) -> None:
+def test_the_trial_s_module_sees_roles_and_checkpoints_and_adds_its_sections(searched, monkeypatch) -> None:
     seen: list[Any] = []
 
     def report_sections(study: dict[str, Any], trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -422,7 +421,7 @@ def test_a_companion_sees_roles_and_saved_states_and_adds_its_sections(searched,
     assert roles["winner"]["config"]["epochs"] == 4
     assert all(trial["folder"] is None for trial in trials if not trial["role"])
     assert made.numbers["trial-script-alert-x-script"] == {"n": 1}
-    assert list(made.numbers)[-1] == "next"
+    assert list(made.numbers)[-1] == "advice"
     assert "<script" not in made.html
 
 
@@ -449,12 +448,12 @@ BAD_FIGURE = {"title": "F", "reading": "R.", "x": "a", "y": "b", "points": 2, "d
     ],
     ids=["raises", "no list", "unknown key", "figure raises", "no JSON", "doubled"],
 )
-def test_a_faulty_companion_costs_its_section_only(tmp_path, monkeypatch, function) -> None:
+def test_an_error_of_the_trial_s_module_affects_only_its_section(tmp_path, monkeypatch, function) -> None:
     told(monkeypatch, function)
     made = make_report(write_journal(tmp_path, toy_study(epochs=1), [Run(DEFAULT, [0.5])]))
-    assert companion.FAILED in made.html
+    assert trial_sections.FAILED in made.html
     assert "<script" not in made.html
-    assert made.numbers["headline"]["best"]["value"] == 0.5
+    assert made.numbers["result"]["best"]["value"] == 0.5
 
 
 def test_a_trial_that_cannot_be_imported_here_costs_its_section_only(tmp_path: Path) -> None:

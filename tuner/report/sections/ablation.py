@@ -1,4 +1,4 @@
-"""The control arms of `fsd-tuner ablate`, where they were run in the search's folder."""
+"""Section: the arms of `fsd-tuner ablate` that were run in the study folder."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ FOLDER = "ablation"
 
 
 def section(runs: Searched | None) -> Section:
-    """Each arm's runs and their paired differences.
+    """Return the runs of each arm and their paired differences.
 
     Args:
-        runs: the ablation's journal, or None.
+        runs: the ablation, or None.
     """
-    title = "Control arms"
+    title = "Ablation"
     if runs is None:
-        way_in = "`fsd-tuner ablate DIR/best.yaml` trains them into DIR/ablation"
-        return Section("controls", title, [f"There are none: {way_in}."], {"runs": 0})
+        command = "`fsd-tuner ablate DIR/best.yaml` trains the arms into DIR/ablation"
+        return Section("ablation", title, [f"No ablation was run: {command}."], {"runs": 0})
     metric, values = runs.study.metric, by_arm(runs)
     if len(values) < 2:
-        return Section("controls", title, ["No two arms have begun yet."], {"runs": len(runs.trials)})
+        return Section("ablation", title, ["Fewer than two arms have begun."], {"runs": len(runs.trials)})
     compared = with_controls(values)
     arms = [[arm, len(of), *_moments(list(of.values()))] for arm, of in values.items()]
     rows = [
         [
-            f"{each.arm} less {each.against}",
+            f"{each.arm} minus {each.against}",
             len(each.differences),
             each.mean,
             _span(each),
@@ -56,14 +56,15 @@ def section(runs: Searched | None) -> Section:
         ),
     ]  # fmt: skip
     text = [
-        f"The best configuration with parts taken away, each arm with the same seeds; state: {runs.state}."
+        "The best configuration with parts of the method removed; every arm has the same seeds. State:"
+        f" {runs.state}."
     ]
     figures = [_arms(metric.name, values), _differences(metric.name, compared)]
-    return Section("controls", title, text, numbers, tables, figures)
+    return Section("ablation", title, text, numbers, tables, figures)
 
 
 def by_arm(runs: Searched) -> dict[str, dict[int, float]]:
-    """Arm -> seed -> metric of the runs that came to their end, the arms in their order."""
+    """Return arm -> seed -> metric of the complete runs, the arms in order."""
     values: dict[str, dict[int, float]] = {str(run.params["arm"]): {} for run in runs.trials}
     for run in runs.trials:
         if run.state is State.COMPLETE and math.isfinite(run.value):
@@ -84,9 +85,9 @@ def _arms(name: str, values: Values) -> Figure:
         axes.set_ylim(len(arms) - 0.6, -0.4)
         axes.legend()
 
-    reading = "Each dot is a run, and a line joins the runs of one seed."
+    reading = "Each dot is a run; a line joins the runs with the same seed."
     points = sum(map(len, values.values()))
-    return Figure("Control arms, run by run", reading, name, "arm", points, draw, 1.4 + 0.4 * len(arms))
+    return Figure("Ablation, run by run", reading, name, "arm", points, draw, 1.4 + 0.4 * len(arms))
 
 
 def _differences(name: str, compared: Sequence[Comparison]) -> Figure:
@@ -100,13 +101,13 @@ def _differences(name: str, compared: Sequence[Comparison]) -> Figure:
             if math.isfinite(each.low):
                 reach = [[each.mean - each.low], [each.high - each.mean]]
                 axes.errorbar([each.mean], [row], xerr=reach, fmt="o", color="C0", capsize=4, alpha=alpha)
-        axes.set_yticks(range(len(compared)), [f"{each.arm}\nless {each.against}" for each in compared])
+        axes.set_yticks(range(len(compared)), [f"{each.arm}\nminus {each.against}" for each in compared])
         axes.set_ylim(len(compared) - 0.5, -0.5)
 
     return Figure(
-        "Differences between control arms",
-        "A dot with its bar is the mean difference with its 95 % interval, a cross one seed; pale: the"
-        " interval holds 0, so no difference is shown.",
+        "Differences between the arms",
+        "A dot with its bar is the mean difference with its 95 % interval, a cross is one seed. Pale: the"
+        " interval contains 0, so no difference is shown.",
         f"difference of {name}", "comparison", sum(len(each.differences) for each in compared), draw,
         1.4 + 0.5 * len(compared),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What to search next: rules over the numbers of the report, each saying what made it speak."""
+"""Section: what to search next, from rules over the numbers of the report, each with its reason."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from tuner.results.importance import Importance
 def section(
     search: Searched,
     race: FinalistsData | None,
-    found: Mapping[str, tuple[int, list[Importance]]],
+    importances: Mapping[str, tuple[int, list[Importance]]],
     rungs: Rows,
 ) -> Section:
-    """All suggestions that apply."""
-    given = [
-        *edges(search, race), *no_effect(search, race, found), *noise(search, race),
+    """Return all suggestions that apply."""
+    suggestions = [
+        *edges(search, race), *no_effect(search, race, importances), *noise(search, race),
         *rung_advice(search, rungs), *failing(search), *unfinished(search),
     ]  # fmt: skip
     text = (
-        ["Rules over the numbers above; none of them has been tried out."]
-        if given
-        else ["Nothing suggested."]
+        ["From rules over the numbers above; none of the suggestions has been tried."]
+        if suggestions
+        else ["No suggestions."]
     )
-    tables = [Table(["suggestion", "because"], [[each.do, each.why] for each in given])] if given else []
-    numbers = [{"do": each.do, "why": each.why} for each in given]
-    return Section("next", "What to search next", text, numbers, tables)
+    tables = (
+        [Table(["suggestion", "because"], [[each.do, each.why] for each in suggestions])]
+        if suggestions
+        else []
+    )
+    numbers = [{"do": each.do, "why": each.why} for each in suggestions]
+    return Section("advice", "What to search next", text, numbers, tables)

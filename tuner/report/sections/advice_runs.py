@@ -1,4 +1,4 @@
-"""What the runs suggest: more seeds, later rungs, mended failures, more trials or epochs."""
+"""Suggestions from the runs: more seeds, later rungs, fewer failures, more trials or epochs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.progress import best_so_far
 from tuner.report.sections.rungs import Rows
 
-_FAILED = 0.1  # of the trials
-_LATE = 0.8  # of the trials
-_STILL = 0.1  # of a trial's whole gain, in its last quarter
+_FAILED = 0.1  # fraction of the trials
+_LATE = 0.8  # fraction of the trials
+_STILL = 0.1  # fraction of a trial's gain that comes in its last quarter
 _PAIRS = 8
 
 
 def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
-    """What is not known for lack of seeds."""
+    """Suggest more seeds where runs with one seed decide."""
     study, best = search.study, search.best
     if study.finalists is None and len(search.ranked) > 1 and best is not None:
         lead = abs(search.ranked[1].value - best.value)
-        whole = study.scheduler.name not in ("pbt", "pb2")  # a population has nothing to run again
+        whole = study.scheduler.name not in (
+            "pbt",
+            "pb2",
+        )  # a trial of a population changes its settings, so it cannot be repeated
         yield Advice(
-            "add `finalists: {top: 3, seeds: 5}`" if whole else "train the best again with other seeds",
-            f"the best leads trial {search.ranked[1].number} by {lead:.3g} in one run each; what another"
-            " seed does was not measured",
+            "add `finalists: {top: 3, seeds: 5}`"
+            if whole
+            else "train the best configuration again with other seeds",
+            f"the best is ahead of trial {search.ranked[1].number} by {lead:.3g} in one run each; the effect"
+            " of the seed was not measured",
         )
     between = race.verdict.difference if race is not None and race.verdict is not None else None
     if race is not None and between is not None and math.isfinite(between.mean) and not between.shown:
@@ -41,12 +46,12 @@ def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
         yield Advice(
             "run more seeds of the finalists, or take the cheaper of the two",
             f"winner and runner-up differ by {abs(between.mean):.3g} over {len(between.differences)} seeds,"
-            f" not shown; seeds alone move one by {median(spread):.3g} (median standard deviation)",
+            f" not significant; the standard deviation between seeds is {median(spread):.3g} (median)",
         )
 
 
 def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
-    """The first rung stops too early."""
+    """Suggest a later first rung where it stops too early."""
     if not rungs:
         return
     first, unit = rungs[0], search.study.report_unit
@@ -59,65 +64,65 @@ def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
     ):
         yield Advice(
             f"raise `scheduler.grace_period` above {grace}",
-            f"ranks at {unit} {first['rung']} have a correlation of {correlation:+.2f} with later ones over"
+            f"the rank correlation of {unit} {first['rung']} with later reports is {correlation:+.2f} over"
             f" {first['pairs']} trials",
         )
     elif len(over) >= _PAIRS and first["stopped"] >= 0.6 * len(over):
         yield Advice(
             f"raise `scheduler.grace_period` above {grace}, or lower `scheduler.reduction_factor`",
             f"{first['stopped']} of {len(over)} trials were stopped at {unit} {first['rung']} already, so"
-            " little was learned about the later ones",
+            " later reports are rarely seen",
         )
 
 
-_MEND = {
-    "memory": "give a trial more memory, or search smaller configurations",
-    "not-finite": "narrow what makes a trial diverge, such as the upper end of learning rate and weights",
-    "lost": "look at the machines: processes died",
+_REMEDIES = {
+    "memory": "give trials more memory, or search smaller configurations",
+    "not-finite": "narrow the ranges that make trials diverge, such as the upper end of the learning rate",
+    "lost": "check the machines: processes died",
     "stack": "lower `resources.stack`: whole stacks failed",
 }
 
 
 def failing(search: Searched) -> Iterator[Advice]:
-    """Many failures."""
+    """Suggest how to avoid frequent failures."""
     for cause, row in by_cause(search).items():
         if row["trials"] >= max(2, _FAILED * len(search.trials)):
             yield Advice(
-                _MEND.get(cause, "mend the trial function"),
-                f"{row['attempts']} attempts of {row['trials']} trials were lost by `{cause}`",
+                _REMEDIES.get(cause, "correct the trial function"),
+                f"{row['attempts']} attempts of {row['trials']} trials failed (`{cause}`)",
             )
     failed = failed_trials(search)
     if len(failed) >= max(2, _FAILED * len(search.trials)):
         common = _common(search, [row["params"] for row in failed])
         where = f"; all of them have {common}" if common else ""
         yield Advice(
-            "leave out what fails, or mend it",
+            "exclude what fails, or correct it",
             f"{len(failed)} of {len(search.trials)} trials failed{where}; the first: {failed[0]['reason']}",
         )
 
 
 def unfinished(search: Searched) -> Iterator[Advice]:
-    """The search, or its trials, were still getting better at the end."""
+    """Suggest more trials or epochs where results were still improving at the end."""
     steps = best_so_far(search)
     changes = [i for i in range(1, len(steps)) if steps[i][2] != steps[i - 1][2]]
     if len(steps) >= _PAIRS and changes and steps[changes[-1]][0] > _LATE * len(search.trials):
         gain = abs(steps[changes[-1]][2] - steps[changes[-1] - 1][2])
         yield Advice(
             f"give more than {search.study.trials} trials (`--resume --trials`)",
-            f"the best was found as late as trial {steps[changes[-1]][0]} of {len(search.trials)} by the"
-            f" order of their ends, better by {gain:.3g}",
+            f"the best was found late, as number {steps[changes[-1]][0]} of {len(search.trials)} trials in"
+            f" the order of their ends, better by {gain:.3g}",
         )
     late = [share for trial in search.ranked if (share := _late_gain(search, trial.values)) is not None]
     if len(late) >= 3 and median(late) >= _STILL:
         yield Advice(
             f"train longer than {search.study.epochs} epochs",
-            f"complete trials made {median(late):.0%} of their gain (median of {len(late)}) in the last"
+            f"complete trials achieved {median(late):.0%} of their gain (median of {len(late)}) in the last"
             " quarter of their reports",
         )
 
 
 def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
-    """The part of a trial's gain that came in the last quarter of its reports."""
+    """Return the fraction of a trial's gain that came in the last quarter of its reports."""
     full = search.study.max_reports
     start, late, end = (values.get(place, math.nan) for place in (1, full - max(1, full // 4), full))
     whole = start - end
@@ -128,13 +133,13 @@ def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
     return (late - end) / whole
 
 
-def _common(search: Searched, points: Sequence[Mapping[str, Any]]) -> str:
-    """Choices that all these have and not every trial has."""
+def _common(search: Searched, configurations: Sequence[Mapping[str, Any]]) -> str:
+    """Return the choices that all these configurations share and some other trial does not."""
     found = []
     for path, dimension in search.study.search.items():
-        values = {repr(params.get(path)) for params in points}
+        values = {repr(params.get(path)) for params in configurations}
         if "choice" in dimension.to_dict() and len(values) == 1:
             others = {repr(trial.params.get(path)) for trial in search.trials}
             if len(others) > 1:
-                found.append(f"{path} = {setting_text(points[0].get(path))}")
+                found.append(f"{path} = {setting_text(configurations[0].get(path))}")
     return ", ".join(found)

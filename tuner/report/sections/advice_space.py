@@ -1,4 +1,4 @@
-"""What the space itself suggests: ends that are too near, settings without a visible influence."""
+"""Suggestions for the search space: ranges to widen, settings without a visible effect."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tuner.report.sections.importance import WEAK
 from tuner.report.sections.result import winner
 from tuner.results.importance import Importance
 
-_EDGE = 0.05  # of a range
-_NO_EFFECT = 0.05  # of the importance
-_SETTLED = 0.75  # of the trials, or of a range
+_EDGE = 0.05  # fraction of a range
+_NO_EFFECT = 0.05  # share of importance
+_SETTLED = 0.75  # fraction of the trials, or of a range
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Advice:
     """One suggestion.
 
     Attributes:
-        do: what.
-        why: the numbers that say so.
+        do: what to do.
+        why: the numbers behind it.
     """
 
     do: str
@@ -32,7 +32,7 @@ class Advice:
 
 
 def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
-    """The best value lies at an end of its range."""
+    """Suggest a wider range where the best value lies at its end."""
     best = winner(search, race)
     for path, value in best.params.items() if best is not None else ():
         dimension = search.study.search[path].to_dict()
@@ -42,7 +42,7 @@ def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
             if len(value) == most < positions:
                 yield Advice(
                     f"allow more than {most} cuts in `{path}`",
-                    f"the best has {cell(value)}, the most allowed",
+                    f"the best has {cell(value)}, the maximum",
                 )
         elif kind != "choice" and not (kind == "int" and dimension[kind][1] - dimension[kind][0] < 4):
             low, high = dimension[kind]
@@ -56,25 +56,26 @@ def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
 
 
 def no_effect(
-    search: Searched, race: FinalistsData | None, found: Mapping[str, tuple[int, list[Importance]]]
+    search: Searched, race: FinalistsData | None, importances: Mapping[str, tuple[int, list[Importance]]]
 ) -> Iterator[Advice]:
-    """A setting without a visible influence in any comparison, tried widely and by enough trials."""
+    """Suggest to fix a setting that has no visible effect, if enough trials tried it widely."""
     best = winner(search, race)
-    told = {name: rows for name, (count, rows) in found.items() if count >= WEAK and rows}
-    if best is None or not told:
+    enough = {name: rows for name, (count, rows) in importances.items() if count >= WEAK and rows}
+    if best is None or not enough:
         return
     for path, value in best.params.items():
-        own = {name: next(row for row in rows if row.path == path) for name, rows in told.items()}
+        own = {name: next(row for row in rows if row.path == path) for name, rows in enough.items()}
         if all(not row.shown and row.high < _NO_EFFECT for row in own.values()) and _spread(search, path):
             shares = "; ".join(f"at most {row.high:.3f} among {name}" for name, row in own.items())
             yield Advice(
                 f"fix `{path}` at {setting_text(value)} in `settings`",
-                f"it was tried widely, and its share of importance is small (upper end of 90 %): {shares}",
+                "it was tried widely, and its share of importance is small (upper end of the 90 % interval):"
+                f" {shares}",
             )
 
 
 def _spread(search: Searched, path: str) -> bool:
-    """Whether the trials tried more than about one value: the middle half covers a quarter of a range."""
+    """Return whether trials tried several values: their middle half covers a quarter of the range."""
     dimension = search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")
     values = [trial.params[path] for trial in search.trials if path in trial.params]

@@ -1,4 +1,4 @@
-"""What the search took, what stopping saved, and what had been forecast."""
+"""Section: time of the search, what stopping trials saved, and the forecast."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from matplotlib.ticker import MaxNLocator
 from tuner.forecast.run import forecast_seconds
 from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
-from tuner.report.elements import Figure, Section, Table, duration
+from tuner.report.elements import Figure, Section, Table
 from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
-
-HOUR_S = 3600.0
+from tuner.text import HOUR_S, duration
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What stopping trials saved.
+    """Reports and time saved by stopping trials.
 
     Attributes:
-        reports: that the stopped trials did not make.
-        seconds: of these, each trial at its own pace.
+        reports: reports that the stopped trials did not make.
+        seconds: time of these reports, each trial at its own pace.
     """
 
     reports: int
@@ -35,7 +34,7 @@ class Saved:
 
 
 def section(search: Searched, race: FinalistsData | None) -> Section:
-    """Hours, time by trial, time saved, forecast."""
+    """Return hours, time per trial, time saved, forecast."""
     spent, busy = search.spent, [trial.seconds for trial in search.trials if trial.seconds > 0]
     saved, forecast = saved_by_stopping(search), forecast_seconds(search.folder)
     finals = race.runs.spent if race is not None else None
@@ -53,19 +52,19 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
         ["wall time, all sessions", duration(wall_s)],
         ["sessions", numbers["sessions"]],
         ["GPU time", f"{gpu_hours:.3g} GPU hours"],
-        ["time of all trials, added up", duration(sum(busy))],
-        ["median time of a trial", duration(median(busy)) if busy else None],
-        ["reports not made, as their trials were stopped", saved.reports],
-        ["trial time saved by that", duration(saved.seconds)],
+        ["time of all trials together", duration(sum(busy))],
+        ["median time per trial", duration(median(busy)) if busy else None],
+        ["reports saved by stopping trials", saved.reports],
+        ["trial time saved by stopping", duration(saved.seconds)],
     ]
     if finals is not None:
-        rows.insert(1, ["of it the finalists", duration(finals.wall_hours * HOUR_S)])
+        rows.insert(1, ["of which the finalists", duration(finals.wall_hours * HOUR_S)])
     text = [*_budget(search), *_compared(search, forecast, wall_s)]
-    return Section("cost", "Cost", text, numbers, [Table(["what", "how much"], rows)], [_figure(search)])
+    return Section("cost", "Cost", text, numbers, [Table(["quantity", "value"], rows)], [_figure(search)])
 
 
 def saved_by_stopping(search: Searched) -> Saved:
-    """Reports that stopped trials did not make; 0 s for a trial whose pace is not known."""
+    """Count the reports that stopped trials did not make; 0 s for a trial without a report."""
     stopped = [trial for trial in search.trials if trial.state is State.STOPPED]
     left = {trial.number: search.study.max_reports - trial.epoch for trial in stopped}
     seconds = sum(left[trial.number] * trial.seconds / trial.epoch for trial in stopped if trial.epoch)
@@ -78,7 +77,7 @@ def _sessions(search: Searched) -> int:
 
 def _budget(search: Searched) -> list[str]:
     said = search.spent.of(search.study.budget)
-    return [f"Of the budget the search has spent {said}."] if said else []
+    return [f"Spent of the budget: {said}."] if said else []
 
 
 def _compared(search: Searched, forecast: dict[str, float] | None, wall_s: float) -> list[str]:
@@ -87,7 +86,7 @@ def _compared(search: Searched, forecast: dict[str, float] | None, wall_s: float
     low, mean, high = (duration(forecast[name]) for name in ("low", "mean", "high"))
     over = search.state == State.COMPLETE
     took = (
-        f"it took {duration(wall_s)}" if over else f"so far, before its end, it has taken {duration(wall_s)}"
+        f"the search took {duration(wall_s)}" if over else f"so far the search has taken {duration(wall_s)}"
     )
     within = forecast["low"] <= wall_s <= forecast["high"]
     how = "within" if within else "outside"
@@ -115,7 +114,7 @@ def _figure(search: Searched) -> Figure:
         axes.margins(y=0.15)
 
     return Figure(
-        "Time of each trial", "A bar is how long a trial has held its resources, all attempts together.",
+        "Time of each trial", "A bar is the time for which a trial had its resources, all attempts together.",
         "trial number", f"time in {unit}", len(trials), draw, height=3.0,
     )  # fmt: skip
 

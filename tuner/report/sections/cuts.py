@@ -1,4 +1,4 @@
-"""Where the network was cut, drawn on the network: the metric of the trials that cut at each place."""
+"""Section: where the networks were cut, and the metric of the trials with a cut at each position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.report.search_data import Searched
 
 
 def section(search: Searched, best: TrialRecord | None) -> Section | None:
-    """One figure and table for every dimension of cuts; None where there is none."""
+    """Return a figure and a table per dimension of cuts; None without such a dimension."""
     paths = [path for path, dimension in search.study.search.items() if "cuts" in dimension.to_dict()]
     if not paths:
         return None
@@ -30,21 +30,21 @@ def section(search: Searched, best: TrialRecord | None) -> Section | None:
         ]
         rows = by_place(trials, path, positions)
         numbers[path] = rows
-        columns = ["cut", "trials with it", "their median", "trials without it", "their median", "difference"]
+        columns = ["cut", "trials with it", "median", "trials without it", "median", "difference"]
         keys = ("cut", "with", "median_with", "without", "median_without", "difference")
         tables.append(
             Table(columns, [[row[key] for key in keys] for row in rows], f"{path}: complete trials only.")
         )
         figures.append(_figure(search, path, trials, rows, best))
     text = [
-        "A cut lies between two blocks. A configuration has several, so a place is seen together with the"
-        " others of its trials: the medians describe what was tried, not what one cut alone does."
+        "A cut lies between two blocks. Most configurations have several cuts, so the medians describe the"
+        " trials that were run, not the effect of a single cut."
     ]
     return Section("cuts", "Where the network was cut", text, numbers, tables, figures)
 
 
 def by_place(trials: Sequence[TrialRecord], path: str, positions: int) -> list[dict[str, Any]]:
-    """For every position: how many trials cut there and elsewhere, and their median metric."""
+    """Return, per position, the number of trials with and without a cut there, and their median metric."""
     rows = []
     for cut in range(1, positions + 1):
         here = [trial.value for trial in trials if cut in trial.params[path]]
@@ -78,17 +78,17 @@ def _figure(
         draw_blocks(axes, len(rows) + 1, low, high)
 
     return Figure(
-        f"{name} by place of the cut ({path})",
-        "The boxes are the network's blocks from input (left) to output; above each place between two blocks"
-        " are the trials that cut there, their median as a bar, the best configuration as diamonds.",
-        "place of the cut, counted from the input", name, len(trials), draw, height=4.2,
+        f"{name} by position of the cut ({path})",
+        "The boxes are the blocks of the network from input (left) to output. Above each position between two"
+        " blocks are the trials with a cut there; the bar is their median, diamonds are the best trial.",
+        "position of the cut, counted from the input", name, len(trials), draw, height=4.2,
     )  # fmt: skip
 
 
 def draw_blocks(axes: Axes, blocks: int, low: float, high: float) -> None:
-    """A row of boxes below the data; block b lies left of place b."""
+    """Draw a row of boxes below the data; block b lies left of position b."""
     axes.set_ylim(low - 0.28 * (high - low), high + 0.08 * (high - low))
-    across = axes.get_xaxis_transform()  # places along, fractions of the height up
+    across = axes.get_xaxis_transform()  # x in positions, y in fractions of the height
     for block in range(1, blocks + 1):
         axes.add_patch(Rectangle((block - 0.9, 0.02), 0.8, 0.11, fill=False, lw=1, transform=across))
         if block < blocks:

@@ -1,4 +1,4 @@
-"""What failed, by cause: attempts that were lost, and trials that were given up."""
+"""Section: failed attempts and failed trials, by cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Exit|Interrupt))\b")
 
 
 def section(search: Searched) -> Section:
-    """Retries by cause and failed trials with their reasons."""
+    """Return retries by cause, and failed trials with their reasons."""
     causes, failed = by_cause(search), failed_trials(search)
     ends = Counter(row["cause"] for row in failed)
     retries = sum(row["attempts"] for row in causes.values())
@@ -35,23 +35,23 @@ def section(search: Searched) -> Section:
     if causes:
         rows = [[cause, row["attempts"], row["trials"], row["went_on"]] for cause, row in causes.items()]
         caption = (
-            "An attempt that is lost costs its trial what it had not saved; the next one goes on from there."
+            "A failed attempt loses what it had not saved; the retry continues from the last checkpoint."
         )
-        tables.append(Table(["cause", "lost attempts", "trials", "of these not failed"], rows, caption))
+        tables.append(Table(["cause", "failed attempts", "trials", "of which recovered"], rows, caption))
     if ends:
-        tables.append(Table(["failed by", "trials"], ends.most_common()))
+        tables.append(Table(["cause", "failed trials"], ends.most_common()))
         shown = [[row["trial"], row["epoch"], row["cause"], row["reason"]] for row in failed[:_FEW]]
-        more = f"The first {_FEW} of {len(failed)}." if len(failed) > _FEW else ""
+        more = f"First {_FEW} of {len(failed)}." if len(failed) > _FEW else ""
         tables.append(Table(["failed trial", f"{search.study.report_unit}s", "cause", "reason"], shown, more))
     text = [
         f"{counted(len(failed), 'trial')} of {len(search.trials)} failed;"
-        f" {counted(retries, 'attempt')} were tried again. Tracebacks are in the folder `errors`."
+        f" retries: {retries}. Tracebacks are in the folder `errors`."
     ]
     return Section("failures", "Failures and retries", text, numbers, tables)
 
 
 def by_cause(search: Searched) -> dict[str, dict[str, int]]:
-    """Of each cause of a retry: lost attempts, trials that had any, and how many of these have not failed."""
+    """Return, per cause of a retry, the failed attempts, their trials, and how many of these did not fail."""
     attempts: Counter[str] = Counter()
     trials: dict[str, set[int]] = {}
     for event in search.events:
@@ -69,7 +69,7 @@ def by_cause(search: Searched) -> dict[str, dict[str, int]]:
 
 
 def failed_trials(search: Searched) -> list[dict[str, Any]]:
-    """Every failed trial with its reason, shortened."""
+    """Return every failed trial with its shortened reason."""
     return [
         {
             "trial": t.number,
@@ -84,7 +84,7 @@ def failed_trials(search: Searched) -> list[dict[str, Any]]:
 
 
 def cause_of_end(reason: str) -> str:
-    """The cause of a failed trial's last failure, read from its reason: the journal keeps no more of it."""
+    """Return the cause of a trial's failure, read from its reason: the journal has no other record of it."""
     name = _NAME.match(reason)
     kind = name[1] if name else ""
     if "memory" in reason.lower():

@@ -1,4 +1,4 @@
-"""Finalists: the best trials with fresh seeds, as far as their own journal goes."""
+"""Section: the finalists, the best trials over fresh seeds, from their own journal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tuner.results.seed_race import SeedRace, SeedVerdict, run_race, verdict
 
 @dataclass(frozen=True)
 class FinalistsData:
-    """The finals of a search.
+    """The finalists of a search.
 
     Attributes:
-        runs: their journal.
+        runs: their study folder.
         race: over the rounds that all candidates ended.
-        verdict: None before two rounds are over.
+        verdict: None until two rounds are over.
     """
 
     runs: Searched
@@ -30,26 +30,28 @@ class FinalistsData:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the winner's mean, where there is one."""
+        """Return the 95 % interval of the winner's mean, or None."""
         if self.verdict is None or not math.isfinite(self.verdict.winner.interval[0]):
             return None
         return self.verdict.winner.interval
 
 
-def race_of(search: Searched, runs: Searched) -> FinalistsData | None:
-    """The race as its journal tells it; None where no run was begun.
+def read_finalists(search: Searched, runs: Searched) -> FinalistsData | None:
+    """Return the finalists; None if no run has begun.
 
     Args:
-        search: whose finals they are.
-        runs: the journal of the finals.
+        search: the search.
+        runs: the study folder of its finalists.
     """
     wanted = search.study.finalists
     if wanted is None or not runs.trials:
         return None
-    points = [trial.params for trial in runs.trials]
-    candidates = list(dict.fromkeys(params["candidate"] for params in points))
-    seeds = list(dict.fromkeys(params["seed"] for params in points))
-    coming = [-number for number in range(1, wanted.seeds - len(seeds) + 1)]  # seeds that nobody has run yet
+    params_of_runs = [trial.params for trial in runs.trials]
+    candidates = list(dict.fromkeys(params["candidate"] for params in params_of_runs))
+    seeds = list(dict.fromkeys(params["seed"] for params in params_of_runs))
+    coming = [
+        -number for number in range(1, wanted.seeds - len(seeds) + 1)
+    ]  # placeholders for seeds without a run
     values: dict[int, dict[int, float]] = {}
     for run in runs.trials:
         if run.state in (State.COMPLETE, State.FAILED):
@@ -61,12 +63,12 @@ def race_of(search: Searched, runs: Searched) -> FinalistsData | None:
 
 
 def section(search: Searched, race: FinalistsData | None) -> Section | None:
-    """The finals; None where none were asked for."""
+    """Return the section; None if the study has no finalists."""
     if search.study.finalists is None:
         return None
-    title = "Finalists: the best trials with fresh seeds"
+    title = "Finalists: the best trials over fresh seeds"
     if race is None:
-        return Section("finalists", title, ["No run of the finalists was begun."], {"runs": 0})
+        return Section("finalists", title, ["No run of the finalists has begun."], {"runs": 0})
     name, rows = search.study.metric.name, race.race.candidates
     once = {row.number: search.record.trials[row.number].value for row in rows}
     columns = [
@@ -86,8 +88,8 @@ def section(search: Searched, race: FinalistsData | None) -> Section | None:
              once[row.number], _place(race, row.number)]
             for row in rows
         ],
-        "Each run has a seed that the search did not use. Intervals: Student's t, not adjusted for the number"
-        " of candidates.",
+        "Each run has a seed that the search did not use. Intervals by Student's t, not adjusted for the"
+        " number of candidates.",
     )  # fmt: skip
     numbers = {
         "state": race.runs.state, "runs": len(race.runs.trials), "seeds": race.race.seeds,
@@ -105,18 +107,19 @@ def section(search: Searched, race: FinalistsData | None) -> Section | None:
 
 def _text(race: FinalistsData, name: str) -> list[str]:
     runs = counted(len(race.runs.trials), "run")
-    said = [f"{runs} of {len(race.race.candidates)} trials; state: {race.runs.state}."]
+    said = [f"{runs} of {len(race.race.candidates)} trials. State: {race.runs.state}."]
     found = race.verdict
     if found is None:
-        return [*said, "No two rounds are over yet, so nothing is decided."]
-    said.append(f"Trial {found.winner.number} has the best mean made worse by one standard error.")
+        return [*said, "Fewer than two rounds are over, so there is no verdict."]
+    said.append(f"Trial {found.winner.number} wins: its mean, made worse by one standard error, is the best.")
     if found.difference is not None and math.isfinite(found.difference.mean):
-        shown = "shown" if found.difference.shown else "not shown"
+        shown = "is" if found.difference.shown else "is not"
         span = _interval((found.difference.low, found.difference.high))
+        interval = f"95 % interval {cell(span)}" if span else "no interval"
         second = found.runner_up.number if found.runner_up else ""
         said.append(
-            f"{name} of the runner-up, trial {second}, less the winner's over the seeds of both:"
-            f" {found.difference.mean:+.4g}, 95 % interval {cell(span)}: a difference is {shown}."
+            f"{name} of the runner-up (trial {second}) minus the winner over common seeds:"
+            f" {found.difference.mean:+.4g}, {interval}; the difference {shown} significant."
         )
     return said
 
@@ -135,7 +138,7 @@ def _difference(race: FinalistsData) -> dict[str, object] | None:
 def _place(race: FinalistsData, number: int) -> str:
     row = next(each for each in race.race.candidates if each.number == number)
     if row.dropped is not None:
-        return f"left after {row.dropped} seeds"
+        return f"dropped after {row.dropped} seeds"
     if race.verdict is None:
         return ""
     second = race.verdict.runner_up
@@ -165,6 +168,6 @@ def _figure(race: FinalistsData, name: str, once: dict[int, float]) -> Figure:
     return Figure(
         "Finalists, run by run",
         "Circles are runs with fresh seeds, the square with its bar is their mean with its 95 % interval, the"
-        " cross the one run of the search, which was chosen for being good.",
+        " cross is the run in the search, which is too good because it was selected.",
         name, "configuration", sum(len(row.values) for row in rows), draw, height=1.4 + 0.5 * len(rows),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which settings mattered: their importance, and each one against the metric."""
+"""Section: importance of the settings, and each setting against the metric."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _SHORT = 24  # characters of a name that leave room for its bar
 _MANY = 8  # choices whose names would not stand side by side
 
 
-def found_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple[int, list[Importance]]]:
-    """Importance among the complete trials, and at the first rung among all that came by.
+def all_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple[int, list[Importance]]]:
+    """Compute importance among the complete trials, and among all trials that reached the first rung.
 
-    The complete ones are few and chosen; at the first rung nobody had been stopped, but it is early.
+    Complete trials are few and selected; at the first rung no trial has been stopped, but it is early.
 
     Returns:
-        By what was compared: how many trials, and the dimensions.
+        Compared trials -> their number, and the importance of each setting.
     """
-    if search.study.scheduler.name in ("pbt", "pb2"):  # a trial has no one configuration there
+    if search.study.scheduler.name in ("pbt", "pb2"):  # a trial has several configurations there
         return {}
     unit, full = search.study.report_unit, search.study.max_reports
     complete = [t for t in search.trials if t.state is State.COMPLETE and math.isfinite(t.value)]
@@ -43,38 +43,39 @@ def found_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple
 def section(
     search: Searched, found: dict[str, tuple[int, list[Importance]]], best: TrialRecord | None
 ) -> Section:
-    """Importance and slices.
+    """Return importance and slices.
 
     Args:
-        search: what happened.
-        found: as `found_importances` gives it.
-        best: the winner.
+        search: the search.
+        found: from `all_importances`.
+        best: the best trial, or None.
     """
     text, tables, figures = [], [], []
     for name, (count, rows) in found.items():
         if not rows:
             text.append(
-                f"Importance among {name}: not computed, {LEAST} trials that differ are needed, there are"
+                f"Importance among {name}: not computed; needs {LEAST} trials with different results, got"
                 f" {count}."
             )
             continue
-        weak = f" That is weak evidence: it rests on {counted(count, 'trial')}." if count < WEAK else ""
+        weak = f" Weak evidence: only {counted(count, 'trial')}." if count < WEAK else ""
         sure = [row.path for row in rows if row.shown]
         said = (
-            f"{', '.join(sure)} had more influence than chance gives"
+            f"the effect of {', '.join(sure)} is larger than chance"
             if sure
-            else "no setting's influence can be told from chance"
+            else "no setting has an effect that can be told from chance"
         )
         text.append(f"Among {name} ({count}): {said}.{weak}")
         figures.append(_bars(name, count, rows))
         tables.append(_table(name, rows))
     if not found:
-        text.append("No importance is computed: trials of a population change their settings on the way.")
+        text.append(
+            "Importance is not computed: trials of a population change their settings during training."
+        )
     if figures:
         text.append(
-            "A sampler that has settled on a value tries it nearly always, and what is nearly always the"
-            " same tells"
-            " no trials apart: a small share does not prove that a setting has no effect."
+            "A small share does not prove that a setting has no effect: a sampler that prefers one value"
+            " hardly varies it."
         )
     numbers = {
         "importance": {
@@ -83,18 +84,17 @@ def section(
         },
     }
     figures += [slice_of(search, path, best) for path in search.study.search if not _is_cuts(search, path)]
-    return Section("settings", "Which settings mattered", text, numbers, tables, figures)
+    return Section("importance", "Importance of the settings", text, numbers, tables, figures)
 
 
 def _table(name: str, rows: Sequence[Importance]) -> Table:
     body = [[row.path, row.share, [row.low, row.high], row.chance, row.shown] for row in rows]
     caption = (
-        f"Among {name}. Share: of what tells the best quarter of the trials from the rest (PED-ANOVA). 90 %"
-        " interval: from how the share moves when a quarter of the trials is left out. Chance: how often"
-        " the same"
-        f" values dealt out at random gave as much; below {CHANCE:g} it counts as shown."
+        f"Among {name}. Share: contribution to what separates the best quarter of the trials from the rest"
+        " (PED-ANOVA). Interval: by leaving out a quarter of the trials (jackknife). p-value: how often"
+        f" randomly permuted values give a share as large; below {CHANCE:g} the effect counts as significant."
     )
-    return Table(["setting", "share", "90 % interval", "chance", "shown"], body, caption)
+    return Table(["setting", "share", "90 % interval", "p-value", "significant"], body, caption)
 
 
 def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
@@ -108,15 +108,15 @@ def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
 
     return Figure(
         f"Importance among {name}",
-        "A bar is a setting's share of what tells the best quarter from the rest, its line the 90 % interval;"
-        " pale bars cannot be told from chance.",
+        "A bar is the share of a setting in what separates the best quarter of the trials from the rest, its"
+        " line the 90 % interval. Pale bars cannot be told from chance.",
         "share of importance (fraction)", "setting", len(rows) if count >= LEAST else 0, draw,
         height=1.1 + 0.36 * len(rows), narrow=max(len(row.path) for row in rows) <= _SHORT,
     )  # fmt: skip
 
 
 def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
-    """One setting against the metric, trial by trial."""
+    """Return a figure of one setting against the metric, a mark per trial."""
     name, dimension = search.study.metric.name, search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")
     shown = [t for t in search.trials if path in t.params and math.isfinite(t.value)]
@@ -136,9 +136,8 @@ def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
 
     return Figure(
         f"{name} by {path}",
-        "A filled dot is a trial that ran to its end, a cross one that was stopped, a params any other,"
-        " both at"
-        " their last report; the ring is the best.",
+        "Large dots are complete trials, crosses stopped ones, small dots all others, at their last report;"
+        " the ring is the best trial.",
         f"{path}{' (logarithmic)' if kind == 'log' else ''}", name, len(shown), draw, 3.1, narrow=True,
     )  # fmt: skip
 
@@ -158,11 +157,11 @@ def _scatter(
 
 
 def _place(choices: list[Any] | None, trial: TrialRecord, path: str) -> float:
-    """Where a trial stands on the axis; trials of one choice stand side by side."""
+    """Return the x position of a trial; trials with the same choice are spread out."""
     value = trial.params[path]
     if choices is None:
         return float(value)
-    spread = ((trial.number * 0.618) % 1 - 0.5) * 0.5  # the golden ratio: even, and the same each time
+    spread = ((trial.number * 0.618) % 1 - 0.5) * 0.5  # golden ratio: evenly spread and reproducible
     return choices.index(value) + spread
 
 

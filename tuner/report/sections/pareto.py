@@ -1,4 +1,4 @@
-"""The Pareto set of a search with several objectives."""
+"""Section: the Pareto set of a search with several objectives."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import math
 from matplotlib.axes import Axes
 
 from tuner.journal.record import State
-from tuner.report.elements import Figure, Section, Table, params_text
+from tuner.report.elements import Figure, Section, Table, configuration_text
 from tuner.report.search_data import Searched
 from tuner.results.selection import pareto
 
 
 def section(search: Searched) -> Section | None:
-    """The trials that no other one is better than; None with one objective."""
+    """Return the trials that no other trial dominates; None with one objective."""
     study = search.study
     if not study.objectives:
         return None
     names = [goal.name for goal in study.all_objectives]
     front = pareto(search.trials, study.all_objectives, study.constraints)
     rows = [
-        [trial.number, *(trial.metrics[name] for name in names), params_text(trial.params)] for trial in front
+        [trial.number, *(trial.metrics[name] for name in names), configuration_text(trial.params)]
+        for trial in front
     ]
     numbers = {
         "goals": {goal.name: goal.mode for goal in study.all_objectives},
@@ -31,8 +32,8 @@ def section(search: Searched) -> Section | None:
     }
     goals = ", ".join(f"{goal.name}: {goal.mode}" for goal in study.all_objectives)
     text = [
-        f"Objectives: {goals}. No other trial is better than these {len(front)} in one and at least as good"
-        " in all. One run each: among trials that differ by less than a seed does, the set is partly luck."
+        f"Objectives: {goals}. No trial is at least as good as one of these {len(front)} in all objectives"
+        " and better in one. One run each: between trials that differ by less than seeds do, it is luck."
     ]
     tables = [Table(["trial", *names, "configuration"], rows)]
     figures = [_figure(search, names[0], name, [t.number for t in front]) for name in names[1:]]
@@ -56,6 +57,6 @@ def _figure(search: Searched, first: str, second: str, front: list[int]) -> Figu
 
     return Figure(
         f"{first} against {second}",
-        "Each dot is a complete trial; diamonds with their number are the Pareto set.",
+        "Each dot is a complete trial; numbered diamonds are the Pareto set.",
         second, first, len(rows), draw,
     )  # fmt: skip

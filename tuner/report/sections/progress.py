@@ -1,4 +1,4 @@
-"""How the search went: the best so far, by trials and by time, and every learning curve."""
+"""Section: progress of the search by trials and by time, and all learning curves."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
 from tuner.results.selection import feasible
+from tuner.text import HOUR_S
 
-HOUR_S = 3600.0
-Step = tuple[int, float, float]  # how many trials had ended, hours, the best value by then
+Step = tuple[int, float, float]  # number of ended trials, hours, best value so far
 
 
 def section(search: Searched, race: FinalistsData | None, rungs: Sequence[int]) -> Section:
-    """The course of a search.
+    """Return best values over time and learning curves.
 
     Args:
-        search: what happened.
-        race: its finals.
-        rungs: reports at which the scheduler judges.
+        search: the search.
+        race: its finalists, or None.
+        rungs: reports at which the scheduler decides.
     """
     steps = best_so_far(search)
     curves = [trial for trial in search.trials if _finite(trial)]
@@ -34,13 +34,13 @@ def section(search: Searched, race: FinalistsData | None, rungs: Sequence[int]) 
         "best_so_far": [{"trials": count, "hours": hours, "value": value} for count, hours, value in steps],
         "curves": {trial.number: trial.values for trial in search.trials},
     }
-    text = [] if steps else ["No trial has come to its end yet, so there is no best so far."]
+    text = [] if steps else ["No trial is complete yet."]
     figures = [*_steps(search, steps), _curves(search, curves, rungs, winner(search, race))]
-    return Section("course", "How it went", text, numbers, figures=figures)
+    return Section("progress", "Progress", text, numbers, figures=figures)
 
 
 def best_so_far(search: Searched) -> list[Step]:
-    """One entry for each complete feasible trial, when it ended."""
+    """Return a step for each complete, feasible trial, in the order of their ends."""
     study, found, best, ended = search.study, list[Step](), math.nan, 0
     for event, seconds in zip(search.events, search.clock, strict=True):
         if event.kind is not EventKind.TRIAL_ENDED or event["state"] == State.INTERRUPTED:
@@ -66,14 +66,14 @@ def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
         axes.plot(places, values, "o", color="C0", ms=3)
         axes.xaxis.set_major_locator(MaxNLocator(6))
 
-    reading = "Each dot is a trial that ran to its end; the line is the best of those up to there."
+    reading = "Each dot is a complete trial; the line is the best value so far."
     return [
         Figure(
             "Best so far, by trials", reading, "trials that have ended", f"best {name}", len(steps),
             lambda axes: over([each[0] for each in steps], axes), 3.0, narrow=True,
         ),
         Figure(
-            "Best so far, by time", f"{reading} The time between sessions is left out.",
+            "Best so far, by time", f"{reading} Time between sessions is left out.",
             f"search time in {unit}", f"best {name}", len(steps),
             lambda axes: over(times, axes), 3.0, narrow=True,
         ),
@@ -81,7 +81,7 @@ def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
 
 
 def _unit(hours: float) -> tuple[str, float]:
-    """The unit that suits a time, and how many of it are an hour."""
+    """Return a unit that suits a time, and its number per hour."""
     if hours >= 1.5:
         return "hours", 1.0
     return ("minutes", 60.0) if hours >= 0.05 else ("seconds", 3600.0)
@@ -114,10 +114,10 @@ def _curves(
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
 
-    said = " Dotted lines are the rungs at which trials are judged." if rungs else ""
+    said = " Dotted lines are the rungs." if rungs else ""
     return Figure(
-        "Learning curves", f"One line a trial; a cross is where it was stopped.{said}", search.study.report_unit,
-        name, sum(len(_finite(trial)) for trial in trials), draw, height=4.2,
+        "Learning curves", f"One line per trial; a cross marks where it was stopped.{said}",
+        search.study.report_unit, name, sum(len(_finite(trial)) for trial in trials), draw, height=4.2,
     )  # fmt: skip
 
 
@@ -126,6 +126,6 @@ def _finite(trial: TrialRecord) -> list[tuple[int, float]]:
 
 
 def _focus(axes: Axes, values: Sequence[float]) -> None:
-    """A few values far off must not press the rest together: they get a logarithmic axis."""
+    """Use a logarithmic axis if a few far values would squeeze the rest."""
     if min(values) > 0 and max(values) > 50 * sorted(values)[len(values) // 2]:
         axes.set_yscale("log")

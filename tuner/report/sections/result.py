@@ -1,4 +1,4 @@
-"""What a reader wants first: is it over, what is the best, how sure is that."""
+"""Section: state of the search, best configuration, and how certain it is."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tuner.report.elements import Section, Table, cell, counted, setting_text
 from tuner.report.search_data import KILLED, RUNNING, Searched
 from tuner.report.sections.finalists import FinalistsData
 
-ONE_RUN = "one run; with another seed: not shown"
+ONE_RUN = "one run; the effect of the seed was not measured"
 
 
 def section(search: Searched, race: FinalistsData | None) -> Section:
-    """The state of the search and its best configuration."""
+    """Return the state of the search and its best configuration."""
     best = winner(search, race)
     counts = Counter(trial.state.value for trial in search.trials)
     numbers = {
@@ -30,18 +30,18 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
     }  # fmt: skip
     states = Table([f"{name} trials" for name in State], [[counts.get(name, 0) for name in State]])
     tables = [states] if best is None else [_configuration(search, best), states]
-    return Section("headline", "Result", _text(search, race, best), numbers, tables)
+    return Section("result", "Result", _text(search, race, best), numbers, tables)
 
 
 def winner(search: Searched, race: FinalistsData | None) -> TrialRecord | None:
-    """The finals' winner, otherwise the best by one run."""
+    """Return the winner of the finalists, otherwise the best trial by one run."""
     if race is not None and race.verdict is not None:
         return search.record.trials[race.verdict.winner.number]
     return search.best
 
 
 def certainty(race: FinalistsData | None) -> str:
-    """How sure the best value is, in a phrase."""
+    """Return how certain the best value is, in a phrase."""
     if race is None or race.verdict is None:
         return ONE_RUN
     seeds = len(race.verdict.winner.values)
@@ -49,20 +49,23 @@ def certainty(race: FinalistsData | None) -> str:
 
 
 def state(search: Searched, race: FinalistsData | None) -> tuple[str, str]:
-    """Where search and finals stand together: a word, and a sentence."""
+    """Return the state of search and finalists together: a word and a sentence."""
     over = f"{len(search.trials)} of {counted(search.study.trials, 'trial')} begun"
     if race is not None and race.runs.state != State.COMPLETE:
         if race.runs.state == RUNNING:
-            return RUNNING, f"The finalists run now; of the search {over}."
+            return RUNNING, f"The finalists are running; the search is over ({over})."
         return race.runs.state, f"The search is over ({over}); its finalists ended early: {race.runs.state}."
     if search.state == RUNNING:
-        return RUNNING, f"The search runs now, {over}; make the report again for newer numbers."
+        return RUNNING, f"The search is running, {over}; make the report again for newer numbers."
     if search.state == KILLED:
-        return KILLED, f"The search was broken off, {over}; `fsd-tuner search ... --resume` takes it up."
+        return (
+            KILLED,
+            f"The search was interrupted, {over}; continue it with `fsd-tuner search ... --resume`.",
+        )
     if search.state == State.COMPLETE:
         return search.state, f"The search is complete, {over}."
     why = f": {search.reason}" if search.reason else ""
-    return search.state, f"The search ended early ({search.state}{why}), {over}; `--resume` takes it up."
+    return search.state, f"The search ended early ({search.state}{why}), {over}; continue it with `--resume`."
 
 
 def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None) -> list[str]:
@@ -71,7 +74,8 @@ def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None
     if best is None:
         return [
             *said,
-            f"No trial has run all its {search.study.max_reports} {search.study.report_unit}s yet, so there is no best.",
+            f"No trial has completed its {search.study.max_reports} {search.study.report_unit}s, so there is"
+            " no best.",
         ]
     found = race.verdict.winner if race and race.verdict else None
     if found is None:
@@ -80,7 +84,7 @@ def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None
         span = f"95 % interval {cell(list(race.interval))}" if race and race.interval else "no interval"
         said.append(
             f"Best: trial {best.number} with mean {name} {found.mean:.6g}, {span} ({lower} is better), over"
-            f" {counted(len(found.values), 'fresh seed')}; by one run of the search it had {best.value:.6g}."
+            f" {counted(len(found.values), 'fresh seed')}; its run in the search had {best.value:.6g}."
         )
     return [*said, *_against_default(search, best)]
 
@@ -90,14 +94,12 @@ def _against_default(search: Searched, best: TrialRecord) -> list[str]:
     if default is None:
         return []
     if default.state is not State.COMPLETE:
-        return [f"The default, trial 0, is {default.state}: nothing to compare with."]
+        return [f"The default, trial 0, is {default.state}, so there is no comparison with it."]
     if default.number == best.number:
-        return ["The best is the default, trial 0."]
+        return ["The best trial is the default, trial 0."]
     gain = abs(best.value - default.value)
     how = "better" if search.study.metric.better(best.value, default.value) else "worse or equal"
-    return [
-        f"The default, trial 0, has {default.value:.6g}: the best is {how} by {gain:.4g}, one run of each."
-    ]
+    return [f"The default, trial 0, has {default.value:.6g}; the best is {how} by {gain:.4g} (one run each)."]
 
 
 def _configuration(search: Searched, best: TrialRecord) -> Table:

@@ -1,4 +1,4 @@
-"""What was searched, and what was held fixed."""
+"""Section: what was searched, and what was fixed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SHOWN = 80  # characters of a fixed setting
 
 
 def section(search: Searched, race: FinalistsData | None) -> Section:
-    """The space as a table, how it was searched, and the settings that stayed."""
+    """Return the search space, how it was searched, and the fixed settings."""
     study, best = search.study, winner(search, race)
     rows = [_row(search, path, {} if best is None else best.params) for path in study.search]
-    columns = ["setting", "kind", "range", "searched only when", "tried", "default", "best"]
+    columns = ["setting", "kind", "range", "only when", "tried", "default", "best"]
     fixed = [[path, _short(value)] for path, value in _leaves(study.settings) if path not in study.search]
     numbers = {
         "space": {path: dimension.to_dict() for path, dimension in study.search.items()},
@@ -28,27 +28,28 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
         "learned_from": len((search.events[0]["memory"] or {}).get("earlier", ())),
     }  # fmt: skip
     tables = [Table(columns, rows)] if rows else []
-    tables += [Table(["held fixed", "value"], fixed)] if fixed else []
-    return Section("scope", "What was searched", _text(search), numbers, tables)
+    tables += [Table(["fixed setting", "value"], fixed)] if fixed else []
+    return Section("space", "What was searched", _text(search), numbers, tables)
 
 
 def _text(search: Searched) -> list[str]:
     study = search.study
     name = study.scheduler.name
-    stopped = "no trial is stopped early" if name == "none" else f"trials are stopped early by {name}"
+    stopped = (
+        "no trial is stopped early"
+        if name == "none"
+        else f"trials are stopped early by the scheduler `{name}`"
+    )
     said = [
-        f"Configurations are drawn by {study.sampler.name} (seed {study.sampler.seed}); {stopped}. A full"
-        " trial"
-        f" makes {counted(study.max_reports, 'report')}, one each {study.report_unit}."
+        f"Configurations come from the sampler `{study.sampler.name}` (seed {study.sampler.seed}); {stopped}."
+        f" A complete trial makes {counted(study.max_reports, 'report')}, one per {study.report_unit}."
     ]
     if name in ("pbt", "pb2"):
-        said = [f"A population by {name}: trials change their settings on the way."]
+        said = [f"A population by `{name}`: trials change their settings during training."]
     earlier = len((search.events[0]["memory"] or {}).get("earlier", ()))
     if earlier:
-        said.append(f"The sampler also knew {earlier} trials of an earlier study.")
-    said += [
-        f"A trial may win only with {each.metric} at most {each.at_most:g}." for each in study.constraints
-    ]
+        said.append(f"The sampler also knew {counted(earlier, 'trial')} of an earlier study.")
+    said += [f"Constraint: {each.metric} at most {each.at_most:g}." for each in study.constraints]
     return said
 
 

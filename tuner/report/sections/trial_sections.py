@@ -1,4 +1,4 @@
-"""What the trial's own module adds to the report; whatever goes wrong there costs its sections alone."""
+"""Sections that the trial's own module adds. An error there affects only these sections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tuner.strict import Strict
 from tuner.trial_module import load_sections
 
 _WORD = re.compile(r"[a-z0-9]+")
-FAILED = "This section could not be made"
+FAILED = "This section could not be created"
 
 
 class _Table(Strict):
@@ -52,31 +52,31 @@ class _Section(Strict):
 
 @contextmanager
 def sections(search: Searched, race: FinalistsData | None) -> Iterator[list[Section]]:
-    """The sections of the trial's `sections`; draw them inside, while the states of trials are at hand.
+    """Yield the sections of the trial's `report_sections`; render them inside, while checkpoints exist.
 
     Yields:
-        None without a companion, a single one that says so for a faulty companion.
+        No section without such a hook; one section with the error if the hook fails.
     """
     with ExitStack() as stack:
         try:
             function = load_sections(search.study.trial)
-            trials = [] if function is None else _told(search, race, stack)
-            made = [] if function is None else list(function(search.study.to_dict(), trials))
-            found = [_section(_Section.model_validate(each)) for each in made]
+            trials = [] if function is None else _describe_trials(search, race, stack)
+            returned = [] if function is None else list(function(search.study.to_dict(), trials))
+            found = [_section(_Section.model_validate(each)) for each in returned]
             _refuse_doubled([each.key for each in found])
-        except Exception as error:  # noqa: BLE001 - somebody else's function; it costs its sections, not the report
+        except Exception as error:  # noqa: BLE001 - from the trial's module
             print(f"warning: report: `sections` of {search.study.trial}: {lines(error)[0]}", file=sys.stderr)
             found = [failed(Section("trial", "From the trial's own module"), error)]
         yield found
 
 
 def failed(section: Section, error: Exception) -> Section:
-    """What stands in the place of a section that could not be drawn."""
+    """Return the section that replaces one that could not be created."""
     return Section(section.key, section.title, [f"{FAILED}: {lines(error)[0]}"], {"error": lines(error)[0]})
 
 
 def roles(search: Searched, race: FinalistsData | None) -> dict[int, str]:
-    """By trial: winner, baseline (the default) or finalist; of several the first."""
+    """Return trial -> winner, baseline (the default) or finalist; the first of several roles."""
     best, found = winner(search, race), dict[int, str]()
     if race is not None:
         found |= {row.number: "finalist" for row in race.race.candidates}
@@ -85,8 +85,8 @@ def roles(search: Searched, race: FinalistsData | None) -> dict[int, str]:
     return found if best is None else found | {best.number: "winner"}
 
 
-def _told(search: Searched, race: FinalistsData | None, stack: ExitStack) -> list[dict[str, Any]]:
-    """Every trial for the companion; those with a role with the folder that they saved last."""
+def _describe_trials(search: Searched, race: FinalistsData | None, stack: ExitStack) -> list[dict[str, Any]]:
+    """Return every trial as the hook gets it; trials with a role have their last checkpoint."""
     storage = Storage(search.study.storage or str(search.folder.resolve()), patience_s=0.0)
     known = roles(search, race)
     return [
@@ -104,7 +104,7 @@ def _folder(storage: Storage, trial: TrialRecord, stack: ExitStack) -> Path | No
         return None
     try:
         return stack.enter_context(storage.fetched(trial.checkpoint))
-    except OSError:  # a running search has just replaced it, or it was removed to free the disk
+    except OSError:  # just replaced by a running search, or removed to free the disk
         return None
 
 
