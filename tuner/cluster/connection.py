@@ -1,4 +1,4 @@
-"""A Ray cluster to search on: the one that RAY_ADDRESS names, else one of its own on this machine."""
+"""Connects to the Ray cluster that RAY_ADDRESS names, or starts one on this machine."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ALWAYS = {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # Ray Tune imports it
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # for a trial to clean up before its process takes the next one
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # snapshots of which nothing is used
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # time to clean up before the process runs the next trial
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # snapshots are not used
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "."}  # Ray's long messages about a worker that died go to stdout
+_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": "."}  # Ray prints long messages about dead workers to stdout
 _LOCAL = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the only way to keep every socket on 127.0.0.1
     "RAY_AUTH_MODE": "disabled",  # loopback only; a token would be written to the user's home
@@ -42,10 +42,10 @@ _PROBE_S = 5.0
 
 @contextmanager
 def cluster() -> Iterator[bool]:
-    """Connect, and disconnect at the end.
+    """Connect to a cluster, and disconnect at the end.
 
     Yields:
-        Whether the cluster is of this search alone (and was started here).
+        Whether the cluster was started here, for this search alone.
     Raises:
         StudyError: RAY_ADDRESS names a cluster that does not answer.
     """
@@ -57,13 +57,13 @@ def cluster() -> Iterator[bool]:
     for name, value in (_ALWAYS | quiet | (_LOCAL if own else {})).items():
         os.environ.setdefault(name, value)
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = (
-        "1"  # trials wait for the answer to a report before the next one
+        "1"  # a trial waits for the decision on a report before it continues
     )
     import ray
 
     if not debugging():
-        logging.getLogger("ray").setLevel(logging.CRITICAL)  # trial errors are told by the record
-    if ray.is_initialized():  # by whoever called; it is theirs to shut down
+        logging.getLogger("ray").setLevel(logging.CRITICAL)  # the record reports errors of trials
+    if ray.is_initialized():  # by the caller, who also shuts it down
         yield own
         return
     try:
@@ -77,7 +77,7 @@ def cluster() -> Iterator[bool]:
 
 
 def slots(resources: Resources) -> int:
-    """How many trials fit on the cluster at once.
+    """Return how many trials fit on the cluster at once.
 
     Raises:
         StudyError: not even one does.
@@ -99,7 +99,7 @@ def slots(resources: Resources) -> int:
 
 
 def machines(resources: Resources) -> list[tuple[int, float]]:
-    """How many trial processes fit on each machine, and the memory for them in bytes."""
+    """Return, per machine with room, how many trial processes fit and its memory in bytes."""
     import ray
 
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -108,12 +108,12 @@ def machines(resources: Resources) -> list[tuple[int, float]]:
 
 
 def debugging() -> bool:
-    """Whether full tracebacks and Ray's own messages are wanted."""
+    """Return whether FSD_DEBUG asks for full tracebacks and Ray's own messages."""
     return os.environ.get("FSD_DEBUG", "") not in ("", "0")
 
 
 def _refuse_unreachable(address: str) -> None:
-    """Ray itself would try for minutes."""
+    """Raise StudyError at once for an address that does not answer; Ray itself would try for minutes."""
     if address == "auto":
         return
     if "://" in address:
@@ -132,7 +132,7 @@ def _connect(own: bool) -> None:
     import ray
 
     size: dict[str, Any] = {
-        "address": "local",  # whatever cluster somebody else has started on this machine
+        "address": "local",  # not a cluster that somebody else has started on this machine
         "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES,
     }  # fmt: skip
     level = logging.INFO if debugging() else logging.CRITICAL

@@ -1,4 +1,4 @@
-"""A search as the command that starts it on a cluster: `ray submit` or `ray job submit`."""
+"""Commands that send a search to a cluster: `ray submit` and `ray job submit`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tuner.errors import StudyError
 from tuner.study.study import Study
 
-# of the folder that goes along with a job: what no trial imports, at its top (a package may hold a `data`)
+# not copied with a job's folder; `/data` only at its top, since a package may hold a `data`
 EXCLUDES = (
     ".git", "/.venv", "/venv", "/build", "/dist", "/data", "/runs", "/mlruns", "mlflow.db*", "__pycache__",
     ".*_cache", "*.egg-info", ".env",
@@ -27,14 +27,14 @@ _JOB_VARIABLES = "--env {}: needs NAME=VALUE, such as MLFLOW_TRACKING_URI=http:/
 
 @dataclass(frozen=True)
 class Job:
-    """A search to be sent by `ray job submit`.
+    """A search as a Ray job.
 
     Attributes:
         address: of the head's dashboard, `http://HEAD:8265`.
-        identity: the submission id, new for each.
-        arguments: for `search_on_head`.
-        folder: goes along to every node and is where trials are imported from.
-        variables: of the job's environment.
+        identity: submission id, new for each job.
+        arguments: of `tuner.commands.on_head`.
+        folder: copied to every node; trials are imported from it.
+        variables: environment of the job.
     """
 
     address: str
@@ -44,7 +44,7 @@ class Job:
     variables: Mapping[str, str]
 
     def submit(self) -> list[str]:
-        """The command that hands the job over and returns."""
+        """Return the command that submits the job."""
         environment = {"excludes": list(EXCLUDES), "env_vars": dict(self.variables)}
         return [
             "ray", "job", "submit", "--address", self.address, "--submission-id", self.identity,
@@ -53,31 +53,31 @@ class Job:
         ]  # fmt: skip
 
     def follow(self) -> list[str]:
-        """The command that shows the job's log to its end."""
+        """Return the command that follows the job's log to its end."""
         return ["ray", "job", "logs", "--address", self.address, "--follow", self.identity]
 
     def stop(self) -> list[str]:
-        """The command that ends the job."""
+        """Return the command that ends the job."""
         return ["ray", "job", "stop", "--address", self.address, self.identity]
 
 
 def job(study: Study, address: str, arguments: list[str], folder: Path, variables: Sequence[str]) -> Job:
-    """A job for the head at `address`.
+    """Return a job for the head at `address`.
 
     Args:
         study: names the job.
         address: of the head's dashboard.
         arguments: from `search_arguments`.
-        folder: goes along; the user's working folder.
+        folder: the user's working folder, copied to the cluster.
         variables: NAME=VALUE each.
     Raises:
-        StudyError: no http address, a folder that cannot go along, a variable without a value.
+        StudyError: no http address, a folder that cannot be copied, a variable without a value.
     """
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
         raise StudyError(f"--address {address}: needs the head's dashboard, http://HEAD:8265")
     if folder in (Path.home(), Path("/")):
         raise StudyError(
-            f"{folder}: the folder you are in goes along to the cluster; cd to that of your study"
+            f"{folder}: the working folder is copied to the cluster; cd to the folder of your study"
         )
     for variable in variables:
         if not variable.partition("=")[0] or "=" not in variable:
@@ -88,7 +88,7 @@ def job(study: Study, address: str, arguments: list[str], folder: Path, variable
 
 
 def ray_submit(cluster: Path, arguments: Sequence[str]) -> list[str]:
-    """The command that runs a search on the head of a cluster started by `ray up`, and follows it.
+    """Return the command that runs a search on the head of a `ray up` cluster and follows it.
 
     Args:
         cluster: the file given to `ray up`.
@@ -104,14 +104,14 @@ def ray_submit(cluster: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def search_arguments(study: Study, out: str, resume: bool) -> list[str]:
-    """What `search_on_head` is given: the whole study as it was read and checked here.
+    """Return the arguments of `tuner.commands.on_head`: the whole study, as read and checked here.
 
     Args:
         study: variables filled in, changes of the command line applied.
-        out: the folder of the search, on the cluster.
-        resume: go on with the search that is there.
+        out: the study folder, on the cluster.
+        resume: resume the search in that folder.
     Raises:
-        StudyError: `out` cannot be a folder on the cluster, a study too long for a command line.
+        StudyError: `out` cannot be a folder on the cluster, or the study is too long for a command line.
     """
     if "://" in out:
         way_out = (
@@ -124,5 +124,7 @@ def search_arguments(study: Study, out: str, resume: bool) -> list[str]:
     text = json.dumps(study.to_dict(), allow_nan=False, ensure_ascii=False)
     if len(text.encode()) > _LONGEST:
         way_out = "shorten `points`, or run `fsd-tuner search` on the head"
-        raise StudyError(f"{study.name}: {len(text.encode())} bytes are too long to hand over; {way_out}")
+        raise StudyError(
+            f"{study.name}: {len(text.encode())} bytes are too long for a command line; {way_out}"
+        )
     return [text, "--out", out, *(["--resume"] if resume else [])]

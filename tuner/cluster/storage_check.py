@@ -1,4 +1,4 @@
-"""Whether every node of the connected Ray cluster reads and writes one and the same storage."""
+"""Checks that all nodes of the connected Ray cluster read and write the same storage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.errors import StudyError
 from tuner.storage.storage import Storage
 
 _ANSWER_S = 60.0
-_PATIENCE_S = 0.0  # what is away when a search begins is refused
+_PATIENCE_S = 0.0  # a storage that does not answer when a search begins is refused
 _WAY_OUT = (
     "give a folder that all nodes share, mounted at the same path, or a bucket (storage: s3://BUCKET/PATH) "
     "whose keys every node has"
@@ -19,12 +19,14 @@ _WAY_OUT = (
 
 
 def check_storage(uri: str) -> None:
-    """Write a marker here, let every node read it and write its own, read those; all are removed.
+    """Write a marker, let each node read it and write one of its own, and read those.
+
+    All markers are removed at the end.
 
     Args:
-        uri: as `tuner.storage.storage.Storage` takes it.
+        uri: of the storage.
     Raises:
-        StudyError: naming the node that cannot read or write, or that sees another folder of the same name.
+        StudyError: naming the node that cannot read or write, or sees another folder of the same name.
     """
     Storage(uri)
     check, content = f".check-{secrets.token_hex(4)}", secrets.token_hex(16)
@@ -36,13 +38,13 @@ def check_storage(uri: str) -> None:
         ) from error
     nodes = _alive()
     try:
-        asked = {node: _ask(node, uri, check, content) for node in nodes}
-        found = {node: _problem(uri, check, content, node, answer) for node, answer in asked.items()}
+        answers = {node: _ask(node, uri, check, content) for node in nodes}
+        problems = {node: _problem(uri, check, content, node, answer) for node, answer in answers.items()}
     finally:
         for name in ("driver", *nodes):
-            with suppress(OSError):  # a marker too many costs nothing
+            with suppress(OSError):  # a marker that stays does no harm
                 Storage(uri, _PATIENCE_S).remove(_marker(check, name))
-    for node, problem in found.items():  # once all have answered: nobody writes a marker any more
+    for node, problem in problems.items():  # once all have answered: no marker is written any more
         if problem:
             raise StudyError(f"storage {uri}: node {nodes[node]} {problem}; {_WAY_OUT}")
 
@@ -60,13 +62,13 @@ def _ask(node: str, uri: str, check: str, content: str) -> Any:
 
 
 def _visit(uri: str, check: str, name: str, content: str) -> str:
-    """Runs on a node: "" or why the storage does not do there."""
+    """Check the storage on a node; return what is wrong, or ""."""
     try:
         if _read(uri, check, "driver") != content:
             return "sees another file than the one written"
     except FileNotFoundError:
         return "does not see what the search's driver writes, so it is another folder there"
-    except Exception as error:  # noqa: BLE001 - its type may not exist where it is told
+    except Exception as error:  # noqa: BLE001 - its type may not exist in the driver
         return f"cannot read: {_reason(error)}"
     try:
         _write(uri, check, name, content)
@@ -80,21 +82,21 @@ def _problem(uri: str, check: str, content: str, node: str, answer: Any) -> str:
     from ray.exceptions import GetTimeoutError, RayError
 
     try:
-        said = str(ray.get(answer, timeout=_ANSWER_S))
+        problem = str(ray.get(answer, timeout=_ANSWER_S))
     except GetTimeoutError:
         return f"did not answer within {_ANSWER_S:g} s"
     except RayError as error:
-        # one that is gone is no problem: a search goes on without it
+        # a node that has left is no problem: the search runs without it
         return f"cannot check: {_reason(error)}" if node in _alive() else ""
     try:
-        differs = not said and _read(uri, check, node) != content
+        differs = not problem and _read(uri, check, node) != content
     except OSError:
         differs = True
-    return "writes what this machine does not read" if differs else said
+    return "writes what this machine does not read" if differs else problem
 
 
 def _alive() -> dict[str, str]:
-    """The address of each node that lives, by its id."""
+    """Return the address of each living node by its id."""
     import ray
 
     known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -102,7 +104,7 @@ def _alive() -> dict[str, str]:
 
 
 def _marker(check: str, name: str) -> str:
-    """Without folders between: S3-like storage would keep an empty one."""
+    """Return the name of a marker, without a folder: S3 would keep an empty one."""
     return f"{check}-{name}"
 
 

@@ -1,4 +1,4 @@
-"""Runs the command that starts a search on a cluster, and follows the search to its exit code."""
+"""Sends a search to a cluster and follows it to its exit code."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ _START_S, _NOT_YET = 60.0, "No available agent to submit job"  # of a head that 
 _PORTS = {"http": 80, "https": 443}
 _NO_ANSWER = (
     "--address {}: no Ray dashboard answers there ({}); is the cluster up, has its head `ray[default]`, "
-    "is the way to it open (`ssh -L 8265:localhost:8265 HEAD`)?"
+    "is the port reachable (`ssh -L 8265:localhost:8265 HEAD`)?"
 )
-_TOO_LARGE = "if that is about size: {} goes along, at most 100 MB packed; a .rayignore in it leaves more out"
+_TOO_LARGE = (
+    "if that is about size: {} is copied, at most 100 MB packed; list what to leave out in its .rayignore"
+)
 _NO_AGENT = (
-    "the head has no agent that takes jobs; most often its port, 52365 if none is named, is another's there: "
+    "the head has no agent that takes jobs; most often another process has its port (52365 by default): "
     "see dashboard_agent.log, start the head with `ray start --dashboard-agent-listen-port 0`"
 )
 _TOKEN = "set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the cluster's token (or put it in ~/.ray/auth_token)"
 
 
-def shown(command: list[str]) -> str:
-    """A command as a line for a shell; it holds no token, Ray reads that itself."""
+def command_text(command: list[str]) -> str:
+    """Return a command as a line for a shell; it holds no token, which Ray reads by itself."""
     return shlex.join(command)
 
 
@@ -43,7 +45,7 @@ def run_on_head(command: list[str]) -> int:
     Args:
         command: from `ray_submit`.
     Returns:
-        0, or 1 where the search ended with another code (Ray passes on no more; its log says which).
+        0, or 1 if the search ended with another code, which `ray submit` does not pass on.
     Raises:
         StudyError: ssh or rsync is missing here.
     """
@@ -53,39 +55,40 @@ def run_on_head(command: list[str]) -> int:
     return subprocess.run(_runnable(command), env=_environment(), check=False).returncode
 
 
-def _handed_over(job: Job) -> subprocess.CompletedProcess[str]:
-    """Ray's answer to a job; a head that was just started takes none in its first seconds and says so."""
+def _submitted(job: Job) -> subprocess.CompletedProcess[str]:
+    """Submit a job; a head that has just started refuses jobs for some seconds, so try again."""
     deadline = time.monotonic() + _START_S
     while True:
-        handed = subprocess.run(
+        process = subprocess.run(
             _runnable(job.submit()), env=_environment(), check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        if not handed.returncode or _NOT_YET not in handed.stdout or time.monotonic() > deadline:
-            return handed
+        if not process.returncode or _NOT_YET not in process.stdout or time.monotonic() > deadline:
+            return process
         time.sleep(_AGAIN_S)
 
 
 def run_job(job: Job) -> int:
-    """Hand a job over and follow its log to the end.
+    """Submit a job and follow its log to the end.
 
     Args:
         job: from `job`.
     Returns:
-        The search's exit code; 130 where Ctrl-C ended the following, not the search.
+        The search's exit code; 130 if Ctrl-C ended the following, not the search.
     Raises:
-        StudyError: nobody answers, the token is missing or wrong, the job cannot be handed over.
+        StudyError: no answer, a missing or wrong token, or a job that is not accepted.
     """
     client = _client(job.address)
-    handed = _handed_over(job)
-    if handed.returncode:
-        way_out = _NO_AGENT if _NOT_YET in handed.stdout else _TOO_LARGE.format(job.folder)
-        raise StudyError(f"the job was not taken: {_last_line(handed.stdout)}; {way_out}")
+    process = _submitted(job)
+    if process.returncode:
+        way_out = _NO_AGENT if _NOT_YET in process.stdout else _TOO_LARGE.format(job.folder)
+        raise StudyError(f"the job was not accepted: {_last_line(process.stdout)}; {way_out}")
     print(f"submitted   {job.identity}; Ctrl-C ends the following, not the search", flush=True)
     try:
         return _follow(job, client)
     except KeyboardInterrupt:
-        print(f"the search goes on   {shown(job.follow())}\nend it               {shown(job.stop())}")
+        print(f"the search continues {command_text(job.follow())}")
+        print(f"end it               {command_text(job.stop())}")
         return 130
 
 
@@ -94,25 +97,25 @@ def _follow(job: Job, client: Any) -> int:
         subprocess.run(_runnable(job.follow()), env=_environment(), check=False)
         info = _info(job, client)
         if info.status.is_terminal():
-            failed = info.driver_exit_code or 1  # none where the job never came to run
+            failed = info.driver_exit_code or 1  # None if the job never ran
             return 0 if info.status == "SUCCEEDED" else failed
         time.sleep(_AGAIN_S)  # the connection was lost, not the job
 
 
 def _info(job: Job, client: Any) -> Any:
-    """Raises StudyError where the head is gone."""
+    """Return the job's state; raise StudyError if the head does not answer."""
     try:
         return client.get_job_info(job.identity)
     except Exception as error:  # ConnectionError, RuntimeError: Ray's client has no error of its own
-        way_out = f"see what became of it: {shown(job.follow())}; go on with it: --resume"
+        way_out = f"see its log: {command_text(job.follow())}; resume it with --resume"
         raise StudyError(
-            f"{job.identity}: the head answers no more ({lines(error)[0]}); {way_out}"
+            f"{job.identity}: the head node stopped responding ({lines(error)[0]}); {way_out}"
         ) from error
 
 
 def _client(address: str) -> Any:
     parts = urlsplit(address)
-    try:  # Ray itself would wait for minutes on a host that swallows packets
+    try:  # Ray would wait for minutes for a host that drops packets
         where = (parts.hostname, parts.port or _PORTS[parts.scheme])
         socket.create_connection(where, timeout=_PROBE_S).close()
     except OSError as error:
@@ -135,17 +138,17 @@ def _environment() -> dict[str, str]:
 
 
 def _token_mode() -> dict[str, str]:
-    """Ray's client sends the token it finds only where it is told that tokens are in use."""
-    found = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    known = found or (Path.home() / ".ray" / "auth_token").is_file()
+    """Return the environment that makes Ray's client send its token, if there is one."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    known = given or (Path.home() / ".ray" / "auth_token").is_file()
     return {"RAY_AUTH_MODE": "token"} if known and "RAY_AUTH_MODE" not in os.environ else {}
 
 
 def _runnable(command: list[str]) -> list[str]:
-    """`ray ...` of the installation that runs here, whatever is on the PATH."""
+    """Return the command run by the Ray of this installation, whatever is on the PATH."""
     return [sys.executable, "-m", "ray.scripts.scripts", *command[1:]]
 
 
 def _last_line(output: str) -> str:
     rows = [row.strip() for row in output.splitlines() if row.strip()]
-    return rows[-1] if rows else "Ray says no more"
+    return rows[-1] if rows else "no message from Ray"

@@ -39,7 +39,7 @@ def submit(
 ) -> None:  # fmt: skip
     """Search on a Ray cluster: send the study there, follow the log, end with the search's exit code."""
     from tuner.cluster.jobs import job, ray_submit, search_arguments
-    from tuner.cluster.submit import run_job, run_on_head, shown
+    from tuner.cluster.submit import command_text, run_job, run_on_head
     from tuner.errors import StudyError
     from tuner.study.load import load_study
 
@@ -51,8 +51,8 @@ def submit(
     arguments = search_arguments(loaded, out, resume)
     if cluster is not None:
         command = ray_submit(cluster, arguments)
-        typer.echo(shown(command))
+        typer.echo(command_text(command))
         raise typer.Exit(0 if dry_run else run_on_head(command))
     sent = job(loaded, str(address), arguments, Path.cwd(), variables)
-    typer.echo(f"{shown(sent.submit())}\n{shown(sent.follow())}")
+    typer.echo(f"{command_text(sent.submit())}\n{command_text(sent.follow())}")
     raise typer.Exit(0 if dry_run else run_job(sent))

@@ -161,7 +161,7 @@ def test_the_home_folder_does_not_go_along(
     study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "goes along to the cluster; cd to that of your study" in refused(
+    assert "is copied to the cluster; cd to the folder of your study" in refused(
         capsys, study, "--out", "/x", *HEAD
     )
 
@@ -170,7 +170,7 @@ def test_a_study_too_long_for_a_command_line_is_refused(
     study: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = f"settings.note={'x' * 100_000}"
-    assert "bytes are too long to hand over" in refused(capsys, study, "--out", "/x", *HEAD, "--set", long)
+    assert "bytes are too long" in refused(capsys, study, "--out", "/x", *HEAD, "--set", long)
 
 
 def test_ssh_and_rsync_are_asked_for(
