@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml in this folder requires of a cluster's node, one requirement a line."""
+"""Print the requirements of a cluster node from pyproject.toml in this folder, one per line."""
 
 import tomllib
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Resume: replays the journal of earlier sessions into record, searcher, scheduler and retry policy.
 
-Searcher and scheduler are deterministic functions of what they were told. So their state is not saved: they
-are told the same events in the same order, and stand where they stood.
+Searcher and scheduler are deterministic functions of the calls they receive. So their state is not saved: the
+same calls in the same order bring them back to it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What lies in docker/ is what Ray, Compose and Kubernetes take; it asks for a token, listens on loopback."""
+"""The files in docker/ fit the schemas of Ray, Compose and Kubernetes, require a token, listen on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage that every node shares passes; what one node does not see is refused with the node's name."""
+"""A storage that every node shares passes; otherwise the node that does not see it is named."""
 
 from __future__ import annotations
 

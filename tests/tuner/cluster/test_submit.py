@@ -1,4 +1,4 @@
-"""The commands that send a search to a cluster, what they refuse, and one that is sent for real."""
+"""The commands that send a search to a cluster, what they refuse, and one real submission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget: what counts against it, where it ends a search, and what a resume makes of it."""
+"""The budget: what counts against it, when it ends a search, and how a resume counts earlier sessions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_RULE = {"name": "none"}
 
 
 class Clock:
-    """Stands still until it is told otherwise."""
+    """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -42,7 +42,7 @@ class Clock:
 
 
 class Points:
-    """A source that hands out empty points by number."""
+    """A searcher that proposes empty params."""
 
     def __init__(self) -> None:
         self._next = 0

@@ -1,4 +1,4 @@
-"""Failures of trials in whole searches, and what journal, Optuna, MLflow and summary say of them."""
+"""Failures of trials in whole searches, as journal, Optuna, MLflow and summary record them."""
 
 from __future__ import annotations
 

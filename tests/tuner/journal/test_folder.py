@@ -1,4 +1,4 @@
-"""The folder of a search: one search at a time, never written over, gone on with only as it was."""
+"""The study folder: one search at a time, never overwritten, resumed only with the same study."""
 
 from __future__ import annotations
 

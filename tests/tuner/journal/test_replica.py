@@ -1,4 +1,4 @@
-"""The journal's copy in the storage: as far as the journal, once the storage answers, and never another's."""
+"""The journal's copy in the storage: complete once the storage answers, never of another search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 of a search at any moment: what `--resume` makes of it equals the search that was left alone.
+"""kill -9 of a search at any moment: after `--resume` its result equals that of an uninterrupted search.
 
 Here the search runs in a forked process without Ray, so that many kills take seconds; on Ray,
 and by the death of workers, see `test_kills_on_ray`.

@@ -1,4 +1,4 @@
-"""A search with its states on S3-like storage goes on anywhere: of its machine nothing needs to survive."""
+"""A search with its checkpoints in S3 resumes on any machine: nothing of the first one needs to survive."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_search_goes_on_where_its_driver_died_before_the_copy_had_its_last_eve
 
 
 def _check_reports(out: Path) -> None:
-    """No epoch is told twice."""
+    """No report is recorded twice."""
     reports = [(e["trial"], e["epoch"]) for e in journal(out) if e["event"] == "trial_reported"]
     assert len(reports) == len(set(reports))
 

@@ -1,4 +1,4 @@
-"""The last two states of a trial are kept; what an earlier attempt left goes, whatever that costs."""
+"""The last two checkpoints of a trial are kept; leftovers of earlier attempts are removed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 def test_the_last_two_states_are_kept(storage: Storage) -> None:
-    keeper = CheckpointRetention(storage, 3, None)
-    names = [keeper.keep(epoch, saver(epoch=json.dumps(epoch).encode())) for epoch in range(1, 6)]
+    retention = CheckpointRetention(storage, 3, None)
+    names = [retention.keep(epoch, saver(epoch=json.dumps(epoch).encode())) for epoch in range(1, 6)]
     assert names == [f"trials/0003/{epoch:04d}" for epoch in range(1, 6)]
     assert storage.names("trials/0003") == ["0004", "0005"]
     assert [content(storage, name)["epoch"] for name in names[-2:]] == [b"4", b"5"]
@@ -32,10 +32,10 @@ def test_the_last_two_states_are_kept(storage: Storage) -> None:
 
 def test_the_state_that_an_attempt_begins_from_is_kept_until_two_newer_ones_are(storage: Storage) -> None:
     storage.put("trials/0003/0007-of-0001", saver(x=b""))
-    keeper = CheckpointRetention(storage, 3, "trials/0003/0007-of-0001")
-    keeper.keep(8, saver(x=b""))
+    retention = CheckpointRetention(storage, 3, "trials/0003/0007-of-0001")
+    retention.keep(8, saver(x=b""))
     assert storage.names("trials/0003") == ["0007-of-0001", "0008"]
-    keeper.keep(9, saver(x=b""))
+    retention.keep(9, saver(x=b""))
     assert storage.names("trials/0003") == ["0008", "0009"]
 
 
@@ -67,8 +67,8 @@ def test_states_that_cannot_be_removed_cost_nothing(tmp_path: Path, monkeypatch:
         raise OSError("the server is away")
 
     monkeypatch.setattr(storage, "remove", away)
-    keeper = CheckpointRetention(storage, 3, None)
-    kept = [keeper.keep(epoch, saver(x=b"")) for epoch in range(1, 5)]
+    retention = CheckpointRetention(storage, 3, None)
+    kept = [retention.keep(epoch, saver(x=b"")) for epoch in range(1, 5)]
     assert [name.rpartition("/")[2] for name in kept] == storage.names("trials/0003")
     monkeypatch.undo()
     CheckpointRetention(storage, 3, kept[-1])
@@ -89,14 +89,14 @@ def test_a_storage_that_cannot_be_listed_does_not_keep_an_attempt_from_its_start
 
 def test_a_state_that_is_not_kept_removes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = Storage(str(tmp_path))
-    keeper = CheckpointRetention(storage, 3, None)
-    keeper.keep(1, saver(x=b"1"))
-    keeper.keep(2, saver(x=b"2"))
+    retention = CheckpointRetention(storage, 3, None)
+    retention.keep(1, saver(x=b"1"))
+    retention.keep(2, saver(x=b"2"))
 
     def full(name: str, save: object) -> None:
         raise StorageError("No space left on device")
 
     monkeypatch.setattr(storage, "put", full)
     with pytest.raises(StorageError):
-        keeper.keep(3, saver(x=b"3"))
+        retention.keep(3, saver(x=b"3"))
     assert storage.names("trials/0003") == ["0001", "0002"]

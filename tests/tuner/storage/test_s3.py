@@ -1,4 +1,4 @@
-"""S3-like storage: what cannot work is refused at once, what is away or overloaded is waited for."""
+"""S3: what cannot work is refused at once; a server that is down or overloaded is waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder and S3-like storage keep the same promises: whole or not at all, and never outside."""
+"""Both backends keep the same promises: a checkpoint is stored whole or not at all, and inside its base."""
 
 from __future__ import annotations
 
