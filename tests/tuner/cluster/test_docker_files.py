@@ -1,4 +1,4 @@
-"""The files in docker/ fit the schemas of Ray, Compose and Kubernetes, require a token, listen on loopback."""
+"""The files in docker/ fit the schemas of Ray, Compose and Kubernetes, require a token, use loopback."""
 
 from __future__ import annotations
 
