@@ -1,4 +1,4 @@
-"""Which of the deployable models an export takes: of the kind asked for, the best within the limits."""
+"""Choose the model to export: of the requested kind, the best within the limits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _UNITS = {"": 1, "k": 1e3, "m": 1e6}
 
 @dataclass(frozen=True)
 class Limits:
-    """At most this many milliseconds and parameters; None is no limit."""
+    """Limits on latency (milliseconds) and parameters; None is no limit."""
 
     latency_ms: float | None = None
     parameters: float | None = None
 
     def excess(self, model: Deployable) -> float:
-        """How many times a limit is taken up, the tightest one counts; above 1 it is broken."""
+        """Return value / limit, the largest over the limits; above 1 a limit is exceeded."""
         pairs = [(model.latency_ms, self.latency_ms), (model.parameters, self.parameters)]
         return max((value / limit for value, limit in pairs if limit is not None), default=0.0)
 
     def words(self) -> str:
-        """As the command line has them."""
+        """Return the limits as command-line options."""
         given = [("--max-latency-ms", self.latency_ms), ("--max-params", self.parameters)]
         return " ".join(f"{name} {limit:,g}" for name, limit in given if limit is not None)
 
@@ -35,21 +35,21 @@ class Limits:
 def filter_models(
     models: Sequence[Deployable], exit_: int | None = None, ensemble: bool = False, early: float | None = None
 ) -> list[Deployable]:
-    """The models that an export may choose from: all, or those of one kind.
+    """Return the models to choose from: all, or those of one kind.
 
-    Utterances that leave early take at most what the mean of all exits takes, so that stands for them.
+    Early exit is listed with the cost of the ensemble, which is its upper bound.
 
     Raises:
-        StudyError: more than one kind is asked for.
+        StudyError: more than one kind, or no such model.
     """
     if (exit_ is not None) + ensemble + (early is not None) > 1:
         raise StudyError("export: give one of --exit, --ensemble and --early")
     if exit_ is not None:
-        found = [model for model in models if model.choice == {"exit": exit_}]
-        if not found:
+        exits = [model for model in models if model.choice == {"exit": exit_}]
+        if not exits:
             most = max((model.choice.get("exit", 0) for model in models), default=0)
             raise StudyError(f"--exit {exit_}: no trial has it; the trials have exits 1 to {most}")
-        return found
+        return exits
     if not ensemble and early is None:
         return list(models)
     several = [model for model in models if model.choice == {"ensemble": True}]
@@ -61,17 +61,17 @@ def filter_models(
 
 
 def best_within(models: Sequence[Deployable], latency_ms: float | None, params: str | None) -> Deployable:
-    """The lowest error within limits; raises as `choose`, and for a limit that is no positive number."""
+    """Return the model with the lowest error within limits; raises as `choose`, and for a limit <= 0."""
     if latency_ms is not None and not 0 < latency_ms < math.inf:
         raise StudyError(f"--max-latency-ms {latency_ms}: needs a number above 0")
     return choose(models, Limits(latency_ms, None if params is None else read_count(params)))
 
 
 def read_count(text: str) -> float:
-    """`300k`, `1.5M` or a plain number.
+    """Parse `300k`, `1.5M` or a plain number.
 
     Raises:
-        StudyError: something else.
+        StudyError: any other text.
     """
     match = _COUNT.fullmatch(text.strip())
     if match is None or not float(match[1]) > 0:
@@ -80,15 +80,15 @@ def read_count(text: str) -> float:
 
 
 def choose(models: Sequence[Deployable], limits: Limits) -> Deployable:
-    """The lowest error within the limits; of equal ones the cheaper.
+    """Return the model with the lowest error within the limits; the cheaper one of equals.
 
     Raises:
-        StudyError: nothing is within them.
+        StudyError: no model is within the limits; names the nearest.
     """
     if not models:
-        raise StudyError("export: no complete trial has what was asked for; see `fsd-tuner exits`")
+        raise StudyError("export: no complete trial has such a model; see `fsd-tuner exits`")
     within = [model for model in models if limits.excess(model) <= 1]
     if not within:
         nearest = min(models, key=limits.excess)
-        raise StudyError(f"nothing is within {limits.words()}; the nearest is {nearest.words()}")
+        raise StudyError(f"no model is within {limits.words()}; the nearest is {nearest.words()}")
     return min(within, key=lambda model: (model.error, model.multiply_adds, model.parameters, model.trial))

@@ -1,4 +1,4 @@
-"""Error against average cost as a picture: utterances that leave early, and each exit alone."""
+"""Plot of error against average cost: early exit by confidence, and each exit alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def draw(curve: Sequence[Mapping[str, Any]], models: Sequence[Deployable], path:
     """Write a PNG.
 
     Args:
-        curve: of `trade_off`.
-        models: of the same trial.
-        path: the file.
+        curve: from `trade_off`.
+        models: models of the same trial.
+        path: PNG file.
     """
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -34,7 +34,7 @@ def draw(curve: Sequence[Mapping[str, Any]], models: Sequence[Deployable], path:
         )
     for model in models:
         axes.plot(model.multiply_adds / 1e6, model.error, "s", ms=6, label=model.name)
-    axes.set_xlabel("multiply-adds of an utterance, millions (early exit: average)")
+    axes.set_xlabel("multiply-adds per utterance, millions (early exit: average)")
     axes.set_ylabel(f"error ({models[-1].metric if len(models) == 1 else 'dev'})")
     axes.set_ylim(bottom=0)
     axes.legend(fontsize="small", frameon=False)

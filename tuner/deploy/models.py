@@ -1,8 +1,8 @@
-"""What of a search's trials can be deployed: every exit of every complete trial, and the best of them.
+"""Deployable models of a search: every exit of every complete trial, and the Pareto set.
 
-The trial's own `exits` says what there is; this module compares. Counted figures of a network are the same in
-every trial that has it, its latency is not: it was measured beside other trials, which can only add to it.
-Networks of equal figures therefore have one latency here, the least of theirs.
+The hook `exits` of the trial lists them; this module compares. Parameters and multiply-adds are counted, so
+they are equal for equal networks. Latency is measured beside other trials, which can only add to it, so
+networks with equal counts get the lowest latency of theirs.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ FILE = "exits.json"
 
 @dataclass(frozen=True)
 class Deployable:
-    """One model that a trial leaves.
+    """One model of a trial.
 
     Attributes:
         trial: the trial's number.
-        name: what of it, in its own words.
-        choice: what the trial's `export` is asked for.
-        metric: whose value `error` is; lower is better.
-        parameters, multiply_adds: by counting, the latter of one utterance.
-        latency_ms: of one utterance, measured.
+        name: from the trial, such as "exit 2".
+        choice: argument of the trial's `export`.
+        metric: name of the metric of `error`.
+        error: lower is better, fraction.
+        parameters: counted.
+        multiply_adds: counted, per utterance.
+        latency_ms: measured, per utterance, milliseconds.
     """
 
     trial: int
@@ -49,16 +51,16 @@ class Deployable:
 
     @property
     def costs(self) -> tuple[float, ...]:
-        """All that should be low."""
+        """Return all values that should be low."""
         return self.error, self.parameters, self.multiply_adds, self.latency_ms
 
     @property
     def finite(self) -> bool:
-        """Whether all of that are numbers."""
+        """Return whether all of them are finite."""
         return all(map(math.isfinite, self.costs))
 
     def words(self) -> str:
-        """One line for people."""
+        """Return one line of text."""
         figures = f"{self.parameters:,.0f} parameters, {self.multiply_adds:,.0f} multiply-adds"
         return f"{self.name} of trial {self.trial}: {self.metric} {self.error:.6g}, {figures}, " + (
             f"{self.latency_ms:.3g} ms"
@@ -66,12 +68,12 @@ class Deployable:
 
 
 def params_of(study: Study, trial: TrialRecord) -> dict[str, Any]:
-    """What the trial was given at its end."""
+    """Return the config of a trial at its end, with changes of retries."""
     return with_values(study.config(trial.params), trial.changes)
 
 
 def deployables(study: Study, trials: Sequence[TrialRecord]) -> list[Deployable]:
-    """Every deployable model of the complete, feasible trials, the best trial first.
+    """Return every deployable model of the complete, feasible trials, the best trial first.
 
     Raises:
         StudyError: the trial function has no `exits`.
@@ -91,26 +93,23 @@ def deployables(study: Study, trials: Sequence[TrialRecord]) -> list[Deployable]
 
 
 def pareto_set(models: Sequence[Deployable]) -> list[Deployable]:
-    """Those that no other one is better than in one figure and at least as good in all; lowest error first.
-
-    Of models that are equal in every figure the first stays.
-    """
+    """Return the models that no other model dominates, lowest error first; of equal ones the first."""
     unique = {model.costs: model for model in reversed(models)}
     best: list[Deployable] = []
-    for costs in sorted(unique):  # whoever dominates another one comes before it
+    for costs in sorted(unique):  # in this order a model comes after all that dominate it
         if not any(dominates(each.costs, costs) for each in best):
             best.append(unique[costs])
     return best
 
 
 def rows(models: Sequence[Deployable]) -> list[dict[str, Any]]:
-    """As plain values, each with whether it is in the Pareto set."""
+    """Return the models as JSON values, each with `pareto`: whether it is in the Pareto set."""
     best = pareto_set(models)
     return [{**asdict(model), "pareto": model in best} for model in models]
 
 
 def export_exits(study: Study, trials: Sequence[TrialRecord], out: Path) -> list[Path]:
-    """Write what can be deployed into `exits.json`; nothing where the trial function names no exits."""
+    """Write the deployable models into `exits.json`; no-op if the trial has no hook `exits`."""
     if load_exits(study.trial) is None or not (found := deployables(study, trials)):
         return []
     write_text(out / FILE, json.dumps(rows(found), indent=2) + "\n")
@@ -118,7 +117,7 @@ def export_exits(study: Study, trials: Sequence[TrialRecord], out: Path) -> list
 
 
 def exit_lines(study: Study, trials: Sequence[TrialRecord], out: Path) -> list[tuple[str, str]]:
-    """One line for a summary."""
+    """Return a line for the summary, if there are deployable models."""
     if load_exits(study.trial) is None or not (found := deployables(study, trials)):
         return []
     best = len(pareto_set(found))
@@ -126,6 +125,7 @@ def exit_lines(study: Study, trials: Sequence[TrialRecord], out: Path) -> list[t
 
 
 def _one_latency(models: Sequence[Deployable]) -> list[Deployable]:
+    """Give models with equal counts the lowest of their latencies."""
     measured: dict[tuple[float, float], list[float]] = {}
     for model in models:
         measured.setdefault((model.parameters, model.multiply_adds), []).append(model.latency_ms)

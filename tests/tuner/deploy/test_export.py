@@ -63,7 +63,7 @@ def test_within_limits_nothing_has_a_lower_error_than_what_is_chosen(
         assert found in fit
         assert found.error == min(each.error for each in fit)
     elif made:
-        with pytest.raises(StudyError, match=r"nothing is within --max-latency-ms 2 --max-params"):
+        with pytest.raises(StudyError, match=r"no model is within --max-latency-ms 2 --max-params"):
             choose(made, Limits(2, limit))
 
 
@@ -73,7 +73,7 @@ def test_the_nearest_is_named_where_nothing_fits() -> None:
         choose([far, near], Limits(2.0, 300))
     words = "exit of trial 2: eer 0.2, 500 parameters, 5 multiply-adds, 3 ms"
     assert (
-        str(caught.value) == f"nothing is within --max-latency-ms 2 --max-params 300; the nearest is {words}"
+        str(caught.value) == f"no model is within --max-latency-ms 2 --max-params 300; the nearest is {words}"
     )
 
 
