@@ -1,21 +1,25 @@
-"""The demo corpora for tests: the tiny ones made anew, the full ones kept while their maker is the same."""
+"""The demo corpora for tests, made once per machine and kept while their maker stays the same."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from filelock import FileLock
 
 import fsd_model
+from fsd_model.corpus import logical_access
 from fsd_model.corpus.logical_access import make_corpus
+from fsd_model.corpus.plan import plan
 from fsd_model.corpus.replay.physical_access import make_replay_corpus
+from tests.support.kept import digest_of, kept_folder
 
 BUILD = Path(__file__).parents[1] / "build"
-_SOURCES = ("corpus/*.py", "corpus/attacks/*.py", "corpus/recordings/*/*.tsv", "corpus/recordings/*/*.ogg")
+PACKAGE = Path(fsd_model.__file__).parent
+MAKERS = ("corpus/*.py", "corpus/attacks/*.py", "corpus/recordings/*/*.tsv", "corpus/recordings/*/*.ogg")
+REPLAY_MAKERS = (*MAKERS, "corpus/replay/*.py")
+PART = 6  # one file of so many
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,49 +27,36 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder that holds `LA/` with about 125 files."""
-    root = tmp_path_factory.mktemp("corpus") / "tiny"
-    make_corpus(root, "tiny")
-    return root
+def tiny_corpus() -> Path:
+    """Folder that holds `LA/` with about 125 files. Do not write into it."""
+    return kept_folder(BUILD / "test-tiny", digest_of(PACKAGE, *MAKERS), partial(make_corpus, variant="tiny"))
 
 
 @pytest.fixture(scope="session")
 def demo_corpus() -> Path:
-    """Folder that holds `LA/` with the 2,450 files of the default corpus."""
-    return _kept(BUILD / "test-corpus", _maker_digest(*_SOURCES), make_corpus)
+    """Folder that holds `LA/` with the 2,450 files of the default corpus; two minutes where it is new."""
+    return kept_folder(BUILD / "test-corpus", digest_of(PACKAGE, *MAKERS), make_corpus)
 
 
 @pytest.fixture(scope="session")
-def tiny_replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder that holds `PA/` with about 140 files."""
-    root = tmp_path_factory.mktemp("replay") / "tiny"
-    make_replay_corpus(root, "tiny")
-    return root
+def demo_part() -> Path:
+    """Folder that holds every sixth file of the default corpus, the very same samples."""
+
+    def make(root: Path) -> None:
+        with mock.patch.object(logical_access, "plan", lambda variant: plan(variant)[::PART]):
+            make_corpus(root)
+
+    return kept_folder(BUILD / "test-corpus-part", f"{digest_of(PACKAGE, *MAKERS)}-{PART}", make)
+
+
+@pytest.fixture(scope="session")
+def tiny_replay() -> Path:
+    """Folder that holds `PA/` with about 140 files. Do not write into it."""
+    make = partial(make_replay_corpus, variant="tiny")
+    return kept_folder(BUILD / "test-tiny-replay", digest_of(PACKAGE, *REPLAY_MAKERS), make)
 
 
 @pytest.fixture(scope="session")
 def demo_replay() -> Path:
     """Folder that holds `PA/` with the 2,900 files of the default replay corpus."""
-    return _kept(BUILD / "test-replay", _maker_digest(*_SOURCES, "corpus/replay/*.py"), make_replay_corpus)
-
-
-def _kept(cache: Path, name: str, make: Callable[[Path], object]) -> Path:
-    cache.mkdir(parents=True, exist_ok=True)
-    root = cache / name
-    with FileLock(cache / "lock"):
-        for outdated in cache.iterdir():
-            if outdated.is_dir() and outdated != root:
-                shutil.rmtree(outdated)
-        make(root)
-    return root
-
-
-def _maker_digest(*patterns: str) -> str:
-    """Changes with every line of the code that makes a corpus, and with every recording."""
-    package = Path(fsd_model.__file__).parent
-    total = hashlib.sha256()
-    for pattern in patterns:
-        for file in sorted(package.glob(pattern)):
-            total.update(file.read_bytes())
-    return total.hexdigest()[:16]
+    return kept_folder(BUILD / "test-replay", digest_of(PACKAGE, *REPLAY_MAKERS), make_replay_corpus)

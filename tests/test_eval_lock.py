@@ -8,6 +8,8 @@ process and asks what was loaded.
 from __future__ import annotations
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,17 +64,35 @@ def test_the_trial_reaches_training_but_not_evaluation():
     assert not modules & LOCKED
 
 
-def test_importing_the_trial_loads_nothing_of_the_evaluation():
+def loaded_with_the_trial(root: Path) -> set[str]:
+    """Modules of the package under `root` that a fresh process has loaded after `import fsd_model.trial`."""
+    environment = os.environ | {"PYTHONPATH": str(root)}
     run = subprocess.run(
-        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True, cwd=root, env=environment
     )
-    loaded = set(run.stdout.split())
+    return set(run.stdout.split())
+
+
+def test_importing_the_trial_loads_nothing_of_the_evaluation():
+    loaded = loaded_with_the_trial(PACKAGE.parent)
     assert "fsd_model.training.trainer" in loaded
     assert not {name for name in loaded if name.startswith("fsd_model.evaluation")}
 
 
 def test_the_lock_would_notice():
     assert reachable("fsd_model.evaluation.final_evaluation") >= LOCKED
+
+
+@pytest.mark.parametrize("init", ["__init__.py", "data/formats/__init__.py", "trial/__init__.py"])
+def test_an_import_planted_in_an_init_opens_both_locks(init, tmp_path, monkeypatch):
+    copy = tmp_path / "fsd_model"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("recordings", "__pycache__"))
+    planted = (copy / init).read_text() + "\nfrom fsd_model.evaluation.final_evaluation import evaluate\n"
+    (copy / init).write_text(planted)
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", copy)
+    assert reachable("fsd_model.trial") >= LOCKED
+    if init == "__init__.py":  # four seconds each: one fresh process is enough
+        assert loaded_with_the_trial(tmp_path) >= LOCKED
 
 
 def test_the_lock_follows_the_init_of_a_package(tmp_path, monkeypatch):

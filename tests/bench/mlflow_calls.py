@@ -47,7 +47,7 @@ class Ours:
     def __init__(self, client: Any, experiment: str, out: Path) -> None:
         study = Study.model_validate(
             {
-                "name": "calls", "trial": "tests.bench.overhead:run", "epochs": EPOCHS, "trials": 100,
+                "name": "calls", "trial": "tests.bench.overhead_sides:run", "epochs": EPOCHS, "trials": 100,
                 "search": {"x": {"float": [0, 1]}}, "metric": {"name": "loss", "mode": "min"},
             }
         )  # fmt: skip

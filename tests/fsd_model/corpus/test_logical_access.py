@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +19,7 @@ from fsd_model.corpus.attacks import text_to_speech
 from fsd_model.corpus.attacks.registry import KNOWN, UNKNOWN, usable
 from fsd_model.corpus.folder import audio_folder, digest, protocol_path
 from fsd_model.corpus.logical_access import make_corpus
+from fsd_model.corpus.plan import BONAFIDE as NO_ATTACK
 from fsd_model.corpus.plan import SPLITS, plan
 from fsd_model.corpus.voices import RECORDINGS, VOICES, Split, read_index
 from fsd_model.errors import InputError
@@ -45,16 +48,15 @@ def waves(root: Path, split: Split) -> list[Wave]:
     return [soundfile.read(folder / f"{row.utterance}.flac")[0] for row in rows(root, split)]
 
 
-@pytest.fixture(scope="module")
-def separations(demo_corpus: Path) -> dict[str, dict[str, float]]:
+def separations(root: Path) -> dict[str, dict[str, float]]:
     """EER of every measure on dev and eval, its direction chosen on train."""
     found = {}
     for name, measure in MEASURES.items():
         rate = {}
         sign = 1.0
         for split in SPLITS:
-            values = np.array([measure(wave) for wave in waves(demo_corpus, split)])
-            real = np.array([row.key == "bonafide" for row in rows(demo_corpus, split)])
+            values = np.array([measure(wave) for wave in waves(root, split)])
+            real = np.array([row.key == "bonafide" for row in rows(root, split)])
             if split == "train":
                 sign = 1.0 if equal_error_rate(values[real], values[~real]) <= 0.5 else -1.0
             rate[split] = equal_error_rate(sign * values[real], sign * values[~real])
@@ -62,10 +64,32 @@ def separations(demo_corpus: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def separations_in_part(demo_part: Path) -> dict[str, dict[str, float]]:
+    return separations(demo_part)
+
+
+@pytest.fixture(scope="module")
+def separations_in_all(demo_corpus: Path) -> dict[str, dict[str, float]]:
+    return separations(demo_corpus)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
-def test_no_trivial_measure_tells_a_fake(measure: str, separations: dict[str, dict[str, float]]) -> None:
-    rates = separations[measure]
+def test_no_trivial_measure_tells_a_fake_in_a_part(
+    measure: str, separations_in_part: dict[str, dict[str, float]]
+) -> None:
+    """Wider bounds than for the whole: dev has 83 files here, where an EER has a deviation of 0.06."""
+    rates = separations_in_part[measure]
+    assert all(0.3 <= rates[split] <= 0.7 for split in ("dev", "eval")), rates
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("measure", MEASURES)
+def test_no_trivial_measure_tells_a_fake(
+    measure: str, separations_in_all: dict[str, dict[str, float]]
+) -> None:
+    rates = separations_in_all[measure]
     assert 0.4 <= rates["dev"] <= 0.6, f"{measure} separates the classes on dev: EER {rates['dev']:.1%}"
     assert 0.4 <= rates["eval"] <= 0.6, f"{measure} separates the classes on eval: EER {rates['eval']:.1%}"
 
@@ -78,23 +102,33 @@ def test_the_leak_measures_would_see_a_leak() -> None:
     assert equal_error_rate(np.zeros(30), np.zeros(40)) == 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
-def test_demo_holds_what_it_promises(split: Split, demo_corpus: Path) -> None:
-    here = rows(demo_corpus, split)
-    real = [row for row in here if row.key == "bonafide"]
-    assert (len(real), len(here) - len(real)) == COUNTS[split]
-    systems = {row.system for row in here if row.key == "spoof"}
-    assert systems == set(usable(UNKNOWN if split == "eval" else KNOWN))
-    per_system = [sum(row.system == system for row in here) for system in systems]
+def test_demo_holds_what_it_promises(split: Split) -> None:
+    here = [item for item in plan("demo") if item.split == split]
+    spoofs = [item.system for item in here if item.system != NO_ATTACK]
+    assert (len(here) - len(spoofs), len(spoofs)) == COUNTS[split]
+    assert set(spoofs) == set(usable(UNKNOWN if split == "eval" else KNOWN))
+    per_system = Counter(spoofs).values()
     assert max(per_system) - min(per_system) <= 1
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_whole_demo_is_what_was_planned(split: Split, demo_corpus: Path) -> None:
+    planned = [item.protocol_line for item in plan("demo") if item.split == split]
+    assert protocol_path(demo_corpus, split).read_text("utf-8") == "".join(planned)
+    sound(demo_corpus, split)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
-def test_demo_audio_is_sound(split: Split, demo_corpus: Path) -> None:
+def test_demo_audio_is_sound(split: Split, demo_part: Path) -> None:
+    sound(demo_part, split)
+
+
+def sound(root: Path, split: Split) -> None:
     """Speech level, no clipping, no stretch of silence longer than a pause, one to six seconds."""
-    for row, wave in zip(rows(demo_corpus, split), waves(demo_corpus, split), strict=True):
+    for row, wave in zip(rows(root, split), waves(root, split), strict=True):
         level_db = 20 * np.log10(np.sqrt(np.mean(wave**2)))
         assert -36 < level_db < -16, row
         assert np.abs(wave).max() < 0.97, row
@@ -152,12 +186,18 @@ def test_ids_do_not_tell_the_class(split: Split) -> None:
     assert 0.45 <= equal_error_rate(number[real], number[~real]) <= 0.55
 
 
-def test_two_makes_are_bit_identical_whatever_the_number_of_processes(tmp_path: Path) -> None:
-    one, two = (make_corpus(tmp_path / str(jobs), "tiny", jobs) for jobs in (1, 2))
-    assert one == two
-    files = [sorted(path for path in (tmp_path / str(jobs)).rglob("*.flac")) for jobs in (1, 2)]
-    assert len(files[0]) == sum(sum(by_system.values()) for by_system in one.files.values())
+def test_two_makes_are_bit_identical_whatever_the_number_of_processes(
+    tiny_corpus: Path, tmp_path: Path
+) -> None:
+    """The fixture has one process per core, this one a single one, which also counts every file."""
+    seen: list[tuple[int, int]] = []
+    summary = make_corpus(tmp_path / "out", "tiny", 1, lambda done, total: seen.append((done, total)))
+    assert summary == make_corpus(tiny_corpus, "tiny")
+    files = [sorted(root.rglob("*.flac")) for root in (tiny_corpus, tmp_path / "out")]
+    total = sum(sum(by_system.values()) for by_system in summary.files.values())
+    assert len(files[0]) == total
     assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
+    assert seen == [(done, total) for done in range(1, total + 1)]
 
 
 def test_a_finished_corpus_is_left_as_it_is(tiny_corpus: Path) -> None:
@@ -166,13 +206,6 @@ def test_a_finished_corpus_is_left_as_it_is(tiny_corpus: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tiny_corpus.rglob("*")} == before
     assert summary.digest == digest(tiny_corpus, (".flac", ".txt"))
     assert json.loads((tiny_corpus / "corpus.json").read_text("utf-8"))["digest"] == summary.digest
-
-
-def test_progress_counts_every_file(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    summary = make_corpus(tmp_path / "out", "tiny", 2, lambda done, total: seen.append((done, total)))
-    total = sum(sum(by_system.values()) for by_system in summary.files.values())
-    assert seen == [(done, total) for done in range(1, total + 1)]
 
 
 def test_an_interrupted_make_leaves_nothing(tmp_path: Path) -> None:
@@ -214,8 +247,8 @@ def test_the_other_variant_is_refused(tiny_corpus: Path) -> None:
         make_corpus(tiny_corpus, "demo")
 
 
-def test_a_corpus_that_lost_a_file_is_refused(tmp_path: Path) -> None:
-    make_corpus(tmp_path / "out", "tiny", 2)
+def test_a_corpus_that_lost_a_file_is_refused(tiny_corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_corpus, tmp_path / "out")
     next(audio_folder(tmp_path / "out", "dev").iterdir()).unlink()
     with pytest.raises(InputError, match=r"dev/flac: 25 files of 26"):
         make_corpus(tmp_path / "out", "tiny")
