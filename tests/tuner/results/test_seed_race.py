@@ -179,7 +179,9 @@ def test_cut_anywhere_it_asks_as_if_never_interrupted(order, slots, data) -> Non
 
 
 def test_other_finalists_of_an_earlier_session_are_one_line() -> None:
-    with pytest.raises(StudyError, match=r"the finalists began with other candidates \(trial 9 with seed 1\)"):
+    with pytest.raises(
+        StudyError, match=r"the finalists began with other candidates \(trial 9 with seed 1\)"
+    ):
         SeedRounds(finals()).recall(Suggestion(0, {"candidate": 9, "seed": 1}))
 
 
