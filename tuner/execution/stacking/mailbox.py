@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tuner.execution.stacking.channel import MailboxLostError
@@ -105,7 +105,7 @@ def reader(mailbox: str, stack: str) -> Callable[[int], Any]:
     def take(question: int) -> Any:
         try:
             return ray.get(ray.get_actor(mailbox).take.remote(stack, question))
-        except (RayError, ValueError) as error:  # ValueError: no living actor has that name
+        except (RayActorError, ValueError) as error:  # ValueError: no living actor has that name
             raise MailboxLostError from error
 
     return take
