@@ -144,8 +144,8 @@ def test_retries_are_counted_by_cause(tmp_path: Path) -> None:
     folder = write_journal(tmp_path, toy_study(search={"x": {"float": [0, 1]}}), runs)
     numbers = make_report(folder).numbers["failures"]
     assert numbers["by_cause"] == {
-        "lost": {"attempts": 2, "trials": 1, "went_on": 1},
-        "memory": {"attempts": 2, "trials": 2, "went_on": 1},
+        "lost": {"attempts": 2, "trials": 1, "recovered": 1},
+        "memory": {"attempts": 2, "trials": 2, "recovered": 1},
     }  # fmt: skip
     assert numbers["failed_by_cause"] == {"memory": 1}
     assert numbers["retries"] == 4

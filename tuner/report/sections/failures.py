@@ -33,7 +33,7 @@ def section(search: Searched) -> Section:
         return Section("failures", "Failures and retries", ["No attempt failed."], numbers)
     tables = []
     if causes:
-        rows = [[cause, row["attempts"], row["trials"], row["went_on"]] for cause, row in causes.items()]
+        rows = [[cause, row["attempts"], row["trials"], row["recovered"]] for cause, row in causes.items()]
         caption = (
             "A failed attempt loses what it had not saved; the retry continues from the last checkpoint."
         )
@@ -62,7 +62,7 @@ def by_cause(search: Searched) -> dict[str, dict[str, int]]:
         cause: {
             "attempts": count,
             "trials": len(trials[cause]),
-            "went_on": sum(search.record.trials[each].state is not State.FAILED for each in trials[cause]),
+            "recovered": sum(search.record.trials[each].state is not State.FAILED for each in trials[cause]),
         }
         for cause, count in attempts.most_common()
     }

@@ -113,13 +113,13 @@ def _text(race: FinalistsData, name: str) -> list[str]:
         return [*said, "Fewer than two rounds are over, so there is no verdict."]
     said.append(f"Trial {found.winner.number} wins: its mean, made worse by one standard error, is the best.")
     if found.difference is not None and math.isfinite(found.difference.mean):
-        shown = "is" if found.difference.shown else "is not"
         span = _interval((found.difference.low, found.difference.high))
+        shown = "significant" if found.difference.shown else "not significant" if span else "not shown"
         interval = f"95 % interval {cell(span)}" if span else "no interval"
         second = found.runner_up.number if found.runner_up else ""
         said.append(
             f"{name} of the runner-up (trial {second}) minus the winner over common seeds:"
-            f" {found.difference.mean:+.4g}, {interval}; the difference {shown} significant."
+            f" {found.difference.mean:+.4g}, {interval}; the difference is {shown}."
         )
     return said
 
