@@ -97,7 +97,7 @@ def plant(root: Path, files: dict[str, str]) -> SourceTree:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: Rule) -> None:
-    assert [line for line in rule(TREE) if line not in ALLOWED] == []
+    assert [line for line in rule(TREE) if not line.startswith(tuple(ALLOWED))] == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

@@ -17,18 +17,18 @@ pytestmark = pytest.mark.slow
 
 
 def scalars(corpus: Path, store: Path, stack: int) -> Study:
-    """The smoke study over scalars alone, four trials in one reservation or one after the other."""
+    """The smoke study over scalars alone, three trials in one reservation or one after the other."""
     changes = {
         "settings.data.root": corpus, "settings.runtime.store": store, "settings.optim.schedule": "noam",
         "settings.cuts": "[1, 2, 3]", "resources.stack": stack, "concurrency": stack,
         "search": "{distill.temperature: {log: [1, 10]}, seed: {choice: [1, 2, 3]}}",
-        "default": "{distill.temperature: 3.0, seed: 1}", "scheduler.name": "none", "epochs": 2,
+        "default": "{distill.temperature: 3.0, seed: 1}", "scheduler.name": "none", "epochs": 2, "trials": 3,
     }  # fmt: skip
     return load_study("smoke", [f"{key}={value}" for key, value in changes.items()])
 
 
 def test_stacked_trials_report_what_they_report_alone(ray_cluster, tiny_corpus, tmp_path):
-    stacked = search(scalars(tiny_corpus, tmp_path / "store", 4), tmp_path / "stacked", quiet())
+    stacked = search(scalars(tiny_corpus, tmp_path / "store", 3), tmp_path / "stacked", quiet())
     alone = search(scalars(tiny_corpus, tmp_path / "store", 1), tmp_path / "alone", quiet())
     assert {trial.state for trial in (*stacked.trials, *alone.trials)} == {State.COMPLETE}
     assert [trial.params for trial in stacked.trials] == [trial.params for trial in alone.trials]
@@ -37,7 +37,7 @@ def test_stacked_trials_report_what_they_report_alone(ray_cluster, tiny_corpus, 
         for name in ("stacked", "alone")
     }
     together = [(event["trial"], event["epoch"]) for event in reports["stacked"]]
-    assert together == [(trial, epoch) for epoch in (1, 2) for trial in range(4)]
+    assert together == [(trial, epoch) for epoch in (1, 2) for trial in range(3)]
     expected = {(event["trial"], event["epoch"]): event["metrics"] for event in reports["alone"]}
     for event in reports["stacked"]:
         ours, theirs = event["metrics"], expected[event["trial"], event["epoch"]]
@@ -45,7 +45,7 @@ def test_stacked_trials_report_what_they_report_alone(ray_cluster, tiny_corpus, 
         for name in ("train/loss", "train/soft", "train/learning_rate", "dev/loss"):
             assert ours[name] == pytest.approx(
                 theirs[name], rel=0.02
-            )  # float32; exactly in test_stack_trainer
+            )  # float32; exactly in experimental/stacked/test_trainer
     detector = tmp_path / "stacked" / "detector"
     assert sorted(file.name for file in detector.iterdir()) == sorted(
         file.name for file in (tmp_path / "alone" / "detector").iterdir()
