@@ -1,13 +1,15 @@
-# make demo   the whole chain on real recordings: install, corpus, search, export, final evaluation
-# make test   lint, types and every test
-# make fast   the quick tests only
-# make test-long   whole trainings and corpora that take half a minute each
-# make test-cluster   a search on two hosts over ssh, one killed in between; root, openssh-server and rsync
-# make test-kills   searches whose drivers and workers, and MLflow servers and databases, are killed again and again
+# make demo           the whole chain on real recordings: install, corpus, search, export, final evaluation
+# make install        a virtual environment with all that the targets below need
+# make test           lint, types and every test but those of the groups below
+# make fast           the quick tests only
+# make test-long      whole corpora and trainings, half a minute and more each
+# make test-cluster   a search on two hosts over ssh, one of them killed; root, openssh-server and rsync
+# make test-kills     searches whose drivers, workers, MLflow servers and databases are killed repeatedly
 # make test-browser   the pages in a real browser; Debian's chromium and chromium-driver
-# make bench   every speed with a goal beside its alternative; minutes, on an idle machine
-# make bench-gpu   training steps on a GPU beside a plain loop; says so where there is none, and installs nothing then
-# make lint   ruff and mypy
+# make bench          every speed with a goal beside its alternative; half an hour on an idle machine
+# make bench-gpu      training steps on a GPU beside a plain loop; without a GPU it installs nothing and says so
+# make lint           ruff and mypy
+# make clean-demo     remove the demo's corpus and study
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -35,7 +37,7 @@ $(VENV)/.bench-installed: $(VENV)/.installed
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m tests.bench
 
-# Looks for a driver before anything is installed; the benchmark itself asks torch.
+# Look for a driver before anything is installed; the benchmark itself asks torch.
 bench-gpu:
 	@if test -e /dev/nvidiactl || test -e /dev/dxg; then \
 	  $(MAKE) --no-print-directory install && $(BIN)/python -m tests.bench.gpu; \
@@ -54,7 +56,7 @@ demo: install $(DEMO)/searched
 $(DEMO)/corpus/corpus.json: | install
 	$(BIN)/fsd-tuner corpus make $(DEMO)/corpus
 
-# The stamp is set by a search that came to its end; an interrupted one is gone on with.
+# A finished search sets the stamp; an interrupted one is resumed.
 $(DEMO)/searched: | $(DEMO)/corpus/corpus.json
 	$(BIN)/fsd-tuner search demo --out $(DEMO)/study --resume
 	@touch $@

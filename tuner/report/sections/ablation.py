@@ -31,15 +31,10 @@ def section(runs: Searched | None) -> Section:
     compared = with_controls(values)
     arms = [[arm, len(of), *_moments(list(of.values()))] for arm, of in values.items()]
     rows = [
-        [
-            f"{each.arm} minus {each.against}",
-            len(each.differences),
-            each.mean,
-            _span(each),
-            each.verdict(metric.mode),
-        ]
+        [f"{each.arm} minus {each.against}", len(each.differences), each.mean, _span(each),
+         each.verdict(metric.mode)]
         for each in compared
-    ]
+    ]  # fmt: skip
     numbers = {
         "state": runs.state, "metric": metric.name, "values": values,
         "differences": [
