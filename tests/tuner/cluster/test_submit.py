@@ -224,7 +224,8 @@ def test_a_job_runs_and_its_exit_code_comes_back(
 ) -> None:
     project, out = tmp_path / "project", tmp_path / "out"
     project.mkdir()
-    shutil.copy(ROOT / "tests" / "tuner" / "toy.py", project / "mine.py")  # reaches the nodes with the job
+    toy = ROOT / "tests" / "tuner" / "support" / "toy.py"
+    shutil.copy(toy, project / "mine.py")  # reaches the nodes with the job
     changes = {"trial": "mine:run", "name": "münster", "trials": 2, "epochs": 1, "concurrency": 2}
     (project / "s.yaml").write_text(dump(toy_study(**changes).to_dict()), encoding="utf-8")
     monkeypatch.chdir(project)

@@ -189,14 +189,14 @@ from tests.tuner.conftest import quiet
 from tests.tuner.search.test_other_machine import untracked
 from tuner.journal.journal import Journal
 from tuner.study.load import load_study
-take, left = Journal.take, int(sys.argv[3])
+on_event, left = Journal.on_event, int(sys.argv[3])
 def deadly(self, event):
     global left
-    take(self, event)
+    on_event(self, event)
     left -= event.kind.value == "trial_reported"
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-Journal.take = deadly
+Journal.on_event = deadly
 tuner.search.search._tracking = untracked
 tuner.search.search.search(load_study(sys.argv[1]), Path(sys.argv[2]), quiet(), forecast=False)
 """
