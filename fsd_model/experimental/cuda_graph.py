@@ -65,7 +65,7 @@ class CudaRecorder:
 
     @contextmanager
     def lane(self) -> Iterator[None]:
-        """A side stream, in order with what goes before and after on the present one."""
+        """Enter a side stream, in order with the work before and after on the present one."""
         present = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(present)
         with torch.cuda.stream(self._stream):
@@ -73,7 +73,7 @@ class CudaRecorder:
         present.wait_stream(self._stream)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """As `Recorder.record`.
+        """See `Recorder.record`.
 
         Raises:
             InputError: CUDA does not record this work.
@@ -149,12 +149,12 @@ class RecordedUpdate:
         rate: float,
         eager_update: Callable[[], Tensor],
     ) -> Tensor:
-        """One update.
+        """Compute one update.
 
         Args:
             rows_B: training rows.
             epoch: counted from 0.
-            scalars, rate: of the update's loss and optimiser.
+            scalars, rate: scalars of the loss, and learning rate.
             eager_update: computes the same without a recording.
 
         Returns:
@@ -177,7 +177,7 @@ class RecordedUpdate:
         return self._terms_4.clone()
 
     def _record(self) -> Callable[[], None]:
-        """Record on the optimiser's present moments; a loaded state, or a stack, puts others there."""
+        """Record on the optimiser's present moments; a loaded checkpoint, or a stack, replaces them."""
         self._moment = self._present_moment()
         group = self._optimiser.param_groups[0]
         kept = {name: group[name] for name in ("lr", "capturable")}
@@ -192,7 +192,7 @@ class RecordedUpdate:
         return moment
 
     def _update(self) -> None:
-        """The whole update, from `_numbers`."""
+        """Compute the whole update from `_numbers`."""
         rows_B, scalars_6, spans = torch.split(
             self._numbers, [self._size, _SCALARS, 2 * self._size * self._masks]
         )

@@ -1,14 +1,16 @@
-"""Training one configuration.
+"""Training one configuration, without a search. Read trainer.py first.
 
-config.py            TrainConfig
-trainer.py           Trainer
+trainer.py           Trainer: the training loop, a generator of epochs
+config.py            TrainConfig: everything that a training depends on
 data.py              TrainingData, batches of an epoch
-optim.py  runtime.py  checkpoint.py  validation.py
+optim.py             Adam and its learning rate
+runtime.py           device, precision, threads, seeds
+checkpoint.py        the file of a training's state
+validation.py        scores and EER of every exit on dev
 epoch_metrics.py     names and values of what an epoch reports
 exit_metrics.py      the same for each exit
 resource_metrics.py  latency, memory, time
-cost.py              multiply-adds; which configuration is dearer
-objective.py         what a trial is judged by
+cost.py              multiply-adds; orders configurations by their cost
+objective.py         the objective of a search: dev, or unseen attacks
 export.py            Trainer -> detector folder
-cuda_graph.py        experimental, not run on a GPU yet: one update as one CUDA graph
 """

@@ -1,4 +1,4 @@
-"""One file with the state of a training run: written whole or not at all, read without unpickling."""
+"""The file with the state of a training: written whole or not at all, read without unpickling."""
 
 from __future__ import annotations
 

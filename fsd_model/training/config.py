@@ -1,4 +1,4 @@
-"""The whole configuration of a training run, composed of the configs that live beside their code."""
+"""The whole configuration of a training run, composed of the settings that stand beside their code."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class TrainConfig(Settings):
     """One training run. The defaults are the most defensible reading of arXiv 2303.01211.
 
     Attributes:
-        network: a built-in network, or `package.module:factory` for one's own, with or without options.
-        cuts: increasing cut points; None is the published split behind every stage (up to three
-            cuts at even cost in a network of one's own), [] the plain network.
-        batch_size: utterances an update.
+        network: a built-in network, or `package.module:factory` for a custom one, with or without options.
+        cuts: increasing cut points; None for the published ones behind every stage (in a custom
+            network up to three at even cost), [] for the plain network.
+        batch_size: utterances per update.
         epochs: passes over the training set.
         seed: fixes initial weights and the order of the utterances.
     """
@@ -62,7 +62,7 @@ class TrainConfig(Settings):
         if isinstance(self.network, NetworkConfig) and self.feature.kind == "waveform":
             raise InputError(
                 f"feature.kind: {self.network.family} needs a spectrogram, got waveform;"
-                " take f0_subband, or a network of your own (network: package.module:factory)"
+                " take f0_subband, or a custom network (network: package.module:factory)"
             )
         return self
 
@@ -78,10 +78,10 @@ class TrainConfig(Settings):
 
     @property
     def blocks(self) -> int:
-        """Blocks of the network: one more than its legal cuts.
+        """Number of blocks of the network: one more than its legal cuts.
 
         Raises:
-            InputError: a network of one's own that cannot be built or traced.
+            InputError: a custom network that cannot be built or traced.
         """
         return count_blocks(self.network, self.feature)
 
@@ -91,7 +91,7 @@ class TrainConfig(Settings):
         return usual_cuts(self.network, self.feature) if self.cuts is None else self.cuts
 
     def override(self, changes: Mapping[str, Any]) -> TrainConfig:
-        """A copy with dotted keys replaced, e.g. `{"distill.temperature": 4.0}`.
+        """Return a copy with dotted keys replaced, e.g. `{"distill.temperature": 4.0}`.
 
         Raises:
             pydantic.ValidationError: unknown key, wrong type or range.
@@ -106,7 +106,9 @@ class TrainConfig(Settings):
         return TrainConfig.model_validate(tree)
 
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides the result: not the runtime, not where data and noise lie."""
+        """Return the SHA-256 of everything that decides the result: without runtime and places of data and
+        noise.
+        """
         tree = self.model_dump(
             mode="json", exclude={"runtime": True, "data": _WHERE, "augment": {"noise": {"root"}}}
         )

@@ -1,4 +1,4 @@
-"""What networks cost, by counting: multiply-adds, and a figure that orders configurations by their epochs."""
+"""Counted costs: multiply-adds, and an estimate that orders configurations by the time of an epoch."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Measured: 18 to 34 million over twelve configurations, on a busy machine.
 
 
 def multiply_adds(network: nn.Module, feature: FeatureConfig) -> int:
-    """Of a forward pass of one utterance: convolutions, products of matrices, attention and LSTMs.
+    """Count the multiply-adds of one utterance: convolutions, matrix products, attention and LSTMs.
 
     Args:
-        network: takes features (B, F, T), on the CPU; is put into eval mode.
+        network: takes features (B, F, T), on the CPU; set to eval mode.
         feature: the front end.
     """
     noise = torch.Generator().manual_seed(0)
@@ -49,7 +49,7 @@ def multiply_adds(network: nn.Module, feature: FeatureConfig) -> int:
 
 
 def deployed_multiply_adds(config: TrainConfig) -> int:
-    """Multiply-adds of one utterance in the deployed network; raises as `build_network`."""
+    """Return the multiply-adds of one utterance in the deployed network; raises as `build_network`."""
     return _deployed(_key(config))
 
 
@@ -58,9 +58,9 @@ class ExitMultiplyAdds:
     """Multiply-adds of one utterance by exit, shallowest first.
 
     Attributes:
-        alone: in the network deployed with that exit.
-        passing: where the exits before it are computed too, as by an utterance that leaves there; the last
-            is what the mean of all exits takes.
+        alone: of the network deployed with that exit.
+        passing: with the exits before it computed, too, as for an utterance that leaves there; the last is
+            the cost of the mean of all exits.
     """
 
     alone: tuple[int, ...]
@@ -68,18 +68,18 @@ class ExitMultiplyAdds:
 
 
 def exit_multiply_adds(config: TrainConfig) -> ExitMultiplyAdds:
-    """What each exit of a training costs once deployed, by counting; raises as `build_network`."""
+    """Return the cost of each exit of a training once deployed; raises as `build_network`."""
     return _exits(_key(config), config.resolved_cuts)
 
 
 def epoch_cost(config: TrainConfig) -> float:
-    """A figure that orders configurations by the time of an epoch; raises as `build_network`.
+    """Estimate the cost of an epoch, to order configurations; raises as `build_network`.
 
-    Multiply-adds that one training utterance takes: forward and backward through the network with all its
+    Multiply-adds per training utterance: forward and backward through the network with all its
     exits and adapters, for both views where there are two; the pass of a moving-average teacher; the
-    utterance's share of the optimiser's work, which smaller batches do more often; and augmentation in its
-    measured time (docs/augmentation.md) as multiply-adds. It knows neither the data nor the machine: figures
-    of different front ends or devices compare less well than those of one study.
+    utterance's share of the optimiser's work, which smaller batches do more often; and augmentation by its
+    measured time (docs/augmentation.md). Data and machine do not enter, so estimates of different front ends
+    or devices compare less well than those within one study.
     """
     macs, parameters = _trained(_key(config), config.resolved_cuts, config.distill.needed_adapter)
     views = 2 if config.augment.two_view else 1

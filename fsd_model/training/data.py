@@ -1,4 +1,4 @@
-"""The features and labels of train and dev, as memory maps. Eval is out of reach from here.
+"""Features and labels of train and dev, as memory maps. This module must not read eval.
 
 Shapes: M stored utterances, N utterances, F bins, T frames, B utterances of a batch.
 """
@@ -28,13 +28,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Train, dev, and what both come from.
+    """The train and dev splits and their origin.
 
     Attributes:
-        train, dev: features.
+        train, dev: features and labels.
         digest: SHA-256 over audio bytes, names and labels of both, and over the noise files in use.
-        left_out: bad files, in neither.
-        augmentation: of training batches; None leaves them as stored.
+        left_out: bad files, which neither contains.
+        augmentation: applied to training batches; None for none.
     """
 
     train: FeatureSet
@@ -44,9 +44,9 @@ class TrainingData:
     augmentation: Augmentation | None = None
 
     def train_batch(self, rows_B: NDArray[np.int64], epoch: int, device: torch.device) -> Batch:
-        """Training rows of an epoch (counted from 0) on the device, augmented as configured.
+        """Return training rows of an epoch (counted from 0) on the device, augmented as configured.
 
-        An utterance's augmentation follows from its name, the epoch and the run's seed alone.
+        An utterance's augmentation depends on its name, the epoch and the seed only.
         """
         if self.augmentation is None:
             return Batch(*self.train.batch(rows_B, device))
@@ -61,16 +61,18 @@ class TrainingData:
         return Batch(features_BFT, labels_B, torch.from_numpy(clean_BFT).to(device) if two_view else None)
 
     def mask_spans(self, rows_B: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        """The masks that are drawn for training rows, (B, M, 2), see `Augmentation.spans`; M = 0 without."""
+        """Return the SpecAugment masks of training rows, (B, M, 2), see `Augmentation.spans`; M =
+        0 without.
+        """
         if self.augmentation is None:
             return np.zeros((len(rows_B), 0, 2), dtype=np.int64)
         names = [self.train.utterances[row].name for row in rows_B]
         return self.augmentation.spans(names, self.train.features_MFT.shape[1:], epoch)
 
     def resident_batch(self, rows_B: Tensor, spans_BM2: Tensor) -> Batch:
-        """As `train_batch`, of numbers on a device where train is resident and by its operations alone.
+        """Return the same as `train_batch`, from row numbers on a device where train is resident.
 
-        Bit for bit that of `train_batch` elsewhere. For features without augmentation of the recording.
+        Equal bit for bit. Only for features without augmentation of the waveform.
         """
         clean_BFT, labels_B = self.train.resident[rows_B.device].batch(rows_B)
         if self.augmentation is None:
@@ -113,15 +115,15 @@ def open_training_data(config: TrainConfig, progress: Progress | None = None) ->
 
 
 def updates_per_epoch(count: int, batch_size: int) -> int:
-    """Batches that `shuffled_batches` makes of `count` utterances."""
+    """Return the number of batches of `shuffled_batches` for `count` utterances."""
     whole, rest = divmod(count, batch_size)
     return whole + (rest > 1)
 
 
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
-    """Row numbers of each batch of an epoch; the order depends on (seed, epoch) alone.
+    """Yield the rows of each batch of an epoch; the order depends on (seed, epoch) only.
 
-    A last batch of one utterance is dropped, as batch normalisation has nothing to normalise over.
+    A last batch of one utterance is dropped: batch norm needs two.
     """
     order = np.random.default_rng([seed, epoch]).permutation(count)
     for start in range(0, count, batch_size):

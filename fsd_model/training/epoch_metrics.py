@@ -1,4 +1,4 @@
-"""The metrics of an epoch: the means of its training losses, and what it reached on dev."""
+"""The metrics of an epoch: means of its training losses, and results on dev."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fsd_model.training.validation import DevResult
 
 
 def dev_scores(dev: FeatureSet, values_N: Sequence[float]) -> Scores:
-    """Scores by utterance of dev."""
+    """Return the dev scores by utterance."""
     names = [utterance.name for utterance in dev.utterances]
     attacks = [utterance.attack for utterance in dev.utterances]
     return Scores(names, attacks, dev.labels_N, np.array(values_N))
 
 
 def attack_rates(dev: FeatureSet, values_N: Sequence[float]) -> dict[str, float]:
-    """EER of each attack against all bona fide speech, by metric name: `dev/eer_attack_A01`.
+    """Return the EER of each attack against all bona fide speech, by metric name: `dev/eer_attack_A01`.
 
-    What trackers refuse in names becomes `_`.
+    Characters that MLflow refuses in metric names become `_`.
     """
     rates = per_attack_eer(dev_scores(dev, values_N))
     return {
@@ -39,12 +39,12 @@ class DivergenceError(ArithmeticError):
 
 
 def train_metrics(means: Sequence[float], epoch: int, rate: float) -> dict[str, float]:
-    """`train/..` of `Trainer.epochs`.
+    """Return the metrics `train/..` of `Trainer.epochs`.
 
     Args:
-        means: over the epoch's utterances, of total, hard, soft and feature loss.
+        means: means over the epoch's utterances of total, hard, soft and feature loss.
         epoch: counted from 1.
-        rate: learning rate of its last update.
+        rate: learning rate of the last update.
 
     Raises:
         DivergenceError: the total is not a finite number.
@@ -63,13 +63,13 @@ def train_metrics(means: Sequence[float], epoch: int, rate: float) -> dict[str, 
 
 
 def dev_metrics(result: DevResult, best: DevResult, dev: FeatureSet, blocks: int) -> dict[str, float]:
-    """`dev/..` of `Trainer.epochs`.
+    """Return the metrics `dev/..` of `Trainer.epochs`.
 
     Args:
-        result: of the epoch.
-        best: of the best epoch so far.
-        dev: what both were reached on.
-        blocks: of the network.
+        result: result of the epoch.
+        best: result of the best epoch so far.
+        dev: the split of both.
+        blocks: number of blocks of the network.
 
     Raises:
         DivergenceError: the loss is not a finite number.

@@ -1,7 +1,7 @@
-"""What each exit of a training would be as a detector: metrics of every report, by the number of the exit.
+"""Metrics of each exit as a detector, by number of the exit; part of every report.
 
-`exit1/..` is the shallowest; places behind the deepest exit repeat it, so that every run of a network has the
-same metrics, however many cuts it has. `ensemble/..` is the mean of all exits.
+`exit1/..` is the shallowest; places behind the deepest exit repeat it, so that all trainings of a network
+have the same metrics, whatever the number of cuts. `ensemble/..` is the mean of all exits.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ _FIGURES = tuple(name.partition("/")[2] for name in (PARAMETERS, MULTIPLY_ADDS, 
 
 
 def exit_name(number: int) -> str:
-    """`exit2`."""
+    """Return the name of an exit in metrics, such as `exit2`."""
     return f"exit{number}"
 
 
 def best_eer_of(name: str) -> str:
-    """The metric's name for the dev EER, at the best epoch, of `exit2` or `ensemble`."""
+    """Return the name of the metric with the dev EER, at the best epoch, of `exit2` or `ensemble`."""
     return f"dev/eer_best_{name}"
 
 
-def figures_of(name: str) -> dict[str, str]:
-    """Metrics that hold the figures of `exit2` or `ensemble`, by figure: parameters, multiply_adds, ..."""
+def metric_names_of(name: str) -> dict[str, str]:
+    """Return the metric names of `exit2` or `ensemble` by quantity: parameters, multiply_adds, ..."""
     return {figure: f"{name}/{figure}" for figure in _FIGURES}
 
 
 def exit_names(blocks: int) -> list[str]:
-    """What metrics are told of in a network of so many blocks: `exit1`, ..., `ensemble`."""
+    """Return the names of all exits of a network with that many blocks: `exit1`, ..., `ensemble`."""
     return [*map(exit_name, range(1, blocks + 1)), ENSEMBLE]
 
 
-def exit_figures(blocks: int) -> list[str]:
-    """The names of all figures of exits, as `deployed_figures` has them."""
-    return [metric for name in exit_names(blocks) for metric in figures_of(name).values()]
+def exit_metric_names(blocks: int) -> list[str]:
+    """Return the names of all metrics of exits, as in `deployed_metrics`."""
+    return [metric for name in exit_names(blocks) for metric in metric_names_of(name).values()]
 
 
-def deployed_figures(
+def deployed_metrics(
     network: MultiExitNetwork, config: TrainConfig, dev: FeatureSet, device: torch.device
 ) -> dict[str, float]:
-    """Parameters, multiply-adds and latency of the deployed network, of each exit and of their mean.
+    """Measure parameters, multiply-adds and latency of the deployed network, of each exit and of their mean.
 
     Args:
         network: on the device, in eval mode.
-        config: of the run.
-        dev: the latency is that of its first utterance.
-        device: of the run.
+        config: the training.
+        dev: its first utterance is timed.
+        device: device of the training.
     """
     count, features_FT = len(network.exits), torch.from_numpy(dev.features(np.arange(1))[0])
     every: list[nn.Module] = [deploy_exits(network, [number]).eval() for number in range(1, count)]
@@ -75,7 +75,7 @@ def deployed_figures(
 
 
 def best_eers(best: DevResult, blocks: int) -> dict[str, float]:
-    """Dev EER of each exit and of their mean, at the best epoch."""
+    """Return the dev EER of each exit and of their mean, at the best epoch."""
     found = {best_eer_of(exit_name(n)): rate for n, rate in enumerate(best.padded_exits(blocks), start=1)}
     mean = {} if best.ensemble is None else {best_eer_of(ENSEMBLE): best.ensemble}
     return found | mean
@@ -86,4 +86,4 @@ def _parameters(network: nn.Module) -> float:
 
 
 def _named(name: str, values: Sequence[float]) -> dict[str, float]:
-    return dict(zip(figures_of(name).values(), values, strict=True))
+    return dict(zip(metric_names_of(name).values(), values, strict=True))

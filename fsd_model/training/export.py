@@ -1,4 +1,4 @@
-"""From a trainer to a detector folder: calibrated on dev, with a parity check."""
+"""Exports a trainer as a detector folder: calibrated on dev, with a parity check."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def export_detector(trainer: Trainer, folder: Path, exits: ExitPlan = _DEEPEST) 
 
     Args:
         trainer: after at least one epoch.
-        folder: created where it is missing.
-        exits: those of the trained network that the detector has.
+        folder: created if missing.
+        exits: the exits of the trained network that the detector uses.
 
     Returns:
         The detector, as loaded from the folder.
 
     Raises:
         InputError: the folder cannot be written.
-        ParityError: its scores of the first dev utterances differ from those of the training network.
+        ParityError: its scores of the first dev utterances differ from the training network's.
     """
     best = trainer.best
     if best is None:
@@ -71,7 +71,7 @@ def export_detector(trainer: Trainer, folder: Path, exits: ExitPlan = _DEEPEST) 
 
 
 def _columns(config: TrainConfig, exits: ExitPlan) -> list[int]:
-    """Which exits of the training those of the plan are, from 0."""
+    """Return the positions, from 0, of the plan's exits among the trained ones."""
     trained = (*config.resolved_cuts, config.blocks)
     return [trained.index(place) for place in exits.places or trained[-1:]]
 
@@ -106,7 +106,7 @@ def _card(
 
 @cache
 def versions() -> dict[str, str]:
-    """Of the software that the numbers depend on, by package; one that is not installed is left out."""
+    """Return the versions of the packages that the numbers depend on; those not installed are left out."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):

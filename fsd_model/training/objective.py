@@ -1,4 +1,4 @@
-"""What a trial is judged by: known attacks (dev), or attacks that were held out of its training."""
+"""The objective of a search: known attacks (dev), or attacks held out of the training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _Attacks = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 class ObjectiveConfig(Settings):
     """The objective of a search.
 
-    dev: EER on the development set, whose attacks are those of the training set.
-    unseen-attacks: leave-attack-out. Each fold trains without one group of attacks and is judged by the bona
-    fide speech of dev against that group's spoofs from dev; then all attacks train the detector itself.
+    dev: EER on the development set, which has the attacks of the training set.
+    unseen-attacks: leave-attack-out. Each fold trains without one group of attacks; its EER is that of dev's
+    bona fide speech against the group's spoofs on dev. The detector itself is trained on all attacks.
 
     Attributes:
         name: the objective.
-        groups: what each fold holds out, by name; None takes each attack by itself.
+        groups: attacks that each fold holds out, by name; None for a fold per attack.
     """
 
     name: Literal["dev", "unseen-attacks"] = "dev"
@@ -31,10 +31,10 @@ class ObjectiveConfig(Settings):
 
 
 def resolve_groups(groups: Groups | None, known: set[str]) -> dict[str, tuple[str, ...]]:
-    """The groups of attacks to hold out, checked against the attacks that train and dev share.
+    """Return the groups of attacks to hold out, checked against the attacks that train and dev share.
 
     Args:
-        groups: by name, or None for each attack by itself.
+        groups: by name, or None for a group per attack.
         known: attacks that both train and dev have.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Optimiser, learning-rate schedule, and the seam for another way to compute an update."""
+"""Adam, its learning rate, and the interface of another way to compute an update."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from fsd_model.settings import Settings
 
 
 class OptimConfig(Settings):
-    """Adam as in the paper's trainer: betas (0.9, 0.98), eps 1e-9, AMSGrad.
+    """Settings of Adam as in the paper's trainer: betas (0.9, 0.98), eps 1e-9, AMSGrad.
 
     Attributes:
         schedule: "noam" (warm-up, then 1/sqrt(step)) or "constant".
-        learning_rate: of the constant schedule.
-        model_size, warmup_steps: of the Noam schedule; its peak is (model_size * warmup_steps)^-0.5.
+        learning_rate: rate of the constant schedule.
+        model_size, warmup_steps: parameters of the Noam schedule; its peak is (model_size *
+            warmup_steps)^-0.5.
         weight_decay: L2 penalty inside Adam.
     """
 
@@ -33,7 +34,7 @@ class OptimConfig(Settings):
 
 
 def learning_rate(config: OptimConfig, step: int) -> float:
-    """Learning rate of update `step` (from 1).
+    """Return the learning rate of update `step` (from 1).
 
     Noam: model_size^-0.5 * min(step^-0.5, step * warmup^-1.5), peak 3.95e-3 at step 1000 by default.
 
@@ -45,7 +46,7 @@ def learning_rate(config: OptimConfig, step: int) -> float:
 
 
 def build_optimiser(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
-    """Adam over all trained parameters, adapters included; one operation updates them all where torch can."""
+    """Return Adam over all trained parameters, adapters included; fused where torch supports it."""
     trained = list(parameters)
     return torch.optim.Adam(
         trained,
@@ -59,7 +60,7 @@ def build_optimiser(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> 
 
 
 def fill_gradients(optimiser: torch.optim.Optimizer) -> None:
-    """Give zeros to each parameter that no loss has read, so that one rule decays and counts all alike."""
+    """Set zeros as gradient of each parameter that no loss read: weight decay and moments treat all alike."""
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             if parameter.grad is None:
@@ -67,7 +68,7 @@ def fill_gradients(optimiser: torch.optim.Optimizer) -> None:
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float | Tensor) -> None:
-    """Set the rate of every parameter group for the next update; a tensor where that is to be recorded."""
+    """Set the rate of every parameter group for the next update; a tensor where the update is recorded."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 

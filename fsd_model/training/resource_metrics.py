@@ -1,4 +1,4 @@
-"""What a training run says of the machine and of the network it would deploy: metrics of every report.
+"""Metrics of resources: latency, memory and time; part of every report.
 
 Shapes: B utterances, F rows and T frames of the front end.
 """
@@ -22,31 +22,31 @@ Those of single exits are measured too, see `is_measured`.
 """
 
 PARAMETERS, MULTIPLY_ADDS = "deployed/parameters", "deployed/multiply_adds"
-FIGURES = (PARAMETERS, MULTIPLY_ADDS, LATENCY, MEMORY)
+RESOURCE_METRICS = (PARAMETERS, MULTIPLY_ADDS, LATENCY, MEMORY)
 """What every report holds for constraints and further objectives, whatever a trial is judged by."""
 
 _RUNS, _WARM_UP = 9, 2
 
 
 def is_measured(name: str) -> bool:
-    """Whether a metric is one of `MEASURED`, or the same of an exit."""
+    """Return whether a metric is measured by clock or system, and so differs in every run."""
     return name in MEASURED or name.endswith("/latency_ms")
 
 
 def latency_ms(network: nn.Module, features_FT: Tensor, device: torch.device) -> float:
-    """Median time of a forward pass of one utterance, in float32, milliseconds of wall clock.
+    """Return the median wall-clock time of a forward pass of one utterance in float32, milliseconds.
 
     Args:
-        network: as deployed, on the device, in eval mode.
-        features_FT: of any utterance; the front end is not timed.
-        device: of the run.
+        network: the deployed network, on the device, in eval mode.
+        features_FT: features of any utterance; the front end is not timed.
+        device: device of the training.
     """
     (found,) = latencies_ms([network], features_FT, device)
     return found
 
 
 def latencies_ms(networks: Sequence[nn.Module], features_FT: Tensor, device: torch.device) -> list[float]:
-    """As `latency_ms`, of several networks: in turn, so that what else the machine does befalls all alike."""
+    """Return `latency_ms` of several networks, interleaved, so that other load affects all equally."""
     features_BFT = features_FT[None].to(device)
     seconds: list[list[float]] = [[] for _ in networks]
     with torch.inference_mode():
@@ -61,10 +61,9 @@ def latencies_ms(networks: Sequence[nn.Module], features_FT: Tensor, device: tor
 
 
 def peak_bytes(device: torch.device) -> float:
-    """The most memory so far: on a GPU what torch has reserved there since the run began.
+    """Return the peak memory so far: on a GPU what torch has reserved since the training began.
 
-    On the CPU the peak resident set of the process, with all that it did before; in a process that has run
-    other trials it is at least theirs.
+    On the CPU the peak resident set of the process, which includes earlier trials in that process.
     """
     if device.type == "cuda":
         return float(torch.cuda.max_memory_reserved(device))

@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, threads, seeds. Not part of a run's identity."""
+"""Where and how a training computes: device, precision, threads, seeds. Not part of its identity."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class RuntimeConfig(Settings):
-    """Machine-dependent choices.
+    """Machine-dependent settings.
 
     Attributes:
-        device: "auto" takes the GPU that the process may see, else the CPU.
-        precision: of the segments; exits, losses and metrics stay in float32. bfloat16 takes a third off a
-            step on CPUs that compute in it (docs/performance.md).
-        threads: of one trial; one thread a trial and one trial a core is the fastest use of a machine.
-        store: folder of the feature store; None is the user's cache folder.
-        micro_batch: utterances that are computed at once, over all processes of the training; None is the
-            whole batch. Gradients are added up to one update of the batch, so less memory is needed and the
-            training is the same but for rounding, with one exception: batch norm normalises over the
-            micro-batch, and its running statistics move once for each. Losses that compare the utterances of
+        device: "auto" takes the visible GPU, else the CPU.
+        precision: precision of the segments; exits, losses and metrics stay in float32. bfloat16 takes a
+            third off a step on CPUs that compute in it (docs/performance.md).
+        threads: threads per trial. Fastest: one thread per trial, one trial per core.
+        store: folder of the feature store; None for the user's cache folder.
+        micro_batch: utterances computed at once, over all processes of the training; None for the whole
+            batch. Gradients are summed to one update of the batch, so it needs less memory and the training
+            is the same except for rounding and for batch norm, which normalises over the micro-batch and
+            updates its running statistics once for each. Losses that compare the utterances of
             a batch with each other need the whole batch.
-        resident: keep the features of train and dev in the device's memory; batches are the same bit for bit.
-            "auto" does so on a GPU where they take at most an eighth of its free memory.
+        resident: whether to keep the features of train and dev in device memory; batches are equal bit for
+            bit. "auto" does so on a GPU if they take at most an eighth of its free memory.
         cuda_graph: experimental, not run on a GPU yet: record an update on the GPU once and replay it. A
             training that cannot be recorded prints a warning and runs as without it.
     """
@@ -48,7 +48,7 @@ class RuntimeConfig(Settings):
 
 
 def select_device(choice: str) -> torch.device:
-    """Resolve "auto"; where several processes train together, each has a GPU of its own.
+    """Resolve "auto"; with several processes each gets its own GPU.
 
     Raises:
         InputError: "cuda" where this process sees no GPU.
@@ -66,7 +66,7 @@ def select_device(choice: str) -> torch.device:
 
 
 def start(config: RuntimeConfig, seed: int) -> torch.device:
-    """Set threads and seed every generator; also undoes what an earlier run in this process left behind."""
+    """Set threads and seed every generator; reset what an earlier trial in this process changed."""
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -1,4 +1,4 @@
-"""The self-distillation trainer: a generator of epochs that knows nothing of who calls it."""
+"""The self-distillation trainer: a generator of epochs, independent of its caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
 from fsd_model.training.epoch_metrics import DivergenceError as DivergenceError
 from fsd_model.training.epoch_metrics import dev_metrics, train_metrics
-from fsd_model.training.exit_metrics import deployed_figures
+from fsd_model.training.exit_metrics import deployed_metrics
 from fsd_model.training.optim import (
     UpdateRunner,
     build_optimiser,
@@ -42,12 +42,13 @@ State = dict[str, Any]
 class Trainer:
     """Trains one configuration; `epochs()` may be left and entered again at any epoch.
 
-    Where `torch.distributed` is initialised, all its processes train the one network together (`parallel`):
-    each has a trainer, takes the same steps and yields the same metrics; one of them saves.
+    Where `torch.distributed` is initialised, all its processes train one network together
+    (`distributed.processes`): each has a trainer, makes the same updates and yields the same metrics; one
+    saves.
 
     Args:
-        config: the run.
-        data: train and dev features; None opens what the config names.
+        config: the training.
+        data: train and dev features; None opens the corpus of the config.
 
     Attributes:
         network: all segments and exits.
@@ -57,13 +58,15 @@ class Trainer:
         best_weights: weights of the deployed network at that epoch, on the CPU.
         best_classifiers: weights of the other exits' classifiers at that epoch, shallowest first.
         runner: computes each update in place of `Trainer`'s own code; None by default.
-        deployed: figures of the network that would be deployed, measured after the first epoch.
+        deployed: size and latency of the network that would be deployed, measured after the first epoch.
 
     Raises:
         InputError: faulty data or settings.
     """
 
     def __init__(self, config: TrainConfig, data: TrainingData | None = None) -> None:
+        # Order matters: data first (may draw numbers), then the seed, then the weights; the optimiser needs
+        # the parameters in their final place and format.
         self.config = config
         self.data = data or open_training_data(config)
         self.processes = processes_of_this_training()
@@ -74,7 +77,7 @@ class Trainer:
             self.device
         )
         if isinstance(backbone, Backbone):
-            # a third faster on CPUs; a network of one's own may count on the order of its memory
+            # a third faster on CPUs; a custom network may rely on its memory order
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.processes.size > 1:
             synchronise_norms(network, self.processes)
@@ -103,12 +106,12 @@ class Trainer:
             are fractions. Of the network that would be deployed, for one utterance: `deployed/parameters`,
             `deployed/multiply_adds`, and `deployed/latency_ms`, measured on the run's device after the first
             epoch of each attempt; the same of each exit and of their mean, with their EER at the best epoch
-            (`exit_figures`). Of the machine: `time/epoch_s` and `memory/peak_bytes`. What is measured, by
-            clock or system, is another number in every run (`training.resource_metrics.is_measured`).
+            (`exit_metric_names`). Of the machine: `time/epoch_s` and `memory/peak_bytes`. Measured metrics
+            differ in every run (`training.resource_metrics.is_measured`).
 
         Raises:
             DivergenceError: the loss is no longer a finite number.
-            InputError: processes that do not train the same.
+            InputError: processes with different configurations or data.
         """
         self.processes.require_same(self._identity(), self.device)
         self.deployed = {}
@@ -120,27 +123,27 @@ class Trainer:
             yield self.complete_epoch(train, result, began)
 
     def complete_epoch(self, train: dict[str, float], result: DevResult, began: float) -> dict[str, float]:
-        """Count an epoch whose updates are done; returns its metrics, see `epochs`.
+        """Finish an epoch whose updates are done; returns its metrics, see `epochs`.
 
         Args:
             train: see `training.epoch_metrics.train_metrics`.
-            result: what the network, now in eval mode, reached on dev.
-            began: the epoch, by `time.perf_counter`.
+            result: result on dev of the network, now in eval mode.
+            began: start of the epoch, by `time.perf_counter`.
         """
         self.epoch += 1
         self._keep_best(result)
         seconds = time.perf_counter() - began
         if not self.deployed:
-            self.deployed = deployed_figures(self.network, self.config, self.data.dev, self.device)
+            self.deployed = deployed_metrics(self.network, self.config, self.data.dev, self.device)
         machine = {**self.deployed, TIME: seconds, MEMORY: peak_bytes(self.device)}
         dev = dev_metrics(result, self.best or result, self.data.dev, self.config.blocks)
         return {**train, **dev, **self.processes.largest(machine, self.device)}
 
     def train_step(self, rows_B: Any) -> LossTerms:
-        """One update on the training rows `rows_B`, in as many parts as configured.
+        """Make one update with the training rows `rows_B`.
 
         Returns:
-            The loss terms before the update, detached: what this process's share adds to their means.
+            The loss terms before the update, detached: the contribution of this process to their means.
         """
         self.step += 1
         rate, scalars = learning_rate(self.config.optim, self.step), self.distiller.scalars(self.step)
@@ -150,7 +153,9 @@ class Trainer:
         return LossTerms(*self.runner.step(rows_B, self.epoch, scalars, rate, eager_update).unbind())
 
     def update(self, rows_B: Any, scalars: Scalars, rate: float) -> torch.Tensor:
-        """Compute one update by plain PyTorch; returns total, hard, soft and feature loss, (4,)."""
+        """Compute one update by plain PyTorch, in micro-batches as configured; returns the four
+        losses, (4,).
+        """
         set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         sums = torch.zeros(4, device=self.device)
@@ -209,27 +214,28 @@ class Trainer:
         }
         write_state(folder, state)
 
-    def load(self, folder: Path, moved: bool = False) -> None:
-        """Go on from a saved folder, whatever the runtime settings and the processes that it was saved with.
+    def load(self, folder: Path, cloned: bool = False) -> None:
+        """Resume from a saved folder, whatever the runtime settings and number of processes it was saved
+        with.
 
         Args:
             folder: a folder that `save` wrote.
-            moved: it may be of another configuration of the same network, whose weights and optimiser are
-                taken over under this one's settings (population based training).
+            cloned: whether it may be of another configuration of the same network; weights and optimiser
+                state are taken over under this configuration's settings (population based training).
 
         Raises:
             InputError: no such folder, a damaged file, or the state of another configuration or other data.
         """
         state = read_state(folder)
         for key, own in (("fingerprint", self.config.fingerprint()), ("data", self.data.digest)):
-            if state.get(key) != own and not (moved and key == "fingerprint"):
+            if state.get(key) != own and not (cloned and key == "fingerprint"):
                 what = "configuration" if key == "fingerprint" else "data set"
-                raise InputError(f"{folder}: was saved with another {what}; start afresh in another folder")
+                raise InputError(f"{folder}: was saved with another {what}; start again in another folder")
         try:
             self._take_over(state)
         except (RuntimeError, KeyError, ValueError) as error:  # torch: other names, shapes or groups
             way_out = "search neither cuts nor network, teacher or adapter there"
-            raise InputError(f"{folder}: is of a network of another form; {way_out}") from error
+            raise InputError(f"{folder}: belongs to a network of another form; {way_out}") from error
 
     def _take_over(self, state: State) -> None:
         own = [{key: group[key] for key in group if key != "params"} for group in self.optimiser.param_groups]

@@ -30,19 +30,19 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class DevResult:
-    """What one epoch reached on dev.
+    """Results of one epoch on dev.
 
     Attributes:
         epoch: counted from 1.
         loss: mean cross-entropy of the deepest exit on |x| cos(theta), nats.
-        eer: of the deepest exit, a fraction.
-        cllr: of the deepest exit's scores as they are, bits; tells epochs apart whose EER is the same.
+        eer: EER of the deepest exit, a fraction.
+        cllr: Cllr of the deepest exit's uncalibrated scores, bits; ranks epochs with equal EER.
         threshold: the score where miss and false-alarm rate of the deepest exit meet.
         exits: EER of each exit, shallowest first.
-        exit_scores: of each exit, shallowest first, in the order of dev: what an exported detector must
-            reproduce, and all that is needed to judge any use of the exits.
-        precision: in which the segments computed all this; a later attempt may use another.
-        ensemble: EER of the mean of all exits, calibrated on dev, where it was asked for (`with_ensemble`).
+        exit_scores: scores of each exit, shallowest first, in the order of dev; an exported detector must
+            reproduce them, and every use of the exits is evaluated from them.
+        precision: precision of the segments at that epoch; a later attempt may use another.
+        ensemble: EER of the mean of all exits, calibrated on dev; see `with_ensemble`.
     """
 
     epoch: int
@@ -56,13 +56,13 @@ class DevResult:
     ensemble: float | None = None
 
     def with_ensemble(self, labels_N: NDArray[np.int64]) -> DevResult:
-        """The same with the EER of the mean of all exits; takes a second on 25,000 utterances."""
+        """Return the result with the EER of the mean of all exits; takes a second for 25,000 utterances."""
         (mean,) = eer_by_exit(ensemble_scores(self.scores_NE, labels_N)[:, None], labels_N)
         return replace(self, ensemble=mean.rate)
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """Of the deepest exit, in the order of dev."""
+        """Scores of the deepest exit, in the order of dev."""
         return self.exit_scores[-1]
 
     @property
@@ -71,15 +71,15 @@ class DevResult:
         return np.array(self.exit_scores).T
 
     def padded_exits(self, count: int) -> tuple[float, ...]:
-        """EER by exit for `count` >= E places; places behind the deepest exit repeat it.
+        """Return the EER of `count` >= E places; places behind the deepest exit repeat it.
 
-        Every run of a network thus has the same metrics, however many cuts it has.
+        All trainings of a network then have the same metrics, whatever the number of cuts.
         """
         return self.exits + (self.exits[-1],) * (count - len(self.exits))
 
     @property
     def rank(self) -> tuple[float, float, float]:
-        """Lower is better: EER, where it is equal Cllr, then the loss."""
+        """Sort key, lower is better: EER, then Cllr, then loss."""
         return self.eer, self.cllr, self.loss
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def batches_in_order(
     Args:
         data: the split.
         device: where features and labels are needed.
-        processes: batches are dealt out to them, whole.
+        processes: whole batches are distributed over them.
     """
     count = len(data.labels_N)
     for start in range(processes.rank * BATCH, count, processes.size * BATCH):
@@ -113,9 +113,9 @@ def exit_scores(
     precision: str,
     processes: Processes = ALONE,
 ) -> tuple[NDArray[np.float32], float]:
-    """Scores (N, E) of every exit, and the mean cross-entropy of the deepest (nats).
+    """Return scores (N, E) of every exit, and the mean cross-entropy of the deepest (nats).
 
-    The batches are dealt out to the processes; all of them get the scores of all.
+    Batches are distributed over the processes; every process gets all scores.
     """
     network.eval()
     count = len(data.labels_N)
@@ -141,7 +141,7 @@ def validate(
     precision: Precision = "float32",
     processes: Processes = ALONE,
 ) -> DevResult:
-    """Score the dev set and reduce it to the EER of each exit; the same in all processes.
+    """Score dev and compute the EER of each exit; equal in all processes.
 
     Raises:
         InputError: scores that are NaN or infinite.
@@ -153,7 +153,7 @@ def validate(
 def judge(
     scores_NE: NDArray[np.float32], loss: float, data: FeatureSet, epoch: int, precision: Precision
 ) -> DevResult:
-    """What scores (N, E) of every exit and a mean cross-entropy come to; raises as `validate`."""
+    """Return the result for scores (N, E) of every exit and a mean cross-entropy; raises as `validate`."""
     rates = eer_by_exit(scores_NE, data.labels_N)
     scores = tuple(tuple(scores_N) for scores_N in scores_NE.T.tolist())
     calibration = cllr(*(scores_NE[data.labels_N == label, -1] for label in (BONAFIDE, SPOOF)))

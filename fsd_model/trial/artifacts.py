@@ -1,4 +1,4 @@
-"""What a trial leaves to look at: its resolved configuration, its dev scores, and figures drawn of them."""
+"""Artifacts of a trial in MLflow: resolved configuration, dev scores, and plots of them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def write_artifacts(trainer: Trainer, folder: Path) -> None:
 
 
 def draw_plots(folder: Path) -> None:
-    """Draw the DET curve and the histogram of the dev scores that `write_artifacts` left, beside them.
+    """Draw the DET curve and the histogram of the dev scores that `write_artifacts` wrote, beside them.
 
     Raises:
         InputError: a damaged score file.
-        OSError: a figure cannot be written.
+        OSError: a plot cannot be written.
     """
     if not (folder / SCORES_FILE).is_file():
         return
@@ -49,5 +49,5 @@ def draw_plots(folder: Path) -> None:
 
 
 def dataset_name(data: DataConfig) -> str:
-    """A corpus in a few words: its folder and what of it."""
+    """Return the name of a corpus for MLflow: its folder, track and subset."""
     return f"{data.root.name} {data.track}"

@@ -18,8 +18,8 @@ class Fold:
     """One fold.
 
     Attributes:
-        held_out: the attacks that are unknown to the training.
-        data: train and dev without them; dev chooses the epoch, as it will for the detector itself.
+        held_out: attacks that the training does not see.
+        data: train and dev without them; dev selects the epoch, as it does for the detector itself.
         target: the bona fide speech of dev and its spoofs by the held-out attacks.
     """
 
@@ -29,12 +29,12 @@ class Fold:
 
 
 def shared_attacks(data: TrainingData) -> set[str]:
-    """Attacks that both train and dev have."""
+    """Return the attacks that both train and dev have."""
     return _attacks(data.train) & _attacks(data.dev)
 
 
 def leave_out(data: TrainingData, held_out: tuple[str, ...]) -> Fold:
-    """The fold that holds out `held_out`; views of `data`, nothing is copied.
+    """Return the fold that holds out `held_out`; made of views of `data`, nothing is copied.
 
     Raises:
         InputError: an attack that train or dev does not have, or none left to train on.

@@ -1,4 +1,4 @@
-"""What a caller of a trial function offers it."""
+"""The context that a search gives to the trial function; `tuner/trial.py` defines the same protocol."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any, Protocol
 
 
 class Context(Protocol):
-    """What a caller offers: a folder to resume from, and a place to report to."""
+    """A checkpoint to resume from, and reports to the search."""
 
     @property
     def checkpoint(self) -> Path | None:
-        """A folder an earlier attempt saved, or None."""
+        """Folder that an earlier attempt saved, or None."""
 
     @property
     def cloned(self) -> bool:
-        """Whether that folder is another configuration's, which this one goes on from."""
+        """Whether another trial, with other params, saved that folder."""
 
     def report(self, metrics: Mapping[str, float], save: Callable[[Path], None] | None = None) -> None:
-        """Take one epoch's or fold's metrics; may not return."""
+        """Report the metrics of an epoch or fold; may not return."""
 
 
 class StackContext(Context, Protocol):
-    """The same for one trial of several that are trained as one."""
+    """The context of one trial of a stack."""
 
     def over(self, error: Exception | None) -> None:
-        """The trial has ended by itself: with an error, or, None, after all its reports.
+        """Say that the trial has ended by itself: with an error, or with None after its last report.
 
-        Called once, and not where `report` raised SystemExit.
+        Called once, and not after `report` raised SystemExit.
         """
 
 
 More = Callable[[], Sequence[tuple[dict[str, Any], StackContext]]]
-"""Params and contexts of trials that are to join; empty where there are none now."""
+"""Returns config and context of each trial that joins; empty if there is none now."""

@@ -1,4 +1,4 @@
-"""Control arms: what a self-distilled network is compared with to see whether distillation does anything."""
+"""Control arms: trainings without parts of the method, to show whether distillation helps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fsd_model.training.config import TrainConfig
 
 
 def arms(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The control arms of a configuration as changes of its settings; the first is the baseline.
+    """Return the control arms of a configuration as changes of its settings; the first is the baseline.
 
-    A configuration that distils by one loss alone has that arm and no "both".
+    A configuration with only one of the distillation losses has that arm and no "both".
 
     Source: the components named in arXiv 2303.01211; deep supervision is Lee et al. 2015.
 
@@ -20,7 +20,7 @@ def arms(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """
     train_config = TrainConfig.model_validate(config)
     if not train_config.resolved_cuts:
-        raise InputError("cuts: an ablation needs a network that is cut, got []; give a split such as [2, 4]")
+        raise InputError("cuts: an ablation needs a network that is cut, got []; give cuts such as [2, 4]")
     no_soft, no_feature = {"distill.soft_weight": 0.0}, {"distill.feature_weight": 0.0}
     distilled = train_config.distill
     parts = {
@@ -41,10 +41,10 @@ def arms(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def reseeded(config: dict[str, Any], count: int) -> dict[int, dict[str, Any]]:
-    """The changes that make `count` other runs of the same configuration, by seed.
+    """Return the changes that repeat a configuration with `count` other seeds, by seed.
 
-    The seed of `config` is left out: a search chose the configuration by that run, so its result is the best
-    of many, which no control arm has been given.
+    The seed of `config` is left out: the search selected the configuration by that run, so its result is the
+    best of many, and no control arm was selected in that way.
     """
     own = TrainConfig.model_validate(config).seed
     fresh = [seed for seed in range(1, count + 2) if seed != own][:count]

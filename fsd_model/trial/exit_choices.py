@@ -1,6 +1,6 @@
-"""What a trial leaves besides its winner's detector: each exit, their mean, and leaving early.
+"""Exits of a trial as detectors: a single exit, the mean of all exits, or early exit.
 
-Companions of `fsd_model.trial:run`; eval is out of reach from here as it is from the training.
+Hooks of `fsd_model.trial:run`. This module must not read eval.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.eer import equal_error_rate
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.cost import exit_multiply_adds
-from fsd_model.training.exit_metrics import ENSEMBLE, best_eer_of, exit_name, figures_of
+from fsd_model.training.exit_metrics import ENSEMBLE, best_eer_of, exit_name, metric_names_of
 from fsd_model.training.export import export_detector
 from fsd_model.training.trainer import Trainer
 from fsd_model.trial.leave_attack_out import mean_of
@@ -28,16 +28,16 @@ _STEPS = 10
 
 
 def exits(config: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """What of a trial can be deployed, the shallowest exit first, at last the mean of all.
+    """List what a trial can deploy: each exit, shallowest first, then the mean of all.
 
     Args:
         config: as for `run`.
-        metrics: the trial's last report.
+        metrics: last report of the trial.
 
     Returns:
-        Of each its `name`, the `choice` for `export`, the `metric` that holds its error, the `error` (EER at
+        For each its `name`, the `choice` for `export`, the `metric` with its error, the `error` (EER at
         the best epoch, of unseen attacks where they are the objective; a fraction), `parameters`,
-        `multiply_adds` and `latency_ms`. What the report lacks, as that of an older version, is left out.
+        `multiply_adds` and `latency_ms`. Values that the report lacks are left out.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings.
@@ -49,14 +49,14 @@ def exits(config: Mapping[str, Any], metrics: Mapping[str, float]) -> list[dict[
     error_of = mean_of if train_config.objective.name == "unseen-attacks" else best_eer_of
     rows = []
     for key, name, choice in every:
-        figures = {figure: metrics.get(metric) for figure, metric in figures_of(key).items()}
+        figures = {figure: metrics.get(metric) for figure, metric in metric_names_of(key).items()}
         row = {"name": name, "choice": choice, "metric": error_of(key), **figures}
         rows.append({**row, "error": metrics.get(error_of(key))})
     return [row for row in rows if None not in row.values()]
 
 
 def export(config: Mapping[str, Any], state: Path, into: Path, choice: Mapping[str, Any]) -> None:
-    """Write the detector of one exit, of their mean, or one that leaves early.
+    """Write the detector of one exit, of the mean of exits, or with early exit.
 
     Args:
         config: as for `run`.
@@ -66,7 +66,7 @@ def export(config: Mapping[str, Any], state: Path, into: Path, choice: Mapping[s
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings, data or state, or no such exit.
-        ParityError: the detector does not score as the training network did.
+        ParityError: the detector does not reproduce the scores of the training network.
     """
     trainer = _opened(config, state)
     export_detector(trainer, into, plan_of(choice, trainer))
@@ -75,17 +75,17 @@ def export(config: Mapping[str, Any], state: Path, into: Path, choice: Mapping[s
 def trade_off(
     config: Mapping[str, Any], state: Path, confidences: Sequence[float] = ()
 ) -> list[dict[str, Any]]:
-    """Error against average cost for utterances that leave early, on dev, by confidence.
+    """Return error and average cost of early exit on dev, by confidence.
 
     Args:
         config: as for `run`.
         state: a folder that the trial saved.
-        confidences: those that are asked for; none: ten steps between the least and the most.
+        confidences: requested ones; empty for ten steps between the least and the most.
 
     Returns:
-        Of each confidence `confidence` (from 0, where all leave at the shallowest exit, to inf, where none
+        For each a row with `confidence` (from 0, where all leave at the shallowest exit, to inf, where none
         leaves before the deepest), `error` (EER, a fraction), `multiply_adds` (the average over dev) and
-        `left` (the share of dev that leaves at each exit).
+        `left` (the fraction of dev that leaves at each exit).
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings, data or state.
@@ -105,14 +105,16 @@ def trade_off(
 
 
 def _steps(llr_NE: NDArray[np.float64]) -> list[float]:
-    """From 0, where all leave at once, to infinity: about as many more stay from step to step."""
+    """Return confidences from 0, where all leave at once, to infinity, in steps of equal numbers of
+    utterances.
+    """
     shallow = np.abs(llr_NE[:, :-1])
     steps = np.quantile(shallow, np.linspace(0, 1, _STEPS + 1)[1:-1]) if shallow.size else np.empty(0)
     return [0.0, *sorted({float(f"{step:.3g}") for step in steps} - {0.0}), math.inf]
 
 
 def plan_of(choice: Mapping[str, Any], trainer: Trainer) -> ExitPlan:
-    """What `export` was asked for, with calibrations fitted on dev.
+    """Return the exit plan of a choice, with calibrations fitted on dev.
 
     Raises:
         InputError: no such exit, a confidence below 0, or several exits of a network that has one.

@@ -1,7 +1,8 @@
-"""The objective of unseen attacks: one training a fold, then one on all attacks for the detector itself.
+"""The objective of unseen attacks: a training per fold, then one on all attacks for the detector itself.
 
-Each fold's detector is that of its best epoch on the attacks it knows, as the deployed detector's will be;
-the held-out attack has no say in it. So the figure is that of a detector that meets an attack it never saw.
+The detector of a fold is that of the best epoch on the attacks it was trained with, as for the deployed
+detector; the held-out attack does not influence that choice. So the EER is that of a detector on an attack
+that it has never seen.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from fsd_model.networks.multi_exit import MultiExitNetwork
 from fsd_model.scores.eer_by_group import eer_by_exit
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData
-from fsd_model.training.exit_metrics import exit_figures, exit_names
-from fsd_model.training.resource_metrics import FIGURES
+from fsd_model.training.exit_metrics import exit_metric_names, exit_names
+from fsd_model.training.resource_metrics import RESOURCE_METRICS
 from fsd_model.training.trainer import Trainer
 from fsd_model.training.validation import batches_in_order
 from fsd_model.trial.attack_folds import Fold, leave_out
@@ -42,14 +43,15 @@ LOSS = "unseen/loss_mean"
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fold reached on its held-out attacks.
+    """Results of one fold on its held-out attacks.
 
     Attributes:
-        eer: of the deepest exit, a fraction.
-        cllr: bits.
-        loss: on dev, nats.
+        eer: EER of the deepest exit, a fraction.
+        cllr: Cllr of the deepest exit, bits.
+        loss: loss on dev, nats.
         exits: EER by exit, as many as the network has blocks (see `DevResult.padded_exits`).
-        ensemble: EER of the mean of the exits, calibrated on the known attacks of dev; None as `exits` ().
+        ensemble: EER of the mean of the exits, calibrated on the known attacks of dev; None where `exits` is
+            empty.
     """
 
     eer: float
@@ -61,13 +63,15 @@ class FoldResult:
 
 @dataclass
 class Folds:
-    """The folds done so far, in the order of the groups; `key` names the configuration and its data."""
+    """Results of the folds done so far, in the order of the groups; `key` identifies configuration
+    and data.
+    """
 
     results: dict[str, FoldResult] = field(default_factory=dict)
     key: str = ""
 
     def metrics(self) -> dict[str, float]:
-        """Mean and worst over the folds done, and each one's EER."""
+        """Return mean and worst EER over the folds done, and the EER of each."""
         rates = {name: result.eer for name, result in self.results.items()}
         done = list(self.results.values())
         return {
@@ -80,7 +84,7 @@ class Folds:
         }
 
     def save(self, folder: Path) -> None:
-        """Write the results, so that a later attempt goes on with the next fold."""
+        """Write the results, so that a later attempt resumes with the next fold."""
         results = {name: vars(result) for name, result in self.results.items()}
         plain = {"key": self.key, "results": results}
         write_text(folder / STATE_FILE, json.dumps(plain, indent=2) + "\n")
@@ -106,26 +110,26 @@ class Folds:
 
 
 def eer_of(group: str) -> str:
-    """The metric's name for the EER of one held-out group; what trackers refuse in names becomes `_`."""
+    """Return the metric name of the EER of a held-out group; characters that MLflow refuses become `_`."""
     return f"unseen/eer/{re.sub(r'[^A-Za-z0-9_. -]', '_', group)}"
 
 
 def mean_of(name: str) -> str:
-    """The metric's name for the mean EER over folds of `exit2` or `ensemble`."""
+    """Return the metric name of the mean EER over folds of `exit2` or `ensemble`."""
     return f"{MEAN}_{name}"
 
 
 def run_folds(config: TrainConfig, data: TrainingData, folds: Folds) -> Iterator[dict[str, float]]:
-    """Train and judge the folds that `folds` does not hold yet, adding each to it.
+    """Train and evaluate the folds that `folds` does not contain yet, adding each to it.
 
     Args:
-        config: with the groups of its objective resolved.
+        config: the training, with the groups of its objective resolved.
         data: all of train and dev.
-        folds: those done.
+        folds: folds done so far.
 
     Yields:
-        The metrics of `Folds.metrics`, `unseen/eer_fold`, that of the fold just done, `FIGURES`, and the
-        figures of the exits.
+        `Folds.metrics`, `unseen/eer_fold` (EER of the fold just done), `RESOURCE_METRICS`, and the
+        metrics of the exits.
     """
     for name, held_out in (config.objective.groups or {}).items():
         if name not in folds.results:
@@ -134,13 +138,13 @@ def run_folds(config: TrainConfig, data: TrainingData, folds: Folds) -> Iterator
 
 
 def judge_fold(config: TrainConfig, fold: Fold) -> tuple[FoldResult, dict[str, float]]:
-    """Train without the held-out attacks and score them with the detector of the best known-attack epoch.
+    """Train without the held-out attacks and score them with the detector of the best epoch on known attacks.
 
     Returns:
-        What it reached, and the figures that its training reported last: `FIGURES` and those of its exits.
+        The result, and the last report of `RESOURCE_METRICS` and of the exits' metrics.
     """
     trainer = build_trainer(config, fold.data)
-    told = [*FIGURES, *exit_figures(config.blocks)]
+    told = [*RESOURCE_METRICS, *exit_metric_names(config.blocks)]
     for metrics in trainer.epochs():
         figures = {name: metrics[name] for name in told}
     assert trainer.best is not None
@@ -159,7 +163,7 @@ def judge_fold(config: TrainConfig, fold: Fold) -> tuple[FoldResult, dict[str, f
 
 
 def _by_exit(done: Sequence[FoldResult]) -> dict[str, float]:
-    """Means over folds, where all of them have exits."""
+    """Return the means over folds by exit; empty unless all folds have exits."""
     rates = [[*result.exits, result.ensemble] for result in done if result.ensemble is not None]
     if len(rates) < len(done):
         return {}

@@ -1,4 +1,4 @@
-"""What a search asks of a configuration before it runs: data ready, metric names, cost, a trial step."""
+"""Hooks that a search calls before the first trial: prepare data, describe metrics, estimate cost, check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fsd_model.progress import progress_bar
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.cost import epoch_cost
 from fsd_model.training.data import open_training_data, shuffled_batches
-from fsd_model.training.exit_metrics import best_eer_of, exit_figures, exit_names
+from fsd_model.training.exit_metrics import best_eer_of, exit_metric_names, exit_names
 from fsd_model.training.objective import resolve_groups
-from fsd_model.training.resource_metrics import FIGURES, TIME
+from fsd_model.training.resource_metrics import RESOURCE_METRICS, TIME
 from fsd_model.trial.attack_folds import shared_attacks
 from fsd_model.trial.building import build_trainer
 from fsd_model.trial.leave_attack_out import CLLR, FOLD, LOSS, MEAN, WORST, eer_of, mean_of
@@ -58,10 +58,10 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(config: dict[str, Any]) -> dict[str, Any]:
-    """How often `run` reports these config, and which metrics.
+    """Return how often `run` reports and which metrics.
 
     Args:
-        config: as for `run`, their settings prepared.
+        config: as for `run`, with prepared settings.
 
     Returns:
         `reports`, a count, and `metrics`, the names that a study may use.
@@ -73,7 +73,7 @@ def describe(config: dict[str, Any]) -> dict[str, Any]:
     train_config = TrainConfig.model_validate(config)
     train = ("loss", "hard", "soft", "feature", "learning_rate")
     dev = ("loss", "eer", "cllr", "eer_best", "cllr_best", "loss_best")
-    figures = [*FIGURES, *exit_figures(train_config.blocks)]
+    figures = [*RESOURCE_METRICS, *exit_metric_names(train_config.blocks)]
     names = [*(f"train/{name}" for name in train), *(f"dev/{name}" for name in dev), TIME, *figures]
     names += [f"dev/eer_exit{block}" for block in range(1, train_config.blocks + 1)]
     names += map(best_eer_of, exit_names(train_config.blocks))
@@ -88,7 +88,8 @@ def describe(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def cost(config: dict[str, Any]) -> float:
-    """A cheap figure that orders configurations by the time of an epoch; builds no data (see `epoch_cost`).
+    """Return an estimate that orders configurations by the time of an epoch; reads no data (see
+    `epoch_cost`).
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings.

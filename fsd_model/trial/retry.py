@@ -1,4 +1,4 @@
-"""What to change of a configuration whose attempt failed, so that another may succeed."""
+"""Settings to change before a failed trial is retried."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fsd_model.training.config import TrainConfig
 
 
 def retry_settings(config: dict[str, Any], cause: str) -> dict[str, Any] | None:
-    """Settings to change for another attempt, which may go on from the failed one's checkpoint.
+    """Return the settings to change for a retry, which can resume from the last checkpoint.
 
-    Only runtime settings change, which are no part of a run's identity.
+    Only runtime settings change, which are not part of a training's identity.
 
     Args:
         config: as for `run`.
@@ -19,8 +19,8 @@ def retry_settings(config: dict[str, Any], cause: str) -> dict[str, Any] | None:
             float32 where they were in less; a repeat in float32 would end the same.
 
     Returns:
-        Dotted keys with values; None where nothing helps: the micro-batch is 1 already or a loss needs the
-        whole batch, the precision is float32 already, or the cause is another.
+        Dotted keys with values; None where nothing helps: the micro-batch is 1 or a loss needs the whole
+        batch, the precision is float32 already, or the cause is another one.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings.

@@ -1,4 +1,4 @@
-"""The trial function of a search: `fsd_model.trial:run`. Imports nothing of the search."""
+"""The trial function `fsd_model.trial:run`; imports nothing from the search."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ from fsd_model.trial.stacked_run import StackedTrials
 def run(config: dict[str, Any], context: Context) -> None:
     """Train one configuration; resumes where `context.checkpoint` is given.
 
-    Reports every epoch; with the objective of unseen attacks every fold, and at last the training on all
-    attacks, whose detector is what is exported. Every report holds the figures of
-    `training.resource_metrics.FIGURES`.
+    Reports every epoch; with the objective of unseen attacks every fold, and finally the training on all
+    attacks, whose detector is exported. Every report contains `training.resource_metrics.RESOURCE_METRICS`.
 
     Where there are several processes (see `fsd_model.distributed.processes`), all of them call this with the
-    same config
-    and checkpoint and train one model together. Each reports the same metrics; the first alone offers to
-    save.
+    same config and checkpoint and train one model together. Each reports the same metrics; only the first
+    saves.
 
     Args:
         config: the fields of `TrainConfig` as nested plain values.
-        context: reports go there.
+        context: receives the reports, and has the checkpoint to resume from.
 
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
@@ -52,26 +50,25 @@ def run(config: dict[str, Any], context: Context) -> None:
 def run_stack(
     configs_K: Sequence[dict[str, Any]], contexts_K: Sequence[StackContext], more: More | None = None
 ) -> None:
-    """Train configurations that differ in scalars as one model; each is reported as `run` reports it.
+    """Train configurations that differ in scalars as one model; each reports as `run` would.
 
-    After every epoch each context gets its own metrics, one after the other. Whose report raises SystemExit
-    leaves; whose report raises another Exception leaves, and `over` is given it, as it is of one that
-    diverges, or that cannot be built: faulty settings, data or checkpoint, or settings that do not stack with
-    the first whose settings and data were right. One that has reported all its epochs, or has none to go, is
-    `over` with None. The others go on. A trial may go on from a checkpoint of `run`, and the other way round,
-    whatever epoch the others are at.
+    After every epoch each context gets its own metrics. A trial whose report raises SystemExit leaves. A
+    trial leaves with `over(error)` if its report raises anything else, if it diverges, or if it cannot be
+    built (faulty settings, data or checkpoint, or settings that do not stack with the first valid trial), and
+    with `over(None)` after its last epoch. The others continue. A trial can resume from a checkpoint of `run`
+    and vice versa, whatever epoch the others are at.
 
-    `more()` is asked before the first epoch and after all reports of each, until it has none; how many there
-    may be at once is the caller's to say. Returns when no trial is left and `more` has none.
+    `more()` is called before the first epoch and after the reports of each epoch, until it returns none; the
+    caller limits how many trials train at once. Returns when no trial is left and `more` returns none.
 
     Args:
-        configs_K: as for `run`, with one `stackable` key.
-        contexts_K: of each trial.
-        more: gives config and contexts of new trials with that key.
+        configs_K: configurations as for `run`, with equal `stackable` keys.
+        contexts_K: contexts of the trials.
+        more: returns config and context of further trials with that key.
 
     Raises:
         Exception: whatever the joint computation raises, such as torch.OutOfMemoryError, and what `more` or
-            `over` raise. It concerns all trials that are not over; their contexts are not told.
+            `over` raise. It ends all trials that are not over, without a call of their contexts.
     """
     trials = StackedTrials(save_trial)
     for config, context in zip(configs_K, contexts_K, strict=True):
@@ -111,7 +108,7 @@ def _of_the_first(save: Callable[[Path], None]) -> Callable[[Path], None] | None
 
 
 def save_trial(trainer: Trainer, folder: Path) -> None:
-    """Write the state of the training, the detector of its best epoch, what there is to look at, facts."""
+    """Write the training's state, the detector of its best epoch, artifacts and facts."""
     trainer.save(folder)
     write_artifacts(trainer, folder / "artifacts")
     detector = export_detector(trainer, folder / "export" / "detector")

@@ -1,4 +1,4 @@
-"""Several trials that differ in scalars, trained as one model behind the contract of each."""
+"""Experimental: trains several trials that differ in scalars as one model, each with its own context."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Write = Callable[[Trainer, Path], None]
 
 
 def stackable(config: dict[str, Any]) -> str:
-    """What two configurations must have in common to be trained in one stack: all but the scalars.
+    """Return a key that is equal for configurations that can be trained in one stack: everything but scalars.
 
     The scalars are the weights of the losses and their ramp, temperature and lambda with their schedules, all
     in `optim`, the number of epochs, and the seed.
 
     Returns:
-        JSON; equal for those that `run_stack` takes together.
+        A JSON text.
 
     Raises:
         pydantic.ValidationError: faulty settings.
-        InputError: a configuration that can only be trained alone.
+        InputError: the configuration can only be trained alone; the text says why.
     """
     return _key(TrainConfig.model_validate(config))
 
@@ -59,7 +59,7 @@ def _key(train_config: TrainConfig) -> str:
 
 
 class StackedTrials:
-    """Trials in a stack, each behind its context; see `trial.run_trial.run_stack`.
+    """Trials of a stack with their contexts; see `trial.run_trial.run_stack`.
 
     Args:
         write: saves a trainer's state for a report.
@@ -73,7 +73,7 @@ class StackedTrials:
         self._key: str | None = None
 
     def run(self, more: More | None) -> None:
-        """Train until no one is left and no one comes."""
+        """Train until no trial is left and none joins."""
         self._fill(more)
         for told in self._stack.epochs():
             for number, outcome in told.items():
@@ -84,7 +84,7 @@ class StackedTrials:
             self._fill(more)
 
     def take(self, config: dict[str, Any], context: StackContext) -> None:
-        """Build a trial and let it join; what is wrong with it is told to its context alone."""
+        """Build a trial and let it join; an error goes to its own context only."""
         try:
             trainer = self._build(config, context)
             number = None if is_done(trainer) else self._stack.join(trainer)
@@ -136,7 +136,7 @@ class StackedTrials:
 
 
 def _of_seed(data: TrainingData, seed: int) -> TrainingData:
-    """The same data, augmented as by a run of its own."""
+    """Return the same data, augmented with another seed."""
     if data.augmentation is None:
         return data
     return replace(data, augmentation=replace(data.augmentation, seed=seed))

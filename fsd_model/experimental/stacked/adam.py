@@ -1,4 +1,4 @@
-"""Adam with AMSGrad for all members of a stack, each with its own learning rate, weight decay and past.
+"""Adam with AMSGrad for all members of a stack, each with its own learning rate, weight decay and moments.
 
 Shapes: K members, P elements of all parameters.
 """
@@ -15,14 +15,15 @@ from fsd_model.experimental.stacked.network import of_each
 
 
 class StackedAdam:
-    """One update of K members in a dozen operations, whatever the number of parameters and members.
+    """Updates K members in a dozen operations, whatever the number of parameters and members.
 
     All parameters, gradients and moments lie in one flat tensor each. Begins with the state of the members'
-    optimisers, which it copies; `give_back` copies it back. They may have done unlike numbers of updates, or
-    none. A parameter without a gradient has one of zeros, as in `training.optim.fill_gradients`.
+    optimisers, which it copies; `give_back` copies it back. Their numbers of updates may differ. A parameter
+    without a gradient has one of zeros, as in `training.optim.fill_gradients`.
 
     Args:
-        parameters: of the stack, the members along the first axis; they are moved into the flat tensor.
+        parameters: parameters of the stack, the members along the first axis; they are moved into the flat
+            tensor.
         optimisers: the members', in the same order.
     """
 
@@ -74,7 +75,7 @@ class StackedAdam:
             optimiser.load_state_dict(state)
 
     def _gather(self) -> None:
-        """Bring the gradients together."""
+        """Copy the gradients into the flat tensor."""
         given = {n: p.grad for n, p in enumerate(self._parameters) if p.grad is not None}
         self._gradient.zero_()
         torch._foreach_copy_([self._gradients[number] for number in given], list(given.values()))
@@ -82,7 +83,7 @@ class StackedAdam:
             parameter.grad = None
 
     def _take_over(self) -> list[int]:
-        """Copy the moments, which a new optimiser has none of; returns the updates done, of each member."""
+        """Copy the moments, if there are any; return the number of updates of each member."""
         states = [optimiser.state_dict()["state"] for optimiser in self._optimisers]
         for name, moment in self._moments.items():
             for number, place in enumerate(self._places(moment)):
@@ -95,7 +96,7 @@ class StackedAdam:
         return torch.zeros(sum(each.numel() for each in self._parameters), device=self._parameters[0].device)
 
     def _places(self, flat: Tensor) -> list[Tensor]:
-        """Views of a flat tensor, shaped and laid out as the parameters are."""
+        """Return views of a flat tensor with the shapes and strides of the parameters."""
         pieces = torch.split(flat, [each.numel() for each in self._parameters])
         return [
             piece.as_strided(like.shape, like.stride(), piece.storage_offset())
@@ -103,10 +104,10 @@ class StackedAdam:
         ]
 
     def _spread(self, values_xK: Sequence[Any]) -> Tensor:
-        """The members' values (..., K) for each element of the flat tensor, (..., P)."""
+        """Expand values per member (..., K) to the elements of the flat tensor, (..., P)."""
         return torch.tensor(values_xK, dtype=self._flat.dtype, device=self._flat.device)[..., self._owner]
 
     def _of_members(self, number_K: Tensor) -> Tensor:
-        """A value of each member for each element of its part of the flat tensor."""
+        """Expand a value per member to the elements of its part of the flat tensor."""
         counts = [each.numel() // len(number_K) for each in self._parameters]
         return torch.cat([number_K.repeat_interleave(count) for count in counts])

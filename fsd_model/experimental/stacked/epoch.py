@@ -28,10 +28,10 @@ Rows = NDArray[np.int64]
 
 
 class StackedEpoch:
-    """The next epoch of each trainer: take their state, train, validate, give it back.
+    """The next epoch of each trainer: copy their state in, train, validate, copy it back.
 
     Args:
-        trainers: of one form, each at an epoch of its own; see `stacked.trainer.StackedTrainer`.
+        trainers: of one form, each at its own epoch; see `stacked.trainer.StackedTrainer`.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -45,7 +45,7 @@ class StackedEpoch:
         self._optimiser = StackedAdam(parameters, [each.optimiser for each in trainers])
 
     def train(self) -> Tensor:
-        """Do all updates; returns the epoch's mean total, hard, soft and feature loss of each, (K, 4)."""
+        """Make all updates; return the epoch's mean total, hard, soft and feature loss per member, (K, 4)."""
         self.network.train()
         sums_K4 = torch.zeros(len(self._trainers), 4, device=self._device)
         count = 0
@@ -55,7 +55,7 @@ class StackedEpoch:
         return sums_K4 / count
 
     def step(self, rows_KB: Rows) -> Tensor:
-        """One update of each member on its own rows; returns its loss terms before, (K, 4)."""
+        """Make one update of each member on its own rows; return its loss terms before, (K, 4)."""
         rates = []
         for trainer in self._trainers:
             trainer.step += 1
@@ -68,7 +68,9 @@ class StackedEpoch:
         return terms_4K.detach().T
 
     def validate(self) -> tuple[NDArray[np.float32], list[float]]:
-        """Scores (K, N, E) of every exit on dev, and each member's mean cross-entropy of the deepest."""
+        """Return scores (K, N, E) of every exit on dev, and each member's mean cross-entropy of
+        the deepest.
+        """
         self.network.eval()
         count = len(self._dev.labels_N)
         scores: list[Tensor] = []
@@ -85,7 +87,7 @@ class StackedEpoch:
         return torch.cat(scores, 1).numpy(), (losses_K / count).tolist()
 
     def give_back(self) -> None:
-        """Copy weights, statistics and moments to the trainers; the stack is of no use any more."""
+        """Copy weights, statistics and moments to the trainers; the stack must not be used afterwards."""
         self.network.give_back()
         self._optimiser.give_back()
         for trainer in self._trainers:
@@ -113,7 +115,7 @@ class StackedEpoch:
             yield np.stack(rows)
 
     def _batch(self, rows_KB: Rows) -> Batch:
-        """Features and clean features (B, K, F, T), or (B, 1, F, T) for all; labels (K, B)."""
+        """Return features and clean features (B, K, F, T), or (B, 1, F, T) if shared; labels (K, B)."""
         first = self._trainers[0]
         count = len(self._trainers)
         if first.data.augmentation is not None or any(each.data is not first.data for each in self._trainers):
@@ -139,5 +141,5 @@ class StackedEpoch:
 
 
 def logits(output: ExitOutput) -> Tensor:
-    """|x| cos(theta) of all members, (K, B, L)."""
+    """Return |x| cos(theta) of all members, (K, B, L)."""
     return output.norm_B[..., None] * output.cosine_BK

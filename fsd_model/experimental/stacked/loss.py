@@ -24,7 +24,7 @@ SCALARS = (
 
 
 def require_alike(config: DistillConfig, other: DistillConfig) -> None:
-    """Refuse configurations that differ in more than `SCALARS`.
+    """Raise if configurations differ in more than `SCALARS`.
 
     Raises:
         InputError: such configurations.
@@ -34,13 +34,13 @@ def require_alike(config: DistillConfig, other: DistillConfig) -> None:
 
 
 def together(scalars_K: Sequence[Scalars], device: torch.device) -> Scalars:
-    """Each scalar as (K,), in one copy to the device."""
+    """Return each scalar as (K,), in one copy to the device."""
     values_SK = torch.tensor([astuple(each) for each in scalars_K]).T
     return Scalars(*values_SK.to(device).unbind())
 
 
 def require_memoryless(config: DistillConfig) -> None:
-    """Refuse what outlives an update beside weights, as it would have to be stacked too.
+    """Raise if state besides the weights outlives an update; it would have to be stacked, too.
 
     Raises:
         InputError: such a setting.
@@ -56,12 +56,13 @@ def stacked_loss(
     labels_KB: Tensor,
     two_view: bool = False,
 ) -> LossTerms:
-    """The loss terms of each member, (K,); arguments as of `distill_loss`, the members in front.
+    """Return the loss terms of each member, (K,); arguments as of `distill_loss`, the members in front.
 
     Args:
-        config: of any member; they are alike.
-        scalars: of the members' updates, which may be different ones, (K,) each.
-        two_view: the second half of the batch is the first without augmentation, and teaches it.
+        config: settings of any member; they are alike.
+        scalars: scalars of the members' updates, which may differ, (K,) each.
+        two_view: whether the second half of the batch is the first without augmentation, as the teacher's
+            view.
     """
     parts = [{f.name: each for f in fields(o) if (each := getattr(o, f.name)) is not None} for o in outputs]
 

@@ -1,4 +1,4 @@
-"""K networks of one form as one network: their channels side by side, a group of each convolution each.
+"""K networks of one form as one network: channels side by side, one convolution group per member.
 
 Shapes: K members, B utterances, F bins, T frames.
 """
@@ -18,16 +18,16 @@ from fsd_model.networks.multi_exit import MultiExitNetwork
 
 
 class StackedNetwork(nn.Module):
-    """Computes K networks at once, none of which sees anything of another.
+    """Computes K networks at once, independent of each other.
 
-    It begins with their weights and statistics, which it copies; `give_back` copies them back. Members can so
-    leave or join between two epochs: the others are stacked anew, and nothing but rounding changes for them.
+    It begins with their weights and statistics, which it copies; `give_back` copies them back. So
+    members can leave or join between two epochs: the others are stacked again, and only rounding changes.
 
     Args:
         networks: with built-in backbones, of one form and on one device; for `Trainer`'s memory format.
 
     Raises:
-        InputError: a network of one's own, or networks of unlike form.
+        InputError: a custom network, or networks of different form.
     """
 
     def __init__(self, networks: Sequence[MultiExitNetwork]) -> None:
@@ -55,14 +55,14 @@ class StackedNetwork(nn.Module):
             features_BKFT: each member's own batch; (B, 1, F, T) where all see the same.
 
         Returns:
-            What the exits say, shallowest first; all of it has the members in front, e.g. cosines (K, B, 2).
+            Outputs of the exits, shallowest first, with the members in front, e.g. cosines (K, B, 2).
         """
         seen = features_BKFT.contiguous(memory_format=torch.channels_last)
         maps = self.backbone.segments(seen, self._cuts)
         return [leave(map_BNFT) for leave, map_BNFT in zip(self.exits, maps, strict=True)]
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each member's part of each parameter and buffer, as a view, with the member's own tensor."""
+        """Yield each member's part of each parameter and buffer, as a view, with the member's own tensor."""
         members = [network.state_dict(keep_vars=True) for network in self._networks]
         for name, own in self.state_dict(keep_vars=True).items():
             for part, member in zip(of_each(own, members[0][name].shape), members, strict=True):
@@ -76,15 +76,15 @@ class StackedNetwork(nn.Module):
 
 
 def of_each(stack: Tensor, shape: torch.Size) -> Tensor:
-    """A stacked tensor as (K, *shape), a view of it."""
+    """Return a stacked tensor as a view (K, *shape)."""
     return torch.unflatten(stack, 0, (-1, shape[0])) if shape and stack.dim() == len(shape) else stack
 
 
 def require_built_in(network: MultiExitNetwork) -> Backbone:
-    """The backbone of a network that can be stacked.
+    """Return the backbone of a network that can be stacked.
 
     Raises:
-        InputError: a network of one's own.
+        InputError: a custom network.
     """
     if not isinstance(network.backbone, Backbone):
         raise InputError("network: only a built-in one can be stacked, got one of your own; train it alone")
@@ -92,6 +92,6 @@ def require_built_in(network: MultiExitNetwork) -> Backbone:
 
 
 def form(network: MultiExitNetwork) -> Hashable:
-    """What networks of one stack have in common: all but the values of their weights."""
+    """Return everything that networks of a stack share: all but the values of their weights."""
     shapes = tuple((name, each.shape) for name, each in network.state_dict().items())
     return network.cuts, shapes

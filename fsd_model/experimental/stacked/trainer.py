@@ -1,4 +1,4 @@
-"""Trains several configurations at once that differ in scalars, each as if it were alone.
+"""Trains several configurations that differ in scalars as one model, with the results of separate trainings.
 
 Shapes: K members, N utterances, E exits, B utterances of a batch, F bins, T frames.
 """
@@ -22,10 +22,10 @@ Metrics = dict[str, float]
 
 
 class StackedTrainer:
-    """Trains several trainers' networks as one; what the trainers keep, save and report is their own.
+    """Trains several trainers' networks as one; each keeps, saves and reports its own state.
 
     Between two epochs every trainer is whole: it can be saved, leave the stack, and be trained on alone; and
-    others can join. An epoch stacks whoever is there, each at its own epoch of its own training.
+    others can join. An epoch stacks the present members, each at its own epoch.
 
     Args:
         trainers: the first members, numbered from 0; each joins.
@@ -49,15 +49,15 @@ class StackedTrainer:
         """Take a trainer in, from the next epoch on.
 
         Args:
-            trainer: of the network, objective and data of all before, also of those that left. It may differ
-                in the scalars of `stacked.loss.SCALARS`, in `optim`, `epochs` and seed, and stand at any
-                epoch.
+            trainer: with the network, loss and data of all members before, including those that left. It may
+                differ in the scalars of `stacked.loss.SCALARS`, in `optim`, `epochs` and seed, and be at
+                any epoch.
 
         Returns:
-            Its number: how many joined before.
+            Its number, counted from 0 in order of joining.
 
         Raises:
-            InputError: one that cannot be stacked, or not with those.
+            InputError: it cannot be stacked, or not with these members.
         """
         require_built_in(trainer.network)
         require_memoryless(trainer.config.distill)
@@ -75,10 +75,10 @@ class StackedTrainer:
     def epochs(self) -> Iterator[dict[int, Metrics | Exception]]:
         """Train epoch by epoch; members may leave or join in between. Ends when no one is left.
 
-        A member whose epochs are done leaves by itself when the next epoch begins.
+        A member that has made all its epochs leaves when the next epoch begins.
 
         Yields:
-            What `Trainer.epochs` yields of each member, by its number, or what it failed with; then it has
+            The metrics of each member as from `Trainer.epochs`, by its number, or its exception; then it has
             left. `time/epoch_s` is the time of the stack.
         """
         while True:
@@ -88,7 +88,7 @@ class StackedTrainer:
             yield self._epoch()
 
     def leave(self, number: int) -> Trainer:
-        """Take a member out; the others go on as they are. Returns its trainer, which can go on alone."""
+        """Remove a member without effect on the others; return its trainer, which can continue alone."""
         return self.members.pop(number)
 
     def _epoch(self) -> dict[int, Metrics | Exception]:
@@ -117,12 +117,12 @@ class StackedTrainer:
 
 
 def is_done(trainer: Trainer) -> bool:
-    """Whether a trainer has no epochs to go."""
+    """Return whether a trainer has made all its epochs."""
     return trainer.epoch >= trainer.config.epochs
 
 
 def _common(trainer: Trainer) -> dict[str, Hashable]:
-    """What members of one stack have in common, by setting, but for that of `distill`."""
+    """Return the settings, besides `distill`, that all members of a stack share."""
     config = trainer.config
     return {
         "network, cuts": form(trainer.network),

@@ -1,4 +1,4 @@
-"""Networks as a user writes them: factories, named by tests as `tests.fsd_model.support.custom_networks:NAME`."""
+"""Custom networks as a user writes them: factories, which tests name in `network`."""
 
 from __future__ import annotations
 

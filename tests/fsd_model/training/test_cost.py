@@ -16,7 +16,7 @@ from fsd_model import trial
 from fsd_model.networks.cut_table import cut_table
 from fsd_model.networks.multi_exit import deploy
 from fsd_model.training.cost import deployed_multiply_adds, epoch_cost
-from fsd_model.training.resource_metrics import FIGURES, latency_ms, peak_bytes
+from fsd_model.training.resource_metrics import RESOURCE_METRICS, latency_ms, peak_bytes
 from fsd_model.training.trainer import Trainer
 from tests.fsd_model.support.custom_networks import HERE
 from tests.fsd_model.support.synthetic import config, training_data
@@ -68,7 +68,7 @@ def test_cuts_and_adapters_cost_nothing_once_deployed() -> None:
 
 def test_every_report_holds_the_figures_and_measures_the_latency_once() -> None:
     trainer = Trainer(config(epochs=3), training_data())
-    reports = [{name: metrics[name] for name in FIGURES} for metrics in trainer.epochs()]
+    reports = [{name: metrics[name] for name in RESOURCE_METRICS} for metrics in trainer.epochs()]
     deployed = deploy(trainer.network)
     assert reports[0]["deployed/parameters"] == sum(p.numel() for p in deployed.parameters()) == 308_156
     assert len({each["deployed/latency_ms"] for each in reports}) == 1
@@ -99,4 +99,4 @@ def test_peak_memory_is_the_kernel_s_high_water_mark() -> None:
 def test_they_are_announced_for_either_objective(name: str) -> None:
     groups = {"groups": {"a": ["A01"], "b": ["A02"]}} if name != "dev" else {}
     told = trial.describe({"data": {"root": "x"}, "objective": {"name": name, **groups}})
-    assert set(FIGURES) <= set(told["metrics"])
+    assert set(RESOURCE_METRICS) <= set(told["metrics"])

@@ -15,7 +15,7 @@ from fsd_model.detector.detector import Detector
 from fsd_model.errors import InputError
 from fsd_model.evaluation.final_evaluation import evaluate
 from fsd_model.scores.score_file import read_scores
-from fsd_model.training.exit_metrics import best_eer_of, exit_figures, exit_names
+from fsd_model.training.exit_metrics import best_eer_of, exit_metric_names, exit_names
 from fsd_model.training.trainer import Trainer
 from tests.fsd_model.support.synthetic import config, training_data
 from tests.fsd_model.trial.test_run_trial import Recorder, finished, settings  # noqa: F401 - fixtures
@@ -111,7 +111,7 @@ def test_a_state_of_other_settings_is_refused(settings, finished, tmp_path):  # 
 def test_places_behind_the_deepest_exit_repeat_it(cuts):
     trainer = Trainer(config(epochs=1, cuts=cuts), training_data())
     (metrics,) = trainer.epochs()
-    every = {*exit_figures(4), *map(best_eer_of, exit_names(4))}
+    every = {*exit_metric_names(4), *map(best_eer_of, exit_names(4))}
     assert every <= set(metrics)
     for figure in ("parameters", "multiply_adds", "latency_ms"):
         deepest = [metrics[f"exit{n}/{figure}"] for n in range(len(cuts) + 1, 5)]

@@ -16,9 +16,9 @@ from fsd_model.metrics.eer import equal_error_rate
 from fsd_model.metrics.llr_cost import cllr
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData
-from fsd_model.training.exit_metrics import exit_figures
+from fsd_model.training.exit_metrics import exit_metric_names
 from fsd_model.training.objective import resolve_groups
-from fsd_model.training.resource_metrics import FIGURES
+from fsd_model.training.resource_metrics import RESOURCE_METRICS
 from fsd_model.training.trainer import Trainer
 from fsd_model.training.validation import exit_scores
 from fsd_model.trial.attack_folds import leave_out, shared_attacks
@@ -89,7 +89,7 @@ def test_the_result_is_that_of_the_fold_s_network_on_the_held_out_attack() -> No
     scores_NE, _ = exit_scores(trainer.network, fold.target, trainer.device, "float32")
     bonafide, spoof = (scores_NE[fold.target.labels_N == label, -1] for label in (1, 0))
     result, figures = judge_fold(single, fold)
-    assert set(figures) == {*FIGURES, *exit_figures(4)}
+    assert set(figures) == {*RESOURCE_METRICS, *exit_metric_names(4)}
     assert result.eer == equal_error_rate(bonafide, spoof).rate
     each = [equal_error_rate(*(column[fold.target.labels_N == y] for y in (1, 0))) for column in scores_NE.T]
     assert result.exits == tuple(rate.rate for rate in each)

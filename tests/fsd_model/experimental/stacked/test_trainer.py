@@ -51,7 +51,7 @@ def exact(monkeypatch):
     """Everything in float64, without the figures that are measured on the machine."""
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     monkeypatch.setattr(
-        "fsd_model.training.trainer.deployed_figures", lambda *given: {"deployed/parameters": 1.0}
+        "fsd_model.training.trainer.deployed_metrics", lambda *given: {"deployed/parameters": 1.0}
     )
     torch.set_default_dtype(torch.float64)
     yield
