@@ -7,5 +7,4 @@ feature_losses.py    MSE, cosine, attention transfer, similarity preserving
 teacher.py           who teaches whom: deepest exit, ensemble, moving average
 schedules.py         temperature, ramp, exit weights over training
 distiller.py         the loss of one batch, with what outlives an update
-loss_balance.py      experimental: soft and feature loss scaled to the hard loss
 """

@@ -20,7 +20,8 @@ from fsd_model.errors import InputError
 from fsd_model.features.front_end import FeatureConfig, feature_shape
 from fsd_model.networks.attention_resnet import Backbone, NetworkConfig, build_backbone, stage_ends
 from fsd_model.networks.custom_network import TracedNetwork, spread_cuts
-from fsd_model.networks.cut_points import Trace, trace
+from fsd_model.networks.cut_points import Trace
+from fsd_model.networks.cut_points import trace as find_cuts
 from fsd_model.networks.multi_exit import Cuts, stage_cuts
 from fsd_model.settings import Settings
 
@@ -66,8 +67,8 @@ def build_network(
     """
     if isinstance(network, NetworkConfig):
         return build_backbone(network.family, network.depth, network)
-    found = trace_network(network, feature)
-    return TracedNetwork(_made(network), found)
+    trace = trace_network(network, feature)
+    return TracedNetwork(_call_factory(network), trace)
 
 
 def trace_network(network: NetworkFactory, feature: FeatureConfig) -> Trace:
@@ -95,16 +96,18 @@ def usual_cuts(network: NetworkConfig | NetworkFactory, feature: FeatureConfig) 
 
 @lru_cache(maxsize=64)
 def _traced(function: Callable[..., Any], network_json: str, shape: tuple[int, int]) -> Trace:
+    # the options are a dict, which cannot be hashed, so the key is their JSON; the function is part of the
+    # key, so that a reloaded module is traced again
     network = NetworkFactory.model_validate_json(network_json)
     with random_state_kept():
-        module = _made(network)
+        module = _call_factory(network)
         try:
-            return trace(module, *shape)
+            return find_cuts(module, *shape)
         except InputError as error:
             raise InputError(f"network {network.factory}: {error}") from error
 
 
-def _made(network: NetworkFactory) -> nn.Module:
+def _call_factory(network: NetworkFactory) -> nn.Module:
     function = _function(network.factory)
     try:
         signature(function).bind(**network.options)
@@ -112,16 +115,16 @@ def _made(network: NetworkFactory) -> nn.Module:
         way_out = f"it takes {signature(function)}"
         raise InputError(f"network {network.factory}: options: {error}; {way_out}") from error
     try:
-        made = function(**network.options)
+        module = function(**network.options)
     except Exception as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"network {network.factory}: the factory fails with {words}") from error
-    if not isinstance(made, nn.Module):
-        kind = type(made).__name__
+    if not isinstance(module, nn.Module):
+        kind = type(module).__name__
         raise InputError(
             f"network {network.factory}: must return an nn.Module, got {kind}; return the module"
         )
-    return made
+    return module
 
 
 def _function(name: str) -> Callable[..., Any]:

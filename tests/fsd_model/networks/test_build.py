@@ -1,4 +1,4 @@
-"""A network of one's own from the setting to the exported detector."""
+"""A custom network from the setting to the exported detector."""
 
 from __future__ import annotations
 

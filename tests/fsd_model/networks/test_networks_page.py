@@ -1,4 +1,4 @@
-"""The page on networks of one's own: its code runs and its settings are read."""
+"""The page on custom networks: its code runs and its settings are read."""
 
 from __future__ import annotations
 
