@@ -1,9 +1,9 @@
-"""`make bench`: every figure with a goal, measured beside its alternative, written to `results/<machine>.md`.
+"""`make bench`: every speed with a goal, measured beside its alternative; written to `results/<machine>.md`.
 
     python -m tests.bench                 all
     python -m tests.bench features step   some, only printed
 
-Ends with 1 where a figure misses its gate, 70 % of its goal.
+Exits with 1 where one is below its gate, 70 % of its goal.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ENVIRONMENT = {
 
 
 def processor() -> str:
-    """Name of the processor and the number of its cores that are here."""
+    """Return the name of the processor and the number of cores available."""
     described = Path("/proc/cpuinfo")
     text = described.read_text() if described.exists() else ""
     found = re.search(r"model name\s*: (.*)", text)
@@ -50,7 +50,7 @@ def processor() -> str:
 
 
 def measured(bench: str) -> list[Row]:
-    """The rows of one benchmark, made in a process of its own."""
+    """Run one benchmark in its own process; return its rows."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench", "--one", bench],
         env=os.environ | ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True,
