@@ -57,7 +57,7 @@ class Comparison:
 def compare(values: Values, arm: str, against: str) -> Comparison:
     """The paired comparison of two arms.
 
-    Searcher: Student's t on the differences, as `scipy.stats.ttest_rel(...).confidence_interval()`; runs of one
+    Source: Student's t on the differences, as `scipy.stats.ttest_rel(...).confidence_interval()`; runs of one
     seed share initial weights and batches, so what a seed brings cancels out.
     """
     both = sorted(values[arm].keys() & values[against].keys())

@@ -16,8 +16,8 @@ from rich.console import Console
 from tuner.cluster.connection import _ALWAYS, _LOCAL
 from tuner.journal.event import EventKind
 from tuner.journal.journal import read_events
-from tuner.search.search import search
 from tuner.study.study import Study
+from tuner.workflows.search import search
 
 PACE_S = 2.0
 

@@ -68,8 +68,8 @@ def simulated(trials: int, sampler: str, folder: Path, slots: int = SLOTS) -> di
     from tuner.journal.journal import Journal, read_events
     from tuner.journal.record import State
     from tuner.report.make import write_report
-    from tuner.search.progress import Progress
     from tuner.tracking.best_reports import BestReports
+    from tuner.workflows.progress import Progress
 
     study = study_of(trials, sampler, REPORTS)
     path = folder / "journal.jsonl"
@@ -105,7 +105,7 @@ def whole(trials: int, sampler: str, folder: Path) -> dict[str, float]:
     """One search as `search_local` runs it, MLflow included."""
     from rich.console import Console
 
-    from tuner.search.search import search_local
+    from tuner.workflows.search import search_local
 
     out, clock = folder / "out", time.monotonic()
     began = time.process_time()
@@ -123,7 +123,7 @@ def ray(trials: int, sampler: str, folder: Path) -> dict[str, float]:
     from rich.console import Console
 
     from tuner.cluster.connection import cluster
-    from tuner.search.search import search
+    from tuner.workflows.search import search
 
     with cluster():
         began, clock = time.process_time(), time.monotonic()

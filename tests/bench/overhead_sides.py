@@ -56,8 +56,8 @@ def ours(load: Load, folder: Path) -> dict[str, float]:
     from rich.console import Console
 
     from tuner.cluster.connection import cluster
-    from tuner.search.search import search
     from tuner.study.study import Study
+    from tuner.workflows.search import search
 
     content = {
         "name": "overhead", "trial": f"{__name__}:run", "epochs": load.epochs, "trials": load.trials,

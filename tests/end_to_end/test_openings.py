@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 
 from fsd_model.errors import InputError
 from fsd_model.evaluation.access_log import FILE, Opening, read_openings, record_opening
-from tests.tuner.conftest import quiet, toy_study
-from tuner.search.search import search_local
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import find_experiment
+from tuner.workflows.search import search_local
 
 FIRST = Opening("2026-01-01T00:00:00+00:00", "abc", "somewhere", "corpus", "LA", 71237)
 SECOND = Opening("2026-01-02T00:00:00+00:00", "def", "somewhere", "corpus", "LA", 71237)

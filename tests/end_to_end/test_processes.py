@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fsd_model.detector.detector import Detector
-from tests.tuner.conftest import journal, quiet
+from tests.tuner.support.studies import journal, quiet
 from tuner.execution.in_process import run_local
 from tuner.journal.record import State
-from tuner.search.search import search
 from tuner.study.load import load_study
+from tuner.workflows.search import search
 
 pytestmark = pytest.mark.slow
 SAME = ("train/loss", "train/hard", "train/soft", "train/feature", "dev/loss", "dev/cllr")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuner.conftest import journal, quiet, ray_cluster
+from tests.tuner.conftest import ray_cluster
+from tests.tuner.support.studies import journal, quiet
 from tuner.journal.record import State
-from tuner.search.search import search
 from tuner.study.load import load_study
 from tuner.study.study import Study
+from tuner.workflows.search import search
 
 __all__ = ["ray_cluster"]
 pytestmark = pytest.mark.slow

@@ -52,7 +52,7 @@ def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B
     """Check a study without searching: its keys, its space, 200 configurations, the extremes, the data."""
     from rich.console import Console
 
-    from tuner.preflight import check_study, space_table
+    from tuner.execution.preflight import check_study, space_table
     from tuner.study.load import load_study
 
     console, loaded = Console(), load_study(study, overrides)
@@ -74,17 +74,20 @@ def search(
     forecast: Annotated[
         bool, typer.Option("--forecast/--no-forecast", help="Measure first what the search will take.")
     ] = True,
+    local: Annotated[
+        bool, typer.Option("--local", help="Run the trials one by one in this process, without Ray.")
+    ] = False,
 ) -> None:
     """Search: Ray runs the trials, Optuna suggests, ASHA stops, MLflow records; the best is exported."""
     from rich.console import Console
 
     from tuner.commands.summary import exit_code, summary
-    from tuner.search.search import search as run_search
     from tuner.study.load import load_study
+    from tuner.workflows.search import search as run_search
 
     changed = [*overrides, *([] if trials is None else [f"trials={trials}"])]
     console, loaded = Console(highlight=False), load_study(study, changed)
-    outcome = run_search(loaded, out, console, resume, forecast)
+    outcome = run_search(loaded, out, console, resume, forecast, local)
     for line in summary(loaded, outcome, out):
         console.print(line, soft_wrap=True, markup=False)
     raise typer.Exit(exit_code(outcome))
@@ -113,8 +116,8 @@ def train(
     from rich.console import Console
 
     from tuner.commands.summary import comparison
-    from tuner.search.train import train as run_training
     from tuner.study.load import load_study
+    from tuner.workflows.train import train as run_training
 
     console, loaded = Console(highlight=False), load_study(study, overrides)
     trained = run_training(loaded, out, console)
@@ -141,8 +144,8 @@ def ablate(
     from rich.console import Console
 
     from tuner.commands.summary import exit_code
-    from tuner.search.ablate import ablate as run_ablation
     from tuner.study.load import load_study
+    from tuner.workflows.ablate import ablate as run_ablation
 
     console = Console(highlight=False)
     folder = out or Path(study).parent / "ablation"

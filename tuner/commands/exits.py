@@ -34,17 +34,18 @@ def export(
     from rich.console import Console
 
     from tuner.deploy.choose import best_within, filter_models
-    from tuner.deploy.export import default_folder, reached, read_search, write_model
-    from tuner.deploy.models import pareto_set
+    from tuner.deploy.export import default_folder, reached, write_model
+    from tuner.deploy.models import deployables_of, pareto_set
+    from tuner.results.study_folder import read_study_folder
 
-    console, search = Console(highlight=False), read_search(folder)
-    models = search.models(trial)
+    console, search = Console(highlight=False), read_study_folder(folder)
+    models = deployables_of(search, trial)
     model = best_within(filter_models(models, number, ensemble, early), max_latency_ms, max_params)
     target = out or default_folder(folder, model)
     write_model(search, model, target)
     _show(pareto_set(models), console)
     words = model.words() if early is None else reached(search, model, early)
-    console.print(f"best_within      {words}\nexported    {target}", soft_wrap=True, markup=False)
+    console.print(f"chosen      {words}\nexported    {target}", soft_wrap=True, markup=False)
 
 
 def exits(
@@ -57,16 +58,17 @@ def exits(
     """What can be deployed: the Pareto set over all exits; of one trial early exit by confidence, on dev."""
     from rich.console import Console
 
-    from tuner.deploy.export import read_search, trade_off, write_curve
-    from tuner.deploy.models import pareto_set
+    from tuner.deploy.export import trade_off, write_curve
+    from tuner.deploy.models import deployables_of, pareto_set
+    from tuner.results.study_folder import read_study_folder
 
-    console, search = Console(highlight=False), read_search(folder)
-    models = search.models()
+    console, search = Console(highlight=False), read_study_folder(folder)
+    models = deployables_of(search)
     best = pareto_set(models)
     if trial is None:
         _show(best, console)
     else:
-        _show(search.models(trial), console, best)
+        _show(deployables_of(search, trial), console, best)
     number = models[0].trial if trial is None else trial
     curve = trade_off(search, number)
     console.print(f"early exit of trial {number}, which leaves at the first exit as sure as the confidence:")

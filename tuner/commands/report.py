@@ -29,13 +29,13 @@ def report(folder: _Folder, out: _Out = None) -> None:
 def _attach(folder: Path, files: tuple[Path, ...]) -> None:
     """To the study's run, where there is one; a report is worth as much without."""
     from tuner.errors import lines
-    from tuner.report.search_data import read_search
+    from tuner.results.study_folder import read_study_folder
     from tuner.tracking.address import STORE, tracking_uri
     from tuner.tracking.tracking import attach
 
     if not tracking_uri() and not (folder / STORE).is_file():
         return
     try:
-        attach(folder.resolve(), read_search(folder).study.experiment, files, "report")
+        attach(folder.resolve(), read_study_folder(folder).study.experiment, files, "report")
     except Exception as error:  # noqa: BLE001 - of MLflow and of what lies below it, whatever its kind
         typer.echo(f"warning: not put into MLflow: {lines(error)[0]}", err=True)

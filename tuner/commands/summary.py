@@ -16,10 +16,10 @@ from tuner.journal.record import State, TrialRecord
 from tuner.results.outcome import SearchResult
 from tuner.results.pareto import front_lines
 from tuner.schedulers.diagnostics import lines as measured
-from tuner.search.train import Trained
 from tuner.study.study import Study
 from tuner.text import HOUR_S, shown
 from tuner.tracking.address import tracking_uri, without_password
+from tuner.workflows.train import Trained
 
 
 def summary(study: Study, outcome: SearchResult, out: Path) -> list[str]:
@@ -143,7 +143,8 @@ def _nothing(study: Study, outcome: SearchResult, out: Path) -> str:
     mend = "mend the trial or give more trials, and search into a new folder"
     early = outcome.signal or outcome.halted.startswith(SPENT)
     way_out = f"see {out / 'journal.jsonl'}, {f'go on: {_go_on(outcome)}' if early else mend}"
-    return f"no trial ran its {study.max_reports} {study.report_unit}s, so there is no best.yaml ({states}){why}; {way_out}"
+    full = f"{study.max_reports} {study.report_unit}s"
+    return f"no trial ran its {full}, so there is no best.yaml ({states}){why}; {way_out}"
 
 
 def _aligned(rows: list[tuple[str, str]]) -> list[str]:

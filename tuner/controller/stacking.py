@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from tuner.study.study import Study
-from tuner.trial_module import Stackable, load_stack
+from tuner.trial_module import Stackable, TrialModule
 
 _LOSSES = 3  # stacks that fail with the same error before stacking is given up
 
@@ -60,4 +60,8 @@ def stacking_of(study: Study) -> Stacking:
         StudyError: its trial module has no `run_stack`.
     """
     size = study.resources.stack
-    return Stacking(size, load_stack(study.trial)[1] if size > 1 else None)
+    if size == 1:
+        return Stacking(size, None)
+    trial = TrialModule(study.trial)
+    trial.require("run_stack", "`resources.stack` needs")
+    return Stacking(size, trial.require("stackable", "`resources.stack` needs"))

@@ -1,4 +1,4 @@
-"""From a finished search's folder to a detector of one's choice: read, choose, write."""
+"""Write a chosen model of a trial as a detector folder, and the trade-off of its early exit."""
 
 from __future__ import annotations
 
@@ -6,73 +6,27 @@ import json
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.deploy.models import Deployable, deployables, params_of
+from tuner.deploy.models import Deployable, params_of
 from tuner.errors import StudyError
 from tuner.files import write_text
-from tuner.journal.journal import NAME, read_events
-from tuner.journal.record import StudyRecord, TrialRecord
-from tuner.storage.storage import Storage
-from tuner.study.load import load_study
-from tuner.study.study import Study
-from tuner.trial_module import load_export, load_trade_off
+from tuner.journal.record import TrialRecord
+from tuner.results.study_folder import StudyFolder
+from tuner.trial_module import TradeOff, TrialModule
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search as it lies in its folder."""
-
-    study: Study
-    trials: Sequence[TrialRecord]
-    storage: Storage
-    out: Path
-
-    def models(self, trial: int | None = None) -> list[Deployable]:
-        """What of its trials, or of one, can be deployed; raises as `deployables`, or for no such trial."""
-        found = deployables(self.study, self.trials)
-        if not found:
-            raise StudyError(
-                f"{self.out}: no complete, feasible trial has reported exits; search again, or for longer"
-            )
-        if trial is None:
-            return found
-        if not (of_one := [model for model in found if model.trial == trial]):
-            known = ", ".join(str(number) for number in dict.fromkeys(model.trial for model in found))
-            raise StudyError(f"--trial {trial}: is no complete, feasible trial; give one of {known}")
-        return of_one
-
-    def trial(self, number: int) -> TrialRecord:
-        """One of its trials."""
-        return next(trial for trial in self.trials if trial.number == number)
-
-
-def read_search(out: Path) -> Search:
-    """Read a search's folder.
-
-    Raises:
-        StudyError: there is no search in it, or its journal is damaged.
-    """
-    for name in ("study.yaml", NAME):
-        if not (out / name).is_file():
-            raise StudyError(f"{out}: holds no {name}; give the --out folder of a search")
-    study = load_study(str(out / "study.yaml"))
-    record = StudyRecord(study.metric.name)
-    for event in read_events(out / NAME):
-        record.apply(event)
-    return Search(study, record.ordered, Storage(study.storage or str(out.resolve())), out)
-
-
-def write_model(search: Search, model: Deployable, into: Path) -> None:
+def write_model(search: StudyFolder, model: Deployable, into: Path) -> None:
     """Let the trial write a model from its saved state: whole or not at all.
 
     Raises:
         StudyError: the folder is there, the state is not, or the disk is full.
         ValueError, OSError: what the trial's `export` raises.
     """
-    trial, export = search.trial(model.trial), load_export(search.study.trial)
+    trial = search.trial(model.trial)
+    export = TrialModule(search.study.trial).require("export", "an export needs")
     if into.exists():
         raise StudyError(f"{into}: is there already; move it away or give another folder by --out")
     with _state(search, trial) as state:
@@ -82,14 +36,15 @@ def write_model(search: Search, model: Deployable, into: Path) -> None:
             (Path(staging) / "model").rename(into)
 
 
-def trade_off(search: Search, number: int, confidences: Sequence[float] = ()) -> list[dict[str, Any]]:
+def trade_off(search: StudyFolder, number: int, confidences: Sequence[float] = ()) -> list[dict[str, Any]]:
     """Error against average cost of a trial's early exit; raises as `write_model`."""
-    trial, compute = search.trial(number), load_trade_off(search.study.trial)
+    trial = search.trial(number)
+    compute: TradeOff = TrialModule(search.study.trial).require("trade_off", "a look at early exits needs")
     with _state(search, trial) as state:
         return compute(params_of(search.study, trial), state, confidences)
 
 
-def reached(search: Search, model: Deployable, confidence: float) -> str:
+def reached(search: StudyFolder, model: Deployable, confidence: float) -> str:
     """What a detector that leaves early reaches; `model` is what it takes at most."""
     (row,) = trade_off(search, model.trial, [confidence])
     early = replace(model, metric="error", error=row["error"], multiply_adds=row["multiply_adds"])
@@ -129,7 +84,7 @@ def _finite(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _state(search: Search, trial: TrialRecord) -> Any:
+def _state(search: StudyFolder, trial: TrialRecord) -> Any:
     if trial.checkpoint is None:
         raise StudyError(f"trial {trial.number}: saved no state, so there is nothing to export")
     return search.storage.fetched(trial.checkpoint)

@@ -18,9 +18,10 @@ from tuner.errors import StudyError
 from tuner.files import write_text
 from tuner.journal.record import TrialRecord
 from tuner.results.selection import dominates, ranked
+from tuner.results.study_folder import StudyFolder
 from tuner.space.space import with_values
 from tuner.study.study import Study
-from tuner.trial_module import load_exits
+from tuner.trial_module import TrialModule
 
 FILE = "exits.json"
 
@@ -79,17 +80,32 @@ def deployables(study: Study, trials: Sequence[TrialRecord]) -> list[Deployable]
         StudyError: the trial function has no `exits`.
         ValueError: what `exits` raises.
     """
-    exits = load_exits(study.trial)
-    if exits is None:
-        raise StudyError(
-            f"trial {study.trial}: has no `exits`, which an export needs; add the function (tuner/trial.py)"
-        )
+    exits = TrialModule(study.trial).require("exits", "an export needs")
     found = [
         Deployable(trial.number, **row)
         for trial in ranked(trials, study.metric, study.constraints)
         for row in exits(params_of(study, trial), trial.metrics)
     ]
     return _one_latency([model for model in found if model.finite])
+
+
+def deployables_of(search: StudyFolder, trial: int | None = None) -> list[Deployable]:
+    """Return every deployable model of a search, or of one of its trials.
+
+    Raises:
+        StudyError: as `deployables`; or there is none, or none of that trial.
+    """
+    models = deployables(search.study, search.trials)
+    if not models:
+        raise StudyError(
+            f"{search.folder}: no complete, feasible trial has reported exits; search again, or for longer"
+        )
+    if trial is None:
+        return models
+    if not (of_trial := [model for model in models if model.trial == trial]):
+        known = ", ".join(str(number) for number in dict.fromkeys(model.trial for model in models))
+        raise StudyError(f"--trial {trial}: is no complete, feasible trial; give one of {known}")
+    return of_trial
 
 
 def pareto_set(models: Sequence[Deployable]) -> list[Deployable]:
@@ -110,7 +126,7 @@ def rows(models: Sequence[Deployable]) -> list[dict[str, Any]]:
 
 def export_exits(study: Study, trials: Sequence[TrialRecord], out: Path) -> list[Path]:
     """Write the deployable models into `exits.json`; no-op if the trial has no hook `exits`."""
-    if load_exits(study.trial) is None or not (found := deployables(study, trials)):
+    if TrialModule(study.trial).exits is None or not (found := deployables(study, trials)):
         return []
     write_text(out / FILE, json.dumps(rows(found), indent=2) + "\n")
     return [out / FILE]
@@ -118,7 +134,7 @@ def export_exits(study: Study, trials: Sequence[TrialRecord], out: Path) -> list
 
 def exit_lines(study: Study, trials: Sequence[TrialRecord], out: Path) -> list[tuple[str, str]]:
     """Return a line for the summary, if there are deployable models."""
-    if load_exits(study.trial) is None or not (found := deployables(study, trials)):
+    if TrialModule(study.trial).exits is None or not (found := deployables(study, trials)):
         return []
     best = len(pareto_set(found))
     return [("exits", f"{len(found)} deployable models, {best} in the Pareto set: fsd-tuner export {out}")]

@@ -22,7 +22,7 @@ from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.trial import Metrics, Save
-from tuner.trial_module import load_trial
+from tuner.trial_module import TrialModule
 
 OnReport = Callable[[int, dict[str, float]], None]
 
@@ -76,7 +76,7 @@ def run_local(study: Study, params: Params, on_report: OnReport, keep: Path | No
         Exception: whatever the trial function raises.
     """
     set_devices(study.resources)
-    run = load_trial(study.trial)
+    run = TrialModule(study.trial).function
     try:
         run(study.config(params), LocalContext(study, on_report, keep))
     except Stopped:

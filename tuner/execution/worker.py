@@ -16,7 +16,7 @@ from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
 from tuner.study.settings import Resources
 from tuner.trial import Metrics, Save
-from tuner.trial_module import load_trial
+from tuner.trial_module import TrialModule
 
 Report = Callable[[dict[str, Any]], None]  # raises SystemExit where the attempt ends
 
@@ -137,7 +137,7 @@ def run_attempt(task: TrialTask, attempt: dict[str, Any], send: Report, reports:
         Exception: whatever the trial function raises.
     """
     set_devices(task.resources)
-    run = load_trial(task.trial)
+    run = TrialModule(task.trial).function
     storage = Storage(task.storage)
     with ExitStack() as stack:
         name, cloned = attempt["checkpoint"], attempt["cloned"]

@@ -19,7 +19,7 @@ from tuner.searchers.searcher import Suggestion
 from tuner.space.space import Params, with_values
 from tuner.study.settings import Finalists
 from tuner.study.study import Study
-from tuner.trial_module import load_seeded
+from tuner.trial_module import TrialModule
 
 FOLDER = "finalists"
 _SUFFIX = f"-{FOLDER}"
@@ -158,7 +158,7 @@ def plan_finals(searched: StageRun, settings: Finalists) -> Finals:
 
 def _fresh_seeds(study: Study, best: list[TrialRecord], count: int) -> dict[int, dict[str, Any]]:
     """Return seeds that no candidate was trained with, also where the seed itself is searched."""
-    reseeded = load_seeded(study.trial)
+    reseeded = TrialModule(study.trial).require("reseeded", "`finalists` need")
     first, *others = [reseeded(study.config(trial.params), count + len(best)) for trial in best]
     common = [seed for seed in first if all(seed in other for other in others)][:count]
     if len(common) < count:

@@ -31,7 +31,7 @@ def expected_reports(study: Study) -> ExpectedReports:
     so does the default. Others: at most all.
 
     Args:
-        study: its number of reports is known (see `tuner.preflight.described`).
+        study: its number of reports is known (see `tuner.execution.preflight.described`).
     """
     name, every = study.scheduler.name, study.trials * study.max_reports
     final = study.finalists

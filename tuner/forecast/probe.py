@@ -19,7 +19,7 @@ from tuner.execution.messages import check_metrics
 from tuner.execution.worker import TrialTask
 from tuner.storage.storage import Storage
 from tuner.trial import Metrics, Save
-from tuner.trial_module import load_trial
+from tuner.trial_module import TrialModule
 
 DEVICE_MEMORY = "memory/peak_bytes"  # a metric, in bytes, that a trial on a GPU may report
 
@@ -112,7 +112,7 @@ def _run(
 ) -> ProbeTiming | str:
     set_devices(task.resources)
     began = time.perf_counter()
-    function = load_trial(task.trial)
+    function = TrialModule(task.trial).function
     load_s = time.perf_counter() - began
     context = MeasuringContext(
         task, Storage(task.storage), name, lambda: enough() or len(context.seconds) >= full

@@ -12,15 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from tuner.errors import StudyError, lines
+from tuner.execution.preflight import candidates, check_extremes, prepared
 from tuner.files import write_text
 from tuner.forecast.forecast import Forecast, Machine, forecast
 from tuner.forecast.text import forecast_lines
-from tuner.preflight import candidates, check_extremes, prepared
 from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.text import shown
-from tuner.trial_module import Cost, load_cost
+from tuner.trial_module import Cost, TrialModule
 
 NAME = "forecast.json"
 CostedParams = tuple[float, Params]
@@ -35,10 +35,7 @@ def forecast_study(study: Study, console: Console) -> Forecast:
     """
     from tuner.cluster.connection import cluster, slots
 
-    if load_cost(study.trial) is None:
-        raise StudyError(
-            f"trial {study.trial}: has no `cost`, which a forecast needs; add it (tuner/trial.py)"
-        )
+    TrialModule(study.trial).require("cost", "a forecast needs")
     ready = prepared(study)
     check_extremes(ready, step=False)
     console.print("starting Ray ...")
@@ -58,7 +55,7 @@ def forecast_into(study: Study, out: Path, console: Console, slots: int) -> None
         console: for the lines.
         slots: trials at once.
     """
-    if load_cost(study.trial) is None:
+    if TrialModule(study.trial).cost is None:
         return
     result = make_forecast(study, slots, study.storage or str(out), console)
     out.mkdir(parents=True, exist_ok=True)
@@ -110,9 +107,7 @@ def smallest_and_largest(study: Study) -> tuple[list[CostedParams], list[float]]
     Raises:
         StudyError: no `cost`, or one that returns no finite number >= 0.
     """
-    cost = load_cost(study.trial)
-    if cost is None:
-        raise StudyError(f"trial {study.trial}: has no `cost`")
+    cost = TrialModule(study.trial).require("cost", "a forecast needs")
     extremes, sampled = candidates(study)
     random = [(_cost(study, cost, params), params) for params in sampled]
     every = [(_cost(study, cost, params), params) for params in extremes] + random

@@ -14,7 +14,6 @@ from tuner.finalists.finalists import FOLDER as FINALISTS
 from tuner.journal.journal import NAME
 from tuner.report.elements import Section, json_values
 from tuner.report.page import RenderedSection, render_page, render_section
-from tuner.report.search_data import Searched, read_search
 from tuner.report.sections import (
     ablation,
     advice,
@@ -30,6 +29,7 @@ from tuner.report.sections import (
     space,
     trial_sections,
 )
+from tuner.results.study_folder import StudyFolder, read_study_folder
 
 NAMES = ("report.html", "report.json")
 FORMAT = 2  # 2: the keys are the names of the sections
@@ -74,7 +74,7 @@ def write_report(folder: Path, out: Path | None = None) -> tuple[Path, Path]:
 
 def make_report(folder: Path, json_name: str = NAMES[1]) -> Report:
     """Return the report on a search; arguments and errors as `write_report`."""
-    search = read_search(folder)
+    search = read_study_folder(folder)
     race = _race(search)
     rendered = [render_section(section) for section in search_sections(search, race)]
     index = [section.key for section in rendered].index("ablation")
@@ -85,7 +85,7 @@ def make_report(folder: Path, json_name: str = NAMES[1]) -> Report:
     return Report(render_page(rendered[0].numbers, rendered, json_name), json_values(content))
 
 
-def search_sections(search: Searched, race: finalists.FinalistsData | None) -> Iterator[Section]:
+def search_sections(search: StudyFolder, race: finalists.FinalistsData | None) -> Iterator[Section]:
     """Yield the sections of every search, in order; the first is the result, the last the advice."""
     rung_rows = rungs.measured(search)
     rung_reports = [row["rung"] for row in rung_rows]
@@ -108,16 +108,16 @@ def search_sections(search: Searched, race: finalists.FinalistsData | None) -> I
     yield from (section for section in sections if section is not None)
 
 
-def _race(search: Searched) -> finalists.FinalistsData | None:
+def _race(search: StudyFolder) -> finalists.FinalistsData | None:
     runs = _later_stage(search.folder / FINALISTS, "finalists")
     return None if runs is None else finalists.read_finalists(search, runs)
 
 
-def _later_stage(folder: Path, kind: str) -> Searched | None:
+def _later_stage(folder: Path, kind: str) -> StudyFolder | None:
     """Read the journal of a later stage; None if it has not begun."""
     path = folder / NAME
     begun = path.is_file() and b"\n" in path.read_bytes()
-    return read_search(folder, kind) if begun else None
+    return read_study_folder(folder, kind) if begun else None
 
 
 def _render_added(section: Section) -> RenderedSection:

@@ -1,4 +1,4 @@
-"""What comes out of a set of trials: a search, its finals, an ablation."""
+"""Results of a stage: search, finalists or ablation."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.controller.budget import Spent
 from tuner.journal.record import StudyRecord, TrialRecord
+from tuner.results.data_frame import trials_data_frame
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tuner.results.seed_race import SeedVerdict
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search leaves.
+    """The result of a search.
 
     Attributes:
-        trials: every trial that was begun.
+        trials: every trial that was started, by number.
         best: the winner, or None where no trial is complete.
         exported: best.yaml and what the winner exported; empty without a winner.
         signal: the signal that ended it early, or 0.
         halted: why it ended before all trials had run, or "".
         diagnostics: what the scheduler measured.
-        finals: what the finalists' runs over fresh seeds say; None where there were none, or too few.
+        finals: verdict of the finalists over fresh seeds; None where there were none, or too few.
         undecided: why finalists were asked for and did not decide, or "".
         spent: what all sessions and stages took.
     """
@@ -42,10 +45,14 @@ class SearchResult:
     undecided: str = ""
     spent: Spent = field(default_factory=Spent)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per trial; see `tuner.results.data_frame`."""
+        return trials_data_frame(self.trials)
+
 
 @dataclass(frozen=True)
 class StageRun:
-    """A set of trials that has been run, before it is closed: what a conclusion may look at.
+    """A stage whose trials have run, before its end is recorded: the input of a `StageFinisher`.
 
     Attributes:
         study: what was run.
@@ -70,7 +77,7 @@ class StageRun:
 
 @dataclass(frozen=True)
 class PreviousStage:
-    """The stage of a search that another one follows.
+    """The stage of a search that another stage follows.
 
     Attributes:
         out: its folder, absolute.
@@ -85,7 +92,7 @@ class PreviousStage:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What came out of a set of trials.
+    """The result of a stage.
 
     Attributes:
         files: that were written, absolute.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from tuner.errors import SettingError
 from tuner.space.dimensions import parse_dimension
@@ -22,9 +22,13 @@ from tuner.study.settings import (
     SchedulerConfig,
     matching,
 )
+from tuner.trial_module import trial_name
 
 MIN_POPULATION = 4  # trials of pbt and pb2; of fewer the worst quarter is empty
 _WITHOUT_MODEL = ("random", "qmc")  # samplers
+_TrialName = Annotated[
+    str, BeforeValidator(trial_name), matching(r"[\w.]+:\w+", "needs `package.module:function`")
+]
 
 
 class Study(Strict):
@@ -32,7 +36,8 @@ class Study(Strict):
 
     Attributes:
         name: of the study and of its MLflow experiment.
-        trial: the trial function, `package.module:function` (see `tuner.trial`).
+        trial: the trial function, `package.module:function` (see `tuner.trial`); from Python it may be the
+            function itself, kept by name.
         epochs: of a full trial; passed to the trial function with the settings.
         reports: of a full trial, where that is not one per epoch; filled in by the trial's own `describe`.
         settings: nested settings for the trial function; fixed except for the searched ones.
@@ -52,7 +57,7 @@ class Study(Strict):
     """
 
     name: Annotated[str, matching(r"\w[\w.-]*", "needs letters, digits or -._")]
-    trial: Annotated[str, matching(r"[\w.]+:\w+", "needs `package.module:function`")]
+    trial: _TrialName
     epochs: int = Field(ge=1)
     reports: int | None = Field(default=None, ge=1)
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Any
 from tuner.errors import StudyError, lines
 from tuner.results.export import facts
 from tuner.storage.storage import Storage
-from tuner.trial_module import load_illustrate, load_served
+from tuner.trial_module import TrialModule
 
 FOLDER = "artifacts"
 _MAX_BYTES = 64 * 2**20
@@ -62,7 +62,7 @@ class ArtifactReader:
         Raises:
             ValueError: any error of the module's `as_mlflow_model`.
         """
-        as_mlflow_model = load_served(self._trial)
+        as_mlflow_model = TrialModule(self._trial).as_mlflow_model
         try:
             return None if as_mlflow_model is None else as_mlflow_model(exported)
         except Exception as error:
@@ -89,7 +89,7 @@ class ArtifactReader:
     def _draw_plots(self, folder: Path) -> str:
         """Let the trial's module draw into the folder; return why it could not, or ""."""
         try:
-            draw_plots = load_illustrate(self._trial)
+            draw_plots = TrialModule(self._trial).draw_plots
             if draw_plots is not None:
                 draw_plots(folder)
         except Exception as error:  # noqa: BLE001 - from the trial's code; the files are kept all the same

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import DEFAULT, journal, toy_study
 from tests.tuner.support.ports import free_ports
+from tests.tuner.support.studies import DEFAULT, journal, toy_study
 from tuner.commands import app as cli
 from tuner.commands import on_head as search_on_head
 from tuner.study.load import load_study

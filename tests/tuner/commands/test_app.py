@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuner.conftest import DEFAULT, toy_study
+from tests.tuner.support.studies import DEFAULT, toy_study
 from tuner.commands import app as cli
-from tuner.search.search import SearchResult
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
+from tuner.workflows.search import SearchResult
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.driving import run_searcher
 from tests.tuner.support.folds import values
+from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
+from tuner.execution.preflight import prepared
 from tuner.journal.record import State, TrialRecord
-from tuner.preflight import prepared
 from tuner.results.selection import winner
-from tuner.search.ablate import Plan
 from tuner.study.study import Study
+from tuner.workflows.ablate import FixedPlan
 
 LOSSES = [0.10, 0.11, 0.105, 0.102, 0.4, 0.101]
 
@@ -61,7 +61,7 @@ def test_what_the_trial_will_not_report_is_an_error_before_the_search(
 def test_on_a_cluster_the_race_stops_the_clear_loser_alone(ray_cluster: None, tmp_path: Path) -> None:
     study = prepared(folds_study(trials=len(LOSSES)))
     points = [{"loss": loss} for loss in LOSSES]
-    trials = run_searcher(study, Plan(points), tmp_path)
+    trials = run_searcher(study, FixedPlan(points), tmp_path)
     states = [trial.state for trial in trials]
     assert states == [State.COMPLETE] * 4 + [State.STOPPED, State.COMPLETE]
     loser = trials[4]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.tuner.conftest import quiet, toy_study
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.commands.summary import exit_code, summary
 from tuner.controller.budget import Spending, Spent
 from tuner.controller.controller import Attempt, Controller
@@ -21,11 +21,11 @@ from tuner.controller.retry import RetryPolicy
 from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State, StudyRecord
 from tuner.schedulers.factory import build_scheduler
-from tuner.search.search import search, search_local
 from tuner.searchers.searcher import Suggestion
 from tuner.storage.storage import Storage
 from tuner.study.settings import Budget
 from tuner.study.study import Study
+from tuner.workflows.search import search, search_local
 
 HOUR = 3600.0
 NO_RULE = {"name": "none"}

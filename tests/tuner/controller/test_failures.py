@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from tests.tuner.conftest import journal, quiet, toy_study
 from tests.tuner.support.failing import LOSS
+from tests.tuner.support.studies import journal, quiet, toy_study
 from tests.tuner.tracking.test_tracking import runs_of
 from tuner.commands.summary import exit_code, summary
 from tuner.controller.lifecycle import TrialLifecycle
 from tuner.journal.record import State, TrialRecord
-from tuner.search import search as study_module
-from tuner.search.search import SearchResult, search, search_local
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import TRIALS_FILTER
+from tuner.workflows import search as study_module
+from tuner.workflows.search import SearchResult, search, search_local
 
 FATES = ["fine", "memory", "late-memory", "hungry", "half", "nan", "overflow", "broken"]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.controller.attempts import Attempt
 from tuner.controller.budget import Spending
 from tuner.controller.controller import Controller

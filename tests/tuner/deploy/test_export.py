@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support import toy
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.commands import app as cli
 from tuner.commands.summary import summary
 from tuner.deploy.choose import Limits, choose, filter_models, read_count
-from tuner.deploy.export import default_folder, read_search
+from tuner.deploy.export import default_folder
 from tuner.deploy.models import Deployable, deployables, pareto_set
 from tuner.errors import StudyError
 from tuner.journal.record import State, TrialRecord
-from tuner.search.search import search_local
+from tuner.results.study_folder import read_study_folder
 from tuner.study.settings import Constraint
+from tuner.workflows.search import search_local
 
 
 def model(error: float, *costs: float, trial: int = 0, **choice: Any) -> Deployable:
@@ -169,8 +170,7 @@ def test_a_searched_folder_is_exported_from(tmp_path: Path, capsys: pytest.Captu
     assert outcome.best is not None
     target = out / "exports" / f"{outcome.best.number:04d}-exit-2"
     assert (
-        f"best_within      exit 2 of trial {outcome.best.number}: dev/loss {outcome.best.value:.6g}, "
-        in printed
+        f"chosen      exit 2 of trial {outcome.best.number}: dev/loss {outcome.best.value:.6g}, " in printed
     )
     assert f"exported    {target}" in printed
     width = outcome.best.params["width"]
@@ -189,7 +189,7 @@ def test_user_errors_are_one_line_and_leave_nothing(
     out = tmp_path / "out"
     search_local(toy_study(trials=1, settings={"full_disk": True}), out, quiet())
     for arguments, expected in (
-        ([str(tmp_path)], "holds no study.yaml; give the --out folder of a search"),
+        ([str(tmp_path)], "holds no search, there is no journal.jsonl"),
         ([str(out), "--trial", "7"], "--trial 7: is no complete, feasible trial; give one of 0"),
         ([str(out), "--max-latency-ms", "nan"], "--max-latency-ms nan: needs a number above 0"),
         ([str(out), "--max-latency-ms", "0.001"], "the nearest is exit 1 of trial 0"),
@@ -213,7 +213,7 @@ def test_a_trial_function_without_exits_says_so(tmp_path: Path, capsys: pytest.C
     assert not [line for line in summary(study, outcome, out) if line.startswith("exits")]
     assert cli.run(["export", str(out)]) == 2
     assert "has no `exits`, which an export needs" in capsys.readouterr().err
-    assert len(read_search(out).trials) == 1
+    assert len(read_study_folder(out).trials) == 1
 
 
 def test_names_of_folders_tell_kinds_apart() -> None:

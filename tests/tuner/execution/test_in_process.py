@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import DEFAULT, journal, quiet, toy_study
+from tests.tuner.support.studies import DEFAULT, journal, quiet, toy_study
 from tests.tuner.support.toy import FLOOR, loss
 from tuner.controller.attempts import Attempt
 from tuner.errors import StudyError
@@ -16,8 +16,8 @@ from tuner.execution.in_process import Stopped, run_local
 from tuner.execution.messages import EPOCH, METRICS
 from tuner.execution.worker import TrialTask, run_attempt
 from tuner.journal.record import State
-from tuner.search.search import search_local
 from tuner.study.load import load_study
+from tuner.workflows.search import search_local
 
 
 def test_a_trial_ends_at_its_last_report_and_cleans_up(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import journal, quiet, toy_study
+from tests.tuner.support.studies import journal, quiet, toy_study
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.search.search import SearchResult, search
 from tuner.study.study import Study
+from tuner.workflows.search import SearchResult, search
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
 

@@ -14,16 +14,16 @@ import pytest
 import ray
 from optuna.trial import TrialState
 
-from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.support.driving import run_points
+from tests.tuner.support.studies import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.execution.ray_tune.callback import StudyCallback
 from tuner.execution.stacking.mailbox import PREFIX
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import winner
-from tuner.search.search import SearchResult, search
 from tuner.study.study import Study
+from tuner.workflows.search import SearchResult, search
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 FATES = ["fine", "nan", "side-inf", "fail", "quit", "silent", "die"]

@@ -15,16 +15,16 @@ import pytest
 import ray
 from ray.exceptions import RayError
 
-from tests.tuner.conftest import SPACE, journal, quiet, toy_study
 from tests.tuner.support.driving import run_points, run_searcher
+from tests.tuner.support.studies import SPACE, journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.execution.stacking.mailbox import PREFIX
 from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State, TrialRecord
-from tuner.search.search import search
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.study.study import Study
+from tuner.workflows.search import search
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
 SCALARS = {name: SPACE[name] for name in ("x", "optim.rate")}

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from tests.tuner.conftest import journal, quiet, toy_study
+from tests.tuner.support.studies import journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.commands.summary import exit_code, summary
 from tuner.controller.budget import Spending, Spent, Stages, finals_s
@@ -26,15 +26,15 @@ from tuner.journal.record import State, StudyRecord, TrialRecord
 from tuner.results.outcome import SearchResult, StageRun
 from tuner.results.selection import ranked
 from tuner.schedulers.factory import build_scheduler
-from tuner.search.ablate import FixedPlan
-from tuner.search.search import search, search_local
-from tuner.search.train import train
 from tuner.searchers.searcher import Searcher
 from tuner.storage.storage import Storage
 from tuner.study.load import load_study
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import TRIALS_FILTER, find_experiment
+from tuner.workflows.ablate import FixedPlan
+from tuner.workflows.search import search, search_local
+from tuner.workflows.train import train
 
 SPACE: dict[str, Any] = {"x": {"float": [0.2, 0.45]}, "luck": {"float": [-1, 1]}}
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tuner.conftest import SPACE, toy_study
+from tests.tuner.support.studies import SPACE, toy_study
 from tuner.errors import StudyError
 from tuner.forecast.expected_reports import ExpectedReports, expected_reports, passing
 from tuner.forecast.forecast import (

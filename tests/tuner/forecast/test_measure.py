@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.tuner.conftest import quiet, toy_study
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.commands.summary import summary
 from tuner.errors import StudyError
 from tuner.forecast.forecast import Forecast
 from tuner.forecast.measure import measure
 from tuner.forecast.run import NAME, forecast_into, make_forecast
-from tuner.search.search import search
 from tuner.study.study import Study
+from tuner.workflows.search import search
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.slow]
 

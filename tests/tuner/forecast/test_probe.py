@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.execution.worker import TrialTask
 from tuner.forecast.probe import ProbeTiming, run_probe
 from tuner.study.study import Study

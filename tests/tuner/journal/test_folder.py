@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.journal.test_journal import STARTED, reported
+from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
 from tuner.journal.event import Event, EventKind
 from tuner.journal.folder import open_study_folder, refuse_other_study, refuse_taken

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,22 @@ import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from tests.tuner.conftest import DEFAULT, SPACE, journal, quiet, toy_study
 from tests.tuner.support.journals import Run, write_journal
+from tests.tuner.support.studies import DEFAULT, SPACE, journal, quiet, toy_study
 from tuner.commands.app import run as command
 from tuner.errors import StudyError
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, json_values
 from tuner.report.make import make_report, search_sections, write_report
-from tuner.report.search_data import read_search
 from tuner.report.sections import importance, trial_sections
 from tuner.report.sections.finalists import read_finalists
 from tuner.report.sections.result import ONE_RUN
 from tuner.report.sections.rungs import measured
 from tuner.report.svg import COLOURS, render
 from tuner.results.importance import importances
-from tuner.search.search import SearchResult, search_local
+from tuner.results.study_folder import read_study_folder
 from tuner.tracking.address import store_uri
+from tuner.workflows.search import SearchResult, search_local
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -91,7 +92,7 @@ def _refuse(constant: str) -> None:
 
 
 def sections_of(folder: Path) -> list[Section]:
-    return list(search_sections(read_search(folder), None))
+    return list(search_sections(read_study_folder(folder), None))
 
 
 # -- numbers ------------------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ def test_the_finals_are_decided_as_the_search_decided_them(searched, report) -> 
 
 
 def test_rungs_are_measured_as_the_scheduler_measured_them(searched) -> None:
-    assert list(measured(read_search(searched[0]))) == searched[1].diagnostics
+    assert list(measured(read_study_folder(searched[0]))) == searched[1].diagnostics
 
 
 def test_failures_are_counted_by_cause(searched, report) -> None:
@@ -338,8 +339,8 @@ def test_every_beginning_of_the_finals_makes_a_report(searched, tmp_path: Path) 
     decided = []
     for count in range(1, len(whole) + 1, 4):
         (tmp_path / "finalists" / "journal.jsonl").write_bytes(b"".join(whole[:count]))
-        race = read_finalists(read_search(tmp_path), read_search(tmp_path / "finalists"))
-        numbers = next(search_sections(read_search(tmp_path), race)).numbers
+        race = read_finalists(read_study_folder(tmp_path), read_study_folder(tmp_path / "finalists"))
+        numbers = next(search_sections(read_study_folder(tmp_path), race)).numbers
         decided.append(race is not None and race.verdict is not None)
         assert (numbers["best"]["certainty"] == ONE_RUN) == (not decided[-1])
     assert decided == sorted(decided)
@@ -377,7 +378,7 @@ def test_a_folder_without_a_search_is_one_line(tmp_path: Path, capsys: pytest.Ca
     assert "there is no journal.jsonl" in said
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(StudyError, match="has no event yet"):
-        read_search(tmp_path)
+        read_study_folder(tmp_path)
 
 
 def test_the_command_prints_both_files_and_refuses_another_ending(searched, tmp_path, capsys) -> None:
@@ -399,7 +400,7 @@ def test_the_command_prints_both_files_and_refuses_another_ending(searched, tmp_
 
 
 def told(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
-    monkeypatch.setattr(trial_sections, "load_sections", lambda name: function)
+    monkeypatch.setattr(trial_sections, "TrialModule", lambda name: SimpleNamespace(report_sections=function))
 
 
 def test_the_trial_s_module_sees_roles_and_checkpoints_and_adds_its_sections(searched, monkeypatch) -> None:

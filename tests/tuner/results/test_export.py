@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.conftest import journal, quiet, toy_study
+from tests.tuner.support.studies import journal, quiet, toy_study
 from tuner import files as atomic
 from tuner.controller.lifecycle import end_of
 from tuner.errors import StudyError, lines
@@ -23,12 +23,12 @@ from tuner.journal.record import State, TrialRecord
 from tuner.results.export import copy_export, facts, versions
 from tuner.results.selection import winner
 from tuner.schedulers.scheduler import CONTINUE, Action, Decision
-from tuner.search.search import SearchResult, search_local
-from tuner.search.train import train
 from tuner.study.load import load_study
 from tuner.study.settings import Metric
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
+from tuner.workflows.search import SearchResult, search_local
+from tuner.workflows.train import train
 
 
 def trial(number: int, state: State, value: float, epoch: int = 4) -> TrialRecord:
@@ -171,9 +171,9 @@ def test_a_disk_that_fills_up_in_mid_search_is_one_line_and_ends_every_run(
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from tests.tuner.conftest import quiet
-from tests.tuner.conftest import toy_study
-from tuner.search import search as study
+from tests.tuner.support.studies import quiet
+from tests.tuner.support.studies import toy_study
+from tuner.workflows import search as study
 from tuner.results.export import export_winner
 
 def limited(*args):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import State
 from tuner.schedulers.asha import ASHA
 from tuner.schedulers.factory import build_scheduler

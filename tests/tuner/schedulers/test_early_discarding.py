@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import State
 from tuner.schedulers.early_discarding import EarlyDiscarding
 from tuner.schedulers.factory import build_scheduler

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tuner.conftest import DEFAULT, toy_study
+from tests.tuner.support.studies import DEFAULT, toy_study
 from tuner.schedulers.explore import RESAMPLE_PROBABILITY, from_unit, perturbed, to_unit
 from tuner.space.dimensions import parse_dimension
 from tuner.space.distributions import NumberDistribution

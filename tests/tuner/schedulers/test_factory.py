@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.errors import lines
 from tuner.schedulers.asha import ASHA
 from tuner.schedulers.early_discarding import EarlyDiscarding

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.median import MedianStopping
 from tuner.schedulers.scheduler import CONTINUE, Action

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.curves import trained
+from tests.tuner.support.studies import toy_study
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.pb2 import PB2, single_numbers
 from tuner.schedulers.pb2_model import GainModel, _OverSettings, _OverTime, most_promising

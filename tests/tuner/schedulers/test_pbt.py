@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.curves import trained
 from tests.tuner.support.scheduler_scripts import Play
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import State
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.pbt import PBT

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import State
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.race import Race

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import ASHAScheduler
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.scheduler_scripts import replayed
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import State
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.rungs import Ladder

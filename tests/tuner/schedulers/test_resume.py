@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuner.conftest import SPACE, toy_study
 from tests.tuner.support.scheduler_scripts import Call, Play, replayed
+from tests.tuner.support.studies import SPACE, toy_study
 from tuner.journal.record import State
 from tuner.schedulers.explore import perturbed
 from tuner.schedulers.scheduler import Action

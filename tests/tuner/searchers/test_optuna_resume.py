@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.journal.record import State

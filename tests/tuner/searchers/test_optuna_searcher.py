@@ -12,7 +12,7 @@ from optuna.samplers import TPESampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
-from tests.tuner.conftest import DEFAULT, toy_study
+from tests.tuner.support.studies import DEFAULT, toy_study
 from tests.tuner.support.toy import loss
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import pareto, winner

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.searchers.warm_start import EarlierTrial, earlier_trials

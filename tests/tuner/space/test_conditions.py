@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.errors import SettingError, lines
-from tuner.preflight import check_extremes, space_table
+from tuner.execution.preflight import check_extremes, space_table
 from tuner.space.dimensions import parse_dimension
 from tuner.space.space import SearchSpace
 from tuner.study.yaml_file import dump, parse

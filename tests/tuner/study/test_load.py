@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
 from tuner.study.load import load_study
 from tuner.study.yaml_file import dump, parse

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.tuner.conftest import DEFAULT, toy_study
+from tests.tuner.support.studies import DEFAULT, toy_study
 from tuner.errors import lines
 from tuner.study.study import Study
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.scheduler_scripts import Curve, Play
+from tests.tuner.support.studies import toy_study
 from tuner.space.space import Params
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

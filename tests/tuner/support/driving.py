@@ -16,7 +16,7 @@ from tuner.searchers.searcher import Searcher
 from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
-from tuner.trial_module import load_relieve
+from tuner.trial_module import TrialModule
 
 
 def run_searcher(
@@ -26,7 +26,7 @@ def run_searcher(
     from tuner.execution.ray_tune.run import run_on_ray
 
     storage, record = Storage(str(out)), StudyRecord(study.metric.name, listeners)
-    policy = RetryPolicy(study.retries, load_relieve(study.trial))
+    policy = RetryPolicy(study.retries, TrialModule(study.trial).retry_settings)
     controller = Controller(
         study, searcher, build_scheduler(study), record, storage, policy, stacking=stacking_of(study)
     )

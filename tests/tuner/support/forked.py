@@ -17,9 +17,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.tuner.conftest import DEFAULT, SPACE, quiet, toy_study
-from tuner.search.search import search_local
+from tests.tuner.support.studies import DEFAULT, SPACE, quiet, toy_study
 from tuner.study.study import Study
+from tuner.workflows.search import search_local
 
 PATIENCE_S = 120.0
 

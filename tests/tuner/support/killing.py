@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from tests.tuner.conftest import journal
+from tests.tuner.support.studies import journal
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import TRIALS_FILTER, find_experiment
 

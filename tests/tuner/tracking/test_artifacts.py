@@ -12,13 +12,13 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.entities import Run
 from pandas import DataFrame
 
-from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.leaving import DIGEST
-from tuner.search.search import SearchResult, search_local
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.study.study import Study
 from tuner.tracking import trial_artifacts
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import attach, find_experiment
+from tuner.workflows.search import SearchResult, search_local
 
 NAME = "leaving"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.journal.event import Event, EventKind
 from tuner.study.study import Study
 from tuner.tracking.best_reports import BestReport, BestReports

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from tests.tuner.conftest import toy_study
 from tests.tuner.support.ports import free_ports
+from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
 from tuner.tracking.address import without_password
 from tuner.tracking.client import max_attempts, open_client, reason_of, refused

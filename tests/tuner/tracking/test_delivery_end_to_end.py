@@ -14,12 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from tests.tuner.conftest import quiet
 from tests.tuner.controller.test_failures import failing_study
 from tests.tuner.support.stores import content, points
+from tests.tuner.support.studies import quiet
 from tuner.journal.event import Event, EventKind
 from tuner.journal.journal import read_events
-from tuner.search.search import search_local
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
 from tuner.tracking.artifacts import Artifacts
@@ -27,6 +26,7 @@ from tuner.tracking.best_reports import BestReports
 from tuner.tracking.client import open_client
 from tuner.tracking.runs import Runs
 from tuner.tracking.trial_artifacts import ArtifactReader
+from tuner.workflows.search import search_local
 
 NUMBERS = count()
 

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import journal, quiet
 from tests.tuner.controller.test_failures import failing_study
 from tests.tuner.support.ports import free_ports
 from tests.tuner.support.postgresql import Postgresql
 from tests.tuner.support.servers import Server
 from tests.tuner.support.stores import content, points
+from tests.tuner.support.studies import journal, quiet
 from tuner.commands.summary import exit_code
 from tuner.errors import StudyError
 from tuner.journal.event import Event
 from tuner.journal.journal import read_events
-from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
 from tuner.tracking import delivery as delivery
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import Tracking
+from tuner.workflows.search import SearchResult, search_local
 
 FATES = ["fine", "memory", "nan", "half", "fine"]
 NAMES = (f"as_mlflow_model-{number}" for number in count())

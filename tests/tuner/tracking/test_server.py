@@ -22,9 +22,9 @@ import pytest
 from mlflow import MlflowClient, pyfunc
 from pandas import DataFrame
 
-from tests.tuner.conftest import quiet, toy_study
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.commands import app as cli
-from tuner.search.search import search_local
+from tuner.workflows.search import search_local
 
 TRIALS = 3
 

@@ -10,14 +10,14 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.tuner.conftest import quiet, toy_study
+from tests.tuner.support.studies import quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
 from tuner.journal.record import State
-from tuner.search.search import SearchResult, search_local
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import TRIALS_FILTER, find_experiment
+from tuner.workflows.search import SearchResult, search_local
 
 Searched = tuple[Path, Study, SearchResult]
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from tests.tuner.conftest import SPACE, toy_study
+from tests.tuner.support.studies import SPACE, toy_study
 from tuner.tracking.labels import trial_names, trial_params
 from tuner.tracking.view import axes, compare_link, model_link, prepared_view, view_link
 

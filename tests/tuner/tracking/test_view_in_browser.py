@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuner.conftest import quiet, toy_study
 from tests.tuner.support.browser import BROWSER, DRIVER, Page, browsing
-from tuner.search.search import SearchResult, search_local
+from tests.tuner.support.studies import quiet, toy_study
 from tuner.tracking.labels import trial_names
 from tuner.tracking.server import StudyServer, serving, study_server
+from tuner.workflows.search import SearchResult, search_local
 
 pytestmark = [
     pytest.mark.browser,

@@ -15,7 +15,7 @@ from tuner.execution.stacking.channel import FREE, MEMBER, OVER, Channel, Messag
 from tuner.execution.worker import ReportingContext, TrialTask, fetched
 from tuner.storage.retention import CheckpointRetention
 from tuner.storage.storage import Storage
-from tuner.trial_module import load_stack
+from tuner.trial_module import TrialModule
 
 
 class MemberContext(ReportingContext):
@@ -125,7 +125,7 @@ def run_members(
         Exception: what failed for all members.
     """
     set_devices(task.resources)
-    run, _ = load_stack(task.trial)
+    run = TrialModule(task.trial).require("run_stack", "`resources.stack` needs")
     channel = Channel(report, take)
     stack = Stack(task, channel)
     members = stack.join(attempts)

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, Table
-from tuner.report.search_data import Searched
+from tuner.results.study_folder import StudyFolder
 from tuner.statistics import Comparison, Values, with_controls
 
 FOLDER = "ablation"
 
 
-def section(runs: Searched | None) -> Section:
+def section(runs: StudyFolder | None) -> Section:
     """Return the runs of each arm and their paired differences.
 
     Args:
@@ -58,7 +58,7 @@ def section(runs: Searched | None) -> Section:
     return Section("ablation", title, text, numbers, tables, figures)
 
 
-def by_arm(runs: Searched) -> dict[str, dict[int, float]]:
+def by_arm(runs: StudyFolder) -> dict[str, dict[int, float]]:
     """Return arm -> seed -> metric of the complete runs, the arms in order."""
     values: dict[str, dict[int, float]] = {str(run.params["arm"]): {} for run in runs.trials}
     for run in runs.trials:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.report.elements import Section, Table
-from tuner.report.search_data import Searched
 from tuner.report.sections.advice_runs import failing, noise, rung_advice, unfinished
 from tuner.report.sections.advice_space import edges, no_effect
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.rungs import Rows
 from tuner.results.importance import Importance
+from tuner.results.study_folder import StudyFolder
 
 
 def section(
-    search: Searched,
+    search: StudyFolder,
     race: FinalistsData | None,
     importances: Mapping[str, tuple[int, list[Importance]]],
     rungs: Rows,

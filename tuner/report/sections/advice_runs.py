@@ -9,12 +9,12 @@ from typing import Any
 
 from tuner.journal.record import State
 from tuner.report.elements import setting_text
-from tuner.report.search_data import Searched
 from tuner.report.sections.advice_space import Advice
 from tuner.report.sections.failures import by_cause, failed_trials
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.progress import best_so_far
 from tuner.report.sections.rungs import Rows
+from tuner.results.study_folder import StudyFolder
 
 _FAILED = 0.1  # fraction of the trials
 _LATE = 0.8  # fraction of the trials
@@ -22,7 +22,7 @@ _STILL = 0.1  # fraction of a trial's gain that comes in its last quarter
 _PAIRS = 8
 
 
-def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
+def noise(search: StudyFolder, race: FinalistsData | None) -> Iterator[Advice]:
     """Suggest more seeds where runs with one seed decide."""
     study, best = search.study, search.best
     if study.finalists is None and len(search.ranked) > 1 and best is not None:
@@ -50,7 +50,7 @@ def noise(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
         )
 
 
-def rung_advice(search: Searched, rungs: Rows) -> Iterator[Advice]:
+def rung_advice(search: StudyFolder, rungs: Rows) -> Iterator[Advice]:
     """Suggest a later first rung where it stops too early."""
     if not rungs:
         return
@@ -83,7 +83,7 @@ _REMEDIES = {
 }
 
 
-def failing(search: Searched) -> Iterator[Advice]:
+def failing(search: StudyFolder) -> Iterator[Advice]:
     """Suggest how to avoid frequent failures."""
     for cause, row in by_cause(search).items():
         if row["trials"] >= max(2, _FAILED * len(search.trials)):
@@ -101,7 +101,7 @@ def failing(search: Searched) -> Iterator[Advice]:
         )
 
 
-def unfinished(search: Searched) -> Iterator[Advice]:
+def unfinished(search: StudyFolder) -> Iterator[Advice]:
     """Suggest more trials or epochs where results were still improving at the end."""
     steps = best_so_far(search)
     changes = [i for i in range(1, len(steps)) if steps[i][2] != steps[i - 1][2]]
@@ -121,7 +121,7 @@ def unfinished(search: Searched) -> Iterator[Advice]:
         )
 
 
-def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
+def _late_gain(search: StudyFolder, values: Mapping[int, float]) -> float | None:
     """Return the fraction of a trial's gain that came in the last quarter of its reports."""
     full = search.study.max_reports
     start, late, end = (values.get(place, math.nan) for place in (1, full - max(1, full // 4), full))
@@ -133,7 +133,7 @@ def _late_gain(search: Searched, values: Mapping[int, float]) -> float | None:
     return (late - end) / whole
 
 
-def _common(search: Searched, configurations: Sequence[Mapping[str, Any]]) -> str:
+def _common(search: StudyFolder, configurations: Sequence[Mapping[str, Any]]) -> str:
     """Return the choices that all these configurations share and some other trial does not."""
     found = []
     for path, dimension in search.study.search.items():

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tuner.report.elements import cell, setting_text
-from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.importance import WEAK
 from tuner.report.sections.result import winner
 from tuner.results.importance import Importance
+from tuner.results.study_folder import StudyFolder
 
 _EDGE = 0.05  # fraction of a range
 _NO_EFFECT = 0.05  # share of importance
@@ -31,7 +31,7 @@ class Advice:
     why: str
 
 
-def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
+def edges(search: StudyFolder, race: FinalistsData | None) -> Iterator[Advice]:
     """Suggest a wider range where the best value lies at its end."""
     best = winner(search, race)
     for path, value in best.params.items() if best is not None else ():
@@ -56,7 +56,7 @@ def edges(search: Searched, race: FinalistsData | None) -> Iterator[Advice]:
 
 
 def no_effect(
-    search: Searched, race: FinalistsData | None, importances: Mapping[str, tuple[int, list[Importance]]]
+    search: StudyFolder, race: FinalistsData | None, importances: Mapping[str, tuple[int, list[Importance]]]
 ) -> Iterator[Advice]:
     """Suggest to fix a setting that has no visible effect, if enough trials tried it widely."""
     best = winner(search, race)
@@ -74,7 +74,7 @@ def no_effect(
             )
 
 
-def _spread(search: Searched, path: str) -> bool:
+def _spread(search: StudyFolder, path: str) -> bool:
     """Return whether trials tried several values: their middle half covers a quarter of the range."""
     dimension = search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")

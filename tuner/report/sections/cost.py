@@ -15,8 +15,8 @@ from tuner.forecast.run import forecast_seconds
 from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section, Table
-from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
+from tuner.results.study_folder import StudyFolder
 from tuner.text import HOUR_S, duration
 
 
@@ -33,7 +33,7 @@ class Saved:
     seconds: float
 
 
-def section(search: Searched, race: FinalistsData | None) -> Section:
+def section(search: StudyFolder, race: FinalistsData | None) -> Section:
     """Return hours, time per trial, time saved, forecast."""
     spent, busy = search.spent, [trial.seconds for trial in search.trials if trial.seconds > 0]
     saved, forecast = saved_by_stopping(search), forecast_seconds(search.folder)
@@ -63,7 +63,7 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
     return Section("cost", "Cost", text, numbers, [Table(["quantity", "value"], rows)], [_figure(search)])
 
 
-def saved_by_stopping(search: Searched) -> Saved:
+def saved_by_stopping(search: StudyFolder) -> Saved:
     """Count the reports that stopped trials did not make; 0 s for a trial without a report."""
     stopped = [trial for trial in search.trials if trial.state is State.STOPPED]
     left = {trial.number: search.study.max_reports - trial.epoch for trial in stopped}
@@ -71,16 +71,16 @@ def saved_by_stopping(search: Searched) -> Saved:
     return Saved(sum(left.values()), seconds)
 
 
-def _sessions(search: Searched) -> int:
+def _sessions(search: StudyFolder) -> int:
     return sum(event.kind in (EventKind.STUDY_STARTED, EventKind.STUDY_RESUMED) for event in search.events)
 
 
-def _budget(search: Searched) -> list[str]:
+def _budget(search: StudyFolder) -> list[str]:
     said = search.spent.of(search.study.budget)
     return [f"Spent of the budget: {said}."] if said else []
 
 
-def _compared(search: Searched, forecast: dict[str, float] | None, wall_s: float) -> list[str]:
+def _compared(search: StudyFolder, forecast: dict[str, float] | None, wall_s: float) -> list[str]:
     if forecast is None:
         return []
     low, mean, high = (duration(forecast[name]) for name in ("low", "mean", "high"))
@@ -93,7 +93,7 @@ def _compared(search: Searched, forecast: dict[str, float] | None, wall_s: float
     return [f"Forecast: {mean} ({low} to {high}); {took}" + (f", {how} that range." if over else ".")]
 
 
-def _figure(search: Searched) -> Figure:
+def _figure(search: StudyFolder) -> Figure:
     trials = [trial for trial in search.trials if trial.seconds > 0]
     scale, unit = (60.0, "minutes") if max((t.seconds for t in trials), default=0) > 120 else (1.0, "seconds")
 

@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section, Table
-from tuner.report.search_data import Searched
+from tuner.results.study_folder import StudyFolder
 
 
-def section(search: Searched, best: TrialRecord | None) -> Section | None:
+def section(search: StudyFolder, best: TrialRecord | None) -> Section | None:
     """Return a figure and a table per dimension of cuts; None without such a dimension."""
     paths = [path for path, dimension in search.study.search.items() if "cuts" in dimension.to_dict()]
     if not paths:
@@ -58,7 +58,7 @@ def by_place(trials: Sequence[TrialRecord], path: str, positions: int) -> list[d
 
 
 def _figure(
-    search: Searched, path: str, trials: Sequence[TrialRecord], rows: list[dict[str, Any]],
+    search: StudyFolder, path: str, trials: Sequence[TrialRecord], rows: list[dict[str, Any]],
     best: TrialRecord | None,
 ) -> Figure:  # fmt: skip
     name = search.study.metric.name

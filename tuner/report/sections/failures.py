@@ -10,7 +10,7 @@ from tuner.controller.retry import FailureCause
 from tuner.journal.event import EventKind
 from tuner.journal.record import State
 from tuner.report.elements import Section, Table, counted
-from tuner.report.search_data import Searched
+from tuner.results.study_folder import StudyFolder
 
 _SHOWN = 200  # characters of a reason
 _FEW = 12
@@ -18,7 +18,7 @@ _NOT_FINITE = re.compile(r" is -?(nan|inf) at epoch")
 _NAME = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception|Exit|Interrupt))\b")
 
 
-def section(search: Searched) -> Section:
+def section(search: StudyFolder) -> Section:
     """Return retries by cause, and failed trials with their reasons."""
     causes, failed = by_cause(search), failed_trials(search)
     ends = Counter(row["cause"] for row in failed)
@@ -50,7 +50,7 @@ def section(search: Searched) -> Section:
     return Section("failures", "Failures and retries", text, numbers, tables)
 
 
-def by_cause(search: Searched) -> dict[str, dict[str, int]]:
+def by_cause(search: StudyFolder) -> dict[str, dict[str, int]]:
     """Return, per cause of a retry, the failed attempts, their trials, and how many of these did not fail."""
     attempts: Counter[str] = Counter()
     trials: dict[str, set[int]] = {}
@@ -68,7 +68,7 @@ def by_cause(search: Searched) -> dict[str, dict[str, int]]:
     }
 
 
-def failed_trials(search: Searched) -> list[dict[str, Any]]:
+def failed_trials(search: StudyFolder) -> list[dict[str, Any]]:
     """Return every failed trial with its shortened reason."""
     return [
         {

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, Table, cell, counted
-from tuner.report.search_data import Searched
 from tuner.results.seed_race import SeedRace, SeedVerdict, run_race, verdict
+from tuner.results.study_folder import StudyFolder
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FinalistsData:
         verdict: None until two rounds are over.
     """
 
-    runs: Searched
+    runs: StudyFolder
     race: SeedRace
     verdict: SeedVerdict | None
 
@@ -36,7 +36,7 @@ class FinalistsData:
         return self.verdict.winner.interval
 
 
-def read_finalists(search: Searched, runs: Searched) -> FinalistsData | None:
+def read_finalists(search: StudyFolder, runs: StudyFolder) -> FinalistsData | None:
     """Return the finalists; None if no run has begun.
 
     Args:
@@ -62,7 +62,7 @@ def read_finalists(search: Searched, runs: Searched) -> FinalistsData | None:
     return FinalistsData(runs, race, verdict(race, values, mode))
 
 
-def section(search: Searched, race: FinalistsData | None) -> Section | None:
+def section(search: StudyFolder, race: FinalistsData | None) -> Section | None:
     """Return the section; None if the study has no finalists."""
     if search.study.finalists is None:
         return None

@@ -12,15 +12,15 @@ from matplotlib.axes import Axes
 
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section, Table, counted, setting_text
-from tuner.report.search_data import Searched
 from tuner.results.importance import CHANCE, LEAST, Example, Importance, importances
+from tuner.results.study_folder import StudyFolder
 
 WEAK = 20  # trials
 _SHORT = 24  # characters of a name that leave room for its bar
 _MANY = 8  # choices whose names would not stand side by side
 
 
-def all_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple[int, list[Importance]]]:
+def all_importances(search: StudyFolder, rungs: Sequence[int]) -> dict[str, tuple[int, list[Importance]]]:
     """Compute importance among the complete trials, and among all trials that reached the first rung.
 
     Complete trials are few and selected; at the first rung no trial has been stopped, but it is early.
@@ -41,7 +41,7 @@ def all_importances(search: Searched, rungs: Sequence[int]) -> dict[str, tuple[i
 
 
 def section(
-    search: Searched, found: dict[str, tuple[int, list[Importance]]], best: TrialRecord | None
+    search: StudyFolder, found: dict[str, tuple[int, list[Importance]]], best: TrialRecord | None
 ) -> Section:
     """Return importance and slices.
 
@@ -115,7 +115,7 @@ def _bars(name: str, count: int, rows: Sequence[Importance]) -> Figure:
     )  # fmt: skip
 
 
-def slice_of(search: Searched, path: str, best: TrialRecord | None) -> Figure:
+def slice_of(search: StudyFolder, path: str, best: TrialRecord | None) -> Figure:
     """Return a figure of one setting against the metric, a mark per trial."""
     name, dimension = search.study.metric.name, search.study.search[path].to_dict()
     kind = next(key for key in dimension if key != "when")
@@ -165,5 +165,5 @@ def _place(choices: list[Any] | None, trial: TrialRecord, path: str) -> float:
     return choices.index(value) + spread
 
 
-def _is_cuts(search: Searched, path: str) -> bool:
+def _is_cuts(search: StudyFolder, path: str) -> bool:
     return "cuts" in search.study.search[path].to_dict()

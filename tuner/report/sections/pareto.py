@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 
 from tuner.journal.record import State
 from tuner.report.elements import Figure, Section, Table, configuration_text
-from tuner.report.search_data import Searched
 from tuner.results.selection import pareto
+from tuner.results.study_folder import StudyFolder
 
 
-def section(search: Searched) -> Section | None:
+def section(search: StudyFolder) -> Section | None:
     """Return the trials that no other trial dominates; None with one objective."""
     study = search.study
     if not study.objectives:
@@ -40,7 +40,7 @@ def section(search: Searched) -> Section | None:
     return Section("pareto", "Trade-offs between the objectives", text, numbers, tables, figures)
 
 
-def _figure(search: Searched, first: str, second: str, front: list[int]) -> Figure:
+def _figure(search: StudyFolder, first: str, second: str, front: list[int]) -> Figure:
     rows = [
         (t.number, t.metrics.get(second, math.nan), t.metrics.get(first, math.nan))
         for t in search.trials

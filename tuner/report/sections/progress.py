@@ -11,16 +11,16 @@ from matplotlib.ticker import MaxNLocator
 from tuner.journal.event import EventKind
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Figure, Section
-from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
 from tuner.results.selection import feasible
+from tuner.results.study_folder import StudyFolder
 from tuner.text import HOUR_S
 
 Step = tuple[int, float, float]  # number of ended trials, hours, best value so far
 
 
-def section(search: Searched, race: FinalistsData | None, rungs: Sequence[int]) -> Section:
+def section(search: StudyFolder, race: FinalistsData | None, rungs: Sequence[int]) -> Section:
     """Return best values over time and learning curves.
 
     Args:
@@ -39,7 +39,7 @@ def section(search: Searched, race: FinalistsData | None, rungs: Sequence[int]) 
     return Section("progress", "Progress", text, numbers, figures=figures)
 
 
-def best_so_far(search: Searched) -> list[Step]:
+def best_so_far(search: StudyFolder) -> list[Step]:
     """Return a step for each complete, feasible trial, in the order of their ends."""
     study, found, best, ended = search.study, list[Step](), math.nan, 0
     for event, seconds in zip(search.events, search.clock, strict=True):
@@ -55,7 +55,7 @@ def best_so_far(search: Searched) -> list[Step]:
     return found
 
 
-def _steps(search: Searched, steps: Sequence[Step]) -> list[Figure]:
+def _steps(search: StudyFolder, steps: Sequence[Step]) -> list[Figure]:
     name = search.study.metric.name
     unit, scale = _unit(steps[-1][1] if steps else 0.0)
     times = [each[1] * scale for each in steps]
@@ -88,7 +88,7 @@ def _unit(hours: float) -> tuple[str, float]:
 
 
 def _curves(
-    search: Searched, trials: Sequence[TrialRecord], rungs: Sequence[int], best: TrialRecord | None
+    search: StudyFolder, trials: Sequence[TrialRecord], rungs: Sequence[int], best: TrialRecord | None
 ) -> Figure:
     name = search.study.metric.name
 

@@ -6,13 +6,13 @@ from collections import Counter
 
 from tuner.journal.record import State, TrialRecord
 from tuner.report.elements import Section, Table, cell, counted, setting_text
-from tuner.report.search_data import KILLED, RUNNING, Searched
 from tuner.report.sections.finalists import FinalistsData
+from tuner.results.study_folder import KILLED, RUNNING, StudyFolder
 
 ONE_RUN = "one run; the effect of the seed was not measured"
 
 
-def section(search: Searched, race: FinalistsData | None) -> Section:
+def section(search: StudyFolder, race: FinalistsData | None) -> Section:
     """Return the state of the search and its best configuration."""
     best = winner(search, race)
     counts = Counter(trial.state.value for trial in search.trials)
@@ -33,7 +33,7 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
     return Section("result", "Result", _text(search, race, best), numbers, tables)
 
 
-def winner(search: Searched, race: FinalistsData | None) -> TrialRecord | None:
+def winner(search: StudyFolder, race: FinalistsData | None) -> TrialRecord | None:
     """Return the winner of the finalists, otherwise the best trial by one run."""
     if race is not None and race.verdict is not None:
         return search.record.trials[race.verdict.winner.number]
@@ -48,7 +48,7 @@ def certainty(race: FinalistsData | None) -> str:
     return f"mean of {seeds} fresh seeds, interval by Student's t at 95 %"
 
 
-def state(search: Searched, race: FinalistsData | None) -> tuple[str, str]:
+def state(search: StudyFolder, race: FinalistsData | None) -> tuple[str, str]:
     """Return the state of search and finalists together: a word and a sentence."""
     over = f"{len(search.trials)} of {counted(search.study.trials, 'trial')} begun"
     if race is not None and race.runs.state != State.COMPLETE:
@@ -68,7 +68,7 @@ def state(search: Searched, race: FinalistsData | None) -> tuple[str, str]:
     return search.state, f"The search ended early ({search.state}{why}), {over}; continue it with `--resume`."
 
 
-def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None) -> list[str]:
+def _text(search: StudyFolder, race: FinalistsData | None, best: TrialRecord | None) -> list[str]:
     name, lower = search.study.metric.name, "lower" if search.study.metric.mode == "min" else "higher"
     said = [state(search, race)[1]]
     if best is None:
@@ -89,7 +89,7 @@ def _text(search: Searched, race: FinalistsData | None, best: TrialRecord | None
     return [*said, *_against_default(search, best)]
 
 
-def _against_default(search: Searched, best: TrialRecord) -> list[str]:
+def _against_default(search: StudyFolder, best: TrialRecord) -> list[str]:
     default = search.baseline
     if default is None:
         return []
@@ -102,7 +102,7 @@ def _against_default(search: Searched, best: TrialRecord) -> list[str]:
     return [f"The default, trial 0, has {default.value:.6g}; the best is {how} by {gain:.4g} (one run each)."]
 
 
-def _configuration(search: Searched, best: TrialRecord) -> Table:
+def _configuration(search: StudyFolder, best: TrialRecord) -> Table:
     default = search.study.default
     rows = [[path, setting_text(value)] for path, value in best.params.items()]
     if default is not None:

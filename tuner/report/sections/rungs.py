@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State, StudyRecord
 from tuner.report.elements import Figure, Section, Table
-from tuner.report.search_data import Searched
+from tuner.results.study_folder import StudyFolder
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.scheduler import CONTINUE, Action, Decision, Scheduler
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def measured(search: Searched) -> Rows:
+def measured(search: StudyFolder) -> Rows:
     """The scheduler's findings: a new one is told the journal once more."""
     rule, record = build_scheduler(search.study), StudyRecord(search.study.metric.name)
     for event in search.events:
@@ -27,7 +27,7 @@ def measured(search: Searched) -> Rows:
     return rule.diagnostics()
 
 
-def section(search: Searched, rows: Rows) -> Section:
+def section(search: StudyFolder, rows: Rows) -> Section:
     """A table and a figure of the rungs."""
     name, unit = search.study.scheduler.name, search.study.report_unit
     if not rows:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuner.report.elements import Section, Table, cell, counted, setting_text
-from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
+from tuner.results.study_folder import StudyFolder
 
 _SHOWN = 80  # characters of a fixed setting
 
 
-def section(search: Searched, race: FinalistsData | None) -> Section:
+def section(search: StudyFolder, race: FinalistsData | None) -> Section:
     """Return the search space, how it was searched, and the fixed settings."""
     study, best = search.study, winner(search, race)
     rows = [_row(search, path, {} if best is None else best.params) for path in study.search]
@@ -32,7 +32,7 @@ def section(search: Searched, race: FinalistsData | None) -> Section:
     return Section("space", "What was searched", _text(search), numbers, tables)
 
 
-def _text(search: Searched) -> list[str]:
+def _text(search: StudyFolder) -> list[str]:
     study = search.study
     name = study.scheduler.name
     stopped = (
@@ -53,7 +53,7 @@ def _text(search: Searched) -> list[str]:
     return said
 
 
-def _row(search: Searched, path: str, best: Mapping[str, Any]) -> list[Any]:
+def _row(search: StudyFolder, path: str, best: Mapping[str, Any]) -> list[Any]:
     dimension = search.study.search[path]
     written = dimension.to_dict()
     kind = next(key for key in written if key != "when")

@@ -14,12 +14,12 @@ from pydantic import Field
 from tuner.errors import lines
 from tuner.journal.record import TrialRecord
 from tuner.report.elements import Figure, Section, Table
-from tuner.report.search_data import Searched
 from tuner.report.sections.finalists import FinalistsData
 from tuner.report.sections.result import winner
+from tuner.results.study_folder import StudyFolder
 from tuner.storage.storage import Storage
 from tuner.strict import Strict
-from tuner.trial_module import load_sections
+from tuner.trial_module import TrialModule
 
 _WORD = re.compile(r"[a-z0-9]+")
 FAILED = "This section could not be created"
@@ -51,7 +51,7 @@ class _Section(Strict):
 
 
 @contextmanager
-def sections(search: Searched, race: FinalistsData | None) -> Iterator[list[Section]]:
+def sections(search: StudyFolder, race: FinalistsData | None) -> Iterator[list[Section]]:
     """Yield the sections of the trial's `report_sections`; render them inside, while checkpoints exist.
 
     Yields:
@@ -59,7 +59,7 @@ def sections(search: Searched, race: FinalistsData | None) -> Iterator[list[Sect
     """
     with ExitStack() as stack:
         try:
-            function = load_sections(search.study.trial)
+            function = TrialModule(search.study.trial).report_sections
             trials = [] if function is None else _describe_trials(search, race, stack)
             returned = [] if function is None else list(function(search.study.to_dict(), trials))
             found = [_section(_Section.model_validate(each)) for each in returned]
@@ -75,7 +75,7 @@ def failed(section: Section, error: Exception) -> Section:
     return Section(section.key, section.title, [f"{FAILED}: {lines(error)[0]}"], {"error": lines(error)[0]})
 
 
-def roles(search: Searched, race: FinalistsData | None) -> dict[int, str]:
+def roles(search: StudyFolder, race: FinalistsData | None) -> dict[int, str]:
     """Return trial -> winner, baseline (the default) or finalist; the first of several roles."""
     best, found = winner(search, race), dict[int, str]()
     if race is not None:
@@ -85,7 +85,9 @@ def roles(search: Searched, race: FinalistsData | None) -> dict[int, str]:
     return found if best is None else found | {best.number: "winner"}
 
 
-def _describe_trials(search: Searched, race: FinalistsData | None, stack: ExitStack) -> list[dict[str, Any]]:
+def _describe_trials(
+    search: StudyFolder, race: FinalistsData | None, stack: ExitStack
+) -> list[dict[str, Any]]:
     """Return every trial as the hook gets it; trials with a role have their last checkpoint."""
     storage = Storage(search.study.storage or str(search.folder.resolve()), patience_s=0.0)
     known = roles(search, race)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.conftest import journal, toy_study
+from tests.tuner.support.studies import journal, toy_study
 from tuner.study.load import load_study
 from tuner.study.yaml_file import dump
 from tuner.tracking.address import store_uri

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuner.conftest import journal, toy_study
-from tests.tuner.search.test_interrupt import session_members
 from tests.tuner.support.killing import left
+from tests.tuner.support.studies import journal, toy_study
+from tests.tuner.workflows.test_interrupt import session_members
 from tuner.study.yaml_file import dump
 
 TRIALS, EPOCHS = 12, 6

@@ -10,11 +10,11 @@ import time
 import pytest
 from rich.console import Console
 
-from tests.tuner.conftest import toy_study
+from tests.tuner.support.studies import toy_study
 from tuner.journal.record import EventListener, State, StudyRecord
-from tuner.search import progress
-from tuner.search.progress import Progress
 from tuner.study.study import Study
+from tuner.workflows import progress
+from tuner.workflows.progress import Progress
 
 
 def shown(study: Study, console: Console) -> StudyRecord:

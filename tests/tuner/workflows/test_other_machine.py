@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from tests.tuner.conftest import DEFAULT, journal, quiet, toy_study
-from tests.tuner.search.test_interrupt import session_members
 from tests.tuner.storage.test_s3 import on_pause
 from tests.tuner.storage.test_storage import content
 from tests.tuner.support.s3 import Server
+from tests.tuner.support.studies import DEFAULT, journal, quiet, toy_study
+from tests.tuner.workflows.test_interrupt import session_members
 from tuner.journal.event import Event
 from tuner.journal.journal import NAME, Journal
 from tuner.journal.record import State, TrialRecord
 from tuner.journal.replica import JournalReplica
-from tuner.search.search import SearchResult, search, search_local
 from tuner.storage.storage import Storage
 from tuner.study.yaml_file import dump
+from tuner.workflows.search import SearchResult, search, search_local
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 5
@@ -49,7 +49,7 @@ def untracked(*args: object) -> Iterator[NoTracking]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuner.search.search._tracking", untracked)
+    monkeypatch.setattr("tuner.workflows.search._tracking", untracked)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def seen(trials: list[TrialRecord]) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tuner.search.search._tracking", untracked)
+        patch.setattr("tuner.workflows.search._tracking", untracked)
         out = tmp_path_factory.mktemp("uninterrupted") / "out"
         return search_local(toy_study(trials=TRIALS, default=DEFAULT), out, quiet())
 
@@ -184,9 +184,9 @@ def test_a_search_outlasts_a_server_that_is_away_for_a_while(
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-import tuner.search.search
-from tests.tuner.conftest import quiet
-from tests.tuner.search.test_other_machine import untracked
+import tuner.workflows.search
+from tests.tuner.support.studies import quiet
+from tests.tuner.workflows.test_other_machine import untracked
 from tuner.journal.journal import Journal
 from tuner.study.load import load_study
 on_event, left = Journal.on_event, int(sys.argv[3])
@@ -197,8 +197,8 @@ def deadly(self, event):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 Journal.on_event = deadly
-tuner.search.search._tracking = untracked
-tuner.search.search.search(load_study(sys.argv[1]), Path(sys.argv[2]), quiet(), forecast=False)
+tuner.workflows.search._tracking = untracked
+tuner.workflows.search.search(load_study(sys.argv[1]), Path(sys.argv[2]), quiet(), forecast=False)
 """
 
 

@@ -11,18 +11,19 @@ from typing import Any
 from rich.console import Console
 
 from tuner.errors import StudyError
+from tuner.execution.preflight import prepared
 from tuner.files import write_text
 from tuner.journal.folder import refuse_taken
 from tuner.journal.record import State, TrialRecord
-from tuner.preflight import prepared
 from tuner.results.outcome import SearchResult, StageResult, StageRun
-from tuner.search.search import on_ray
 from tuner.searchers.searcher import Suggestion
 from tuner.space.space import Params, with_values
 from tuner.statistics import Comparison, table, with_controls
 from tuner.study.study import Study
-from tuner.trial_module import load_arms
+from tuner.trial_module import TrialModule
+from tuner.workflows.search import on_ray
 
+NEEDED_BY = "an ablation needs"
 FILES = ("ablation.md", "ablation.json", "ablation.png")
 
 
@@ -137,7 +138,8 @@ def planned(study: Study, seeds: int) -> Ablation:
         StudyError: it searches, or its trial function has no arms.
     """
     _refuse(study, seeds)
-    arms, reseeded = load_arms(study.trial)
+    trial = TrialModule(study.trial)
+    arms, reseeded = (trial.require(hook, NEEDED_BY) for hook in ("arms", "reseeded"))
     content = study.to_dict() | {
         "name": f"{study.name}-ablation",
         "arms": arms(study.config({})),
@@ -155,7 +157,8 @@ def _refuse(study: Study, seeds: int) -> None:
     if study.search:
         way_out = "give a best.yaml (fsd-tuner search leaves one)"
         raise StudyError(f"study {study.name}: searches {', '.join(study.search)}; {way_out}")
-    load_arms(study.trial)
+    for hook in ("arms", "reseeded"):
+        TrialModule(study.trial).require(hook, NEEDED_BY)
 
 
 def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, float]]:
@@ -180,7 +183,7 @@ def _figures(compared: list[Comparison]) -> dict[str, float]:
 def _write(
     plan: Ablation, values: dict[str, dict[int, float]], compared: list[Comparison], text: str, out: Path
 ) -> None:
-    from tuner.search.ablation_figure import draw
+    from tuner.workflows.ablation_figure import draw
 
     verdicts = [
         {**asdict(each), "mean": each.mean, "verdict": each.verdict(plan.metric.mode)} for each in compared

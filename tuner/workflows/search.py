@@ -1,4 +1,4 @@
-"""A search from end to end: the one place where its parts meet."""
+"""A search from end to end: the place where all parts meet."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tuner.controller.controller import Controller
 from tuner.controller.retry import RetryPolicy
 from tuner.controller.stacking import stacking_of
 from tuner.deploy.models import export_exits
+from tuner.execution.preflight import check_extremes, prepared
 from tuner.files import write_text
 from tuner.finalists.conclude import conclude_finals, conclude_undecided, final_outcome
 from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_finals, plan_line, reason_not_run
@@ -30,7 +31,6 @@ from tuner.journal.folder import (
 )
 from tuner.journal.journal import Journal
 from tuner.journal.record import INTERRUPTED, EventListener, State, StudyRecord
-from tuner.preflight import check_extremes, prepared
 from tuner.results.export import export_winner
 from tuner.results.outcome import PreviousStage, SearchResult, StageFinisher, StageResult, StageRun
 from tuner.results.pareto import export_front
@@ -38,13 +38,13 @@ from tuner.results.selection import winner
 from tuner.schedulers.diagnostics import figures as measured
 from tuner.schedulers.factory import build_scheduler
 from tuner.schedulers.scheduler import Scheduler
-from tuner.search.interrupt import Interrupt, interruptible
-from tuner.search.progress import Progress
 from tuner.searchers.searcher import Searcher, SearcherFactory, SearcherState
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
-from tuner.trial_module import load_relieve
+from tuner.trial_module import TrialModule
+from tuner.workflows.interrupt import Interrupt, interruptible
+from tuner.workflows.progress import Progress
 
 if TYPE_CHECKING:
     from tuner.tracking.tracking import Tracking
@@ -64,22 +64,31 @@ class Runner:
 
 
 def search(
-    study: Study, out: Path, console: Console, resume: bool = False, forecast: bool = True
-) -> SearchResult:
-    """Search on Ray.
+    study: Study, out: str | Path, console: Console | None = None, resume: bool = False,
+    forecast: bool = True, local: bool = False,
+) -> SearchResult:  # fmt: skip
+    """Run a search, on Ray or in this process.
+
+        result = tuner.search(tuner.load_study("digits.yaml"), "runs/digits")
 
     Args:
         study: the study.
-        out: a folder that holds no study yet.
-        console: for the progress.
-        resume: go on with the search in `out`, if there is one.
-        forecast: measure first and say what a new search will take, where the trial has a `cost`.
+        out: the study folder; it must not hold a study, unless `resume`.
+        console: for the progress; standard output where there is none.
+        resume: continue the search in `out`, if there is one.
+        forecast: measure first what a new search will take, where the trial has a `cost`; not with `local`.
+        local: run one trial after another in this process, without Ray.
+    Returns:
+        Trials, winner and exported files.
     Raises:
         StudyError: the folder is taken or holds another study, an end of the space does not build, a trial
             does not fit on the cluster, the storage or MLflow cannot be reached, the export cannot be
             written.
         ValueError, OSError: what the trial's `prepare` raises.
     """
+    out, console = Path(out), console or Console(highlight=False)
+    if local:
+        return search_local(study, out, console, resume)
     refuse_taken(out, resume)
     ready = _ready(study)
     with _on_cluster(ready, out.resolve(), console) as runner:
@@ -89,7 +98,7 @@ def search(
 
 
 def search_local(study: Study, out: Path, console: Console, resume: bool = False) -> SearchResult:
-    """Search in this process without Ray, one trial after another; otherwise as `search`."""
+    """Run a search in this process, one trial after another, without Ray."""
     from tuner.execution.in_process import run_in_process
 
     refuse_taken(out, resume)
@@ -203,7 +212,7 @@ def run_stage(
         listeners: list[EventListener] = [journal, tracking]
         record = StudyRecord(study.metric.name, listeners)
         rule = build_scheduler(study)
-        policy = RetryPolicy(study.retries, load_relieve(study.trial))
+        policy = RetryPolicy(study.retries, TrialModule(study.trial).retry_settings)
         stages = Stages(earlier.spent if earlier else Spent(), runner.places)
         stacking = stacking_of(study)
         controller = Controller(

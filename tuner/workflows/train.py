@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tuner.errors import StudyError
 from tuner.execution.in_process import run_local
-from tuner.preflight import prepared
+from tuner.execution.preflight import prepared
 from tuner.results.export import copy_export
 from tuner.study.study import Study
 
@@ -69,9 +69,8 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
         run_local(ready, {}, on_report, keep if out is not None else None)
         if len(values) < ready.max_reports or not math.isfinite(values[-1]):
             value = f", {study.metric.name} {values[-1]}" if values else ""
-            raise StudyError(
-                f"study {study.name}: ended after {len(values)} of {ready.max_reports} {ready.report_unit}s{value}"
-            )
+            reports = f"{len(values)} of {ready.max_reports} {ready.report_unit}s"
+            raise StudyError(f"study {study.name}: ended after {reports}{value}")
         exported = [] if out is None else _export(keep, out)
     return Trained(values[-1], (study.origin or {}).get("value"), exported)
 

@@ -14,14 +14,7 @@ from tuner.space.distributions import When
 from tuner.space.space import Params
 from tuner.study.study import Study
 from tuner.text import shown
-from tuner.trial_module import (
-    load_check,
-    load_describe,
-    load_seeded,
-    load_stack,
-    load_trial,
-    prepare_settings,
-)
+from tuner.trial_module import TrialModule, warn_of_misspelt_hooks
 
 SAMPLES = 200
 
@@ -34,9 +27,11 @@ def prepared(study: Study) -> Study:
             report.
         ValueError, OSError: what `prepare` or `describe` raises.
     """
-    load_trial(study.trial)
+    trial = TrialModule(study.trial)
+    _ = trial.function
+    warn_of_misspelt_hooks(trial)
     refuse_finalists(study)
-    ready = study.model_copy(update={"settings": prepare_settings(study.trial, study.settings)})
+    ready = study.model_copy(update={"settings": trial.prepared_settings(study.settings)})
     if study.resources.stack > 1:
         _refuse_unstackable(ready)
     return described(ready)
@@ -44,7 +39,9 @@ def prepared(study: Study) -> Study:
 
 def _refuse_unstackable(study: Study) -> None:
     """Single configurations that run alone are fine; where the usual one does, `stack` would do nothing."""
-    _, stackable = load_stack(study.trial)
+    trial = TrialModule(study.trial)
+    trial.require("run_stack", "`resources.stack` needs")
+    stackable = trial.require("stackable", "`resources.stack` needs")
     try:
         stackable(study.config(_usual(study)))
     except Exception as error:
@@ -63,7 +60,7 @@ def described(study: Study) -> Study:
     Raises:
         StudyError: the study names a metric that the trial does not report, or another number of reports.
     """
-    describe = load_describe(study.trial)
+    describe = TrialModule(study.trial).describe
     if describe is None:
         return study
     told = describe(study.config(_usual(study)))
@@ -120,7 +117,7 @@ def check_study(study: Study) -> str:
     """
     set_devices(study.resources)
     ready = prepared(study)
-    if load_check(study.trial) is None:
+    if TrialModule(study.trial).check is None:
         return f"{study.trial} is there; it has no `check`, so no configuration was tried"
     samples = _try_all(ready, list(_samples(ready)), step=False)
     extremes = check_extremes(ready, step=True)
@@ -133,7 +130,7 @@ def candidates(study: Study) -> tuple[list[Params], list[Params]]:
 
 
 def _try_all(study: Study, points: list[Params], step: bool) -> int:
-    check = load_check(study.trial)
+    check = TrialModule(study.trial).check
     if check is None:
         return 0
     for params in points:
@@ -200,7 +197,7 @@ def refuse_finalists(study: Study) -> None:
     """Raise StudyError where a study asks for finalists and cannot have them."""
     if study.finalists is None:
         return
-    load_seeded(study.trial)
+    TrialModule(study.trial).require("reseeded", "`finalists` need")
     if study.scheduler.name in ("pbt", "pb2"):
         rule = (
             f"{study.scheduler.name} changes settings in mid-trial, so no trial can be run with other seeds"

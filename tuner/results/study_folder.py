@@ -1,4 +1,4 @@
-"""A search as its journal tells it, at any moment: while it runs, after it ended, after it was killed."""
+"""The one reader of a study folder, while the search runs, after it ended or after it was killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -16,23 +16,29 @@ from tuner.errors import StudyError, lines
 from tuner.journal.event import SESSIONS, Event, EventKind
 from tuner.journal.journal import NAME, read_events
 from tuner.journal.record import State, StudyRecord, TrialRecord
+from tuner.results.data_frame import trials_data_frame
 from tuner.results.selection import ranked
+from tuner.storage.storage import Storage
 from tuner.study.load import load_study
 from tuner.study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUNNING, KILLED = "running", "broken off"
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What a journal holds.
+class StudyFolder:
+    """The content of a study folder; reading it takes no lock and writes nothing.
 
     Attributes:
-        folder: of the search.
-        study: what is searched, with the number of trials of the last session.
-        events: all of them.
+        folder: the output folder of a search.
+        study: the study, with the number of trials of the last session.
+        events: the journal.
         record: the trials.
-        state: running, broken off (nobody holds the folder, and no end was written), or what the end says.
+        state: "running"; "broken off" (nobody holds the folder, and no end was written); or the state that
+            the search ended with.
         reason: why it ended early, or "".
     """
 
@@ -45,23 +51,28 @@ class Searched:
 
     @cached_property
     def trials(self) -> list[TrialRecord]:
-        """Every trial that was begun, by number."""
+        """Every trial that was started, by number."""
         return self.record.ordered
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
-        """The complete feasible trials, the best first."""
+        """The complete, feasible trials, best first."""
         return ranked(self.trials, self.study.metric, self.study.constraints)
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best by one run."""
+        """The best trial by its one run, or None where no trial is complete."""
         return self.ranked[0] if self.ranked else None
 
     @property
     def baseline(self) -> TrialRecord | None:
-        """The trial of the study's default."""
+        """The trial of the study's default, or None."""
         return self.record.trials.get(0) if self.study.default is not None else None
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The checkpoints of the trials."""
+        return Storage(self.study.storage or str(self.folder.resolve()))
 
     @cached_property
     def spent(self) -> Spent:
@@ -73,27 +84,36 @@ class Searched:
     @cached_property
     def clock(self) -> list[float]:
         """Seconds of search up to each event, without the time between sessions."""
-        total, before, found = 0.0, 0.0, []
+        total, before, seconds = 0.0, 0.0, []
         for event in self.events:
             total += 0.0 if event.kind in SESSIONS else max(0.0, event.time - before)
             before = event.time
-            found.append(total)
-        return found
+            seconds.append(total)
+        return seconds
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return the trial of this number."""
+        return self.record.trials[number]
 
     def improved(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far."""
+        """Return whether a value is better than the best so far."""
         return best is None or self.study.metric.better(value, best)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per trial; see `tuner.results.data_frame`."""
+        return trials_data_frame(self.trials)
 
-def read_search(folder: Path, kind: str = "search") -> Searched:
-    """Read the journal of a folder.
+
+def read_study_folder(folder: str | Path, kind: str = "search") -> StudyFolder:
+    """Read the journal of a study folder.
 
     Args:
-        folder: of a search, of its finals or of an ablation.
-        kind: which, for the error.
+        folder: of a search, of its finalists or of an ablation.
+        kind: which of them, for the error.
     Raises:
         StudyError: no journal there, an empty or a damaged one.
     """
+    folder = Path(folder)
     path = folder / NAME
     if not path.is_file():
         raise StudyError(f"{folder}: holds no {kind}, there is no {NAME}; give the --out folder of a search")
@@ -106,8 +126,8 @@ def read_search(folder: Path, kind: str = "search") -> Searched:
         try:
             record.apply(event)
         except (KeyError, ValueError, TypeError) as error:
-            raise StudyError(f"{path}:{number}: does not fit what stands before; restore the file") from error
-    return Searched(folder, study, events, record, *_state(folder, events))
+            raise StudyError(f"{path}:{number}: contradicts the lines before it; restore the file") from error
+    return StudyFolder(folder, study, events, record, *_state(folder, events))
 
 
 def _study(path: Path, events: Sequence[Event]) -> Study:
@@ -124,7 +144,7 @@ def _study(path: Path, events: Sequence[Event]) -> Study:
 
 
 def _changed(folder: Path) -> dict[str, Any]:
-    """What a resume may have changed, as far as the folder's study.yaml can be read."""
+    """Return what a resume may have changed, as far as the folder's study.yaml can be read."""
     try:
         now = load_study(str(folder / "study.yaml"))
     except StudyError:
@@ -136,11 +156,14 @@ def _state(folder: Path, events: Sequence[Event]) -> tuple[str, str]:
     last = events[-1]
     if last.kind is EventKind.STUDY_ENDED:
         return str(last["state"]), str(last["reason"])
-    return (RUNNING, "") if _held(folder / ".lock") else (KILLED, "its process ended without a word")
+    return (RUNNING, "") if _locked(folder / ".lock") else (KILLED, "its process ended without a word")
 
 
-def _held(lock: Path) -> bool:
-    """Whether a search holds the folder, as seen from this machine."""
+def _locked(lock: Path) -> bool:
+    """Return whether a search holds the folder, as seen from this machine.
+
+    The lock is tried and given back at once; the file is there already, so nothing is written.
+    """
     if not lock.exists():
         return False
     try:
@@ -153,5 +176,5 @@ def _held(lock: Path) -> bool:
 
 
 def ended(trials: Sequence[TrialRecord], state: State) -> list[TrialRecord]:
-    """The trials that stand so."""
+    """Return the trials in this state."""
     return [trial for trial in trials if trial.state is state]

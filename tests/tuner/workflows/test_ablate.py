@@ -11,14 +11,14 @@ import pytest
 from mlflow import MlflowClient
 from scipy import stats
 
-from tests.tuner.conftest import journal, quiet, toy_study
+from tests.tuner.support.studies import journal, quiet, toy_study
 from tests.tuner.support.toy import loss
 from tuner.errors import StudyError
-from tuner.search.ablate import Ablated, FixedPlan, ablate, planned
 from tuner.statistics import compare, comparisons, interval, table
 from tuner.study.study import Study
 from tuner.tracking.address import store_uri
 from tuner.tracking.tracking import find_experiment
+from tuner.workflows.ablate import Ablated, FixedPlan, ablate, planned
 
 
 def one_trial(**changes: object) -> Study:
