@@ -13,13 +13,14 @@ from fsd_model.commands.score import score
 from fsd_model.commands.serve import serve
 from fsd_model.commands.windows import windows
 
+DETECTORS, DATA = "Detectors", "Data"  # groups of the help
 app = typer.Typer(no_args_is_help=True)
-app.add_typer(corpus.app, name="corpus")
-app.command()(cuts)
-app.add_typer(data.app, name="data")
-app.command()(evaluate)
-app.command()(compare)
-app.command()(score)
-app.command()(windows)
-app.command()(serve)
-app.command()(package)
+app.add_typer(corpus.app, name="corpus", rich_help_panel=DATA)
+app.command(rich_help_panel=DETECTORS)(cuts)
+app.add_typer(data.app, name="data", rich_help_panel=DATA)
+app.command(rich_help_panel=DETECTORS)(evaluate)
+app.command(rich_help_panel=DETECTORS)(compare)
+app.command(rich_help_panel=DETECTORS)(score)
+app.command(rich_help_panel=DETECTORS)(windows)
+app.command(rich_help_panel=DETECTORS)(serve)
+app.command(rich_help_panel=DETECTORS)(package)

@@ -19,15 +19,15 @@ app = typer.Typer(
     name="fsd-tuner",
     help="Distributed hyperparameter search: one study file, many trials, the best configuration.",
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+SEARCH, RESULTS = "Search", "Results"  # groups of the help
 _StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
 ]
 _ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on with what is in DIR; begin, if there is nothing.")
+    bool, typer.Option("--resume", help="Continue the search in DIR; start one if there is none.")
 ]
 _SetOption = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated.")
@@ -38,16 +38,28 @@ _SetOption = Annotated[
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from tuner import __version__
+
+        typer.echo(f"fsd-tuner {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _global(
     debug: Annotated[
         bool, typer.Option("--debug", help="Full tracebacks; before or after a command.")
     ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
-    """Read by `main` before anything else."""
+    """The options of the program; `main` reads --debug before anything else."""
 
 
-@app.command()
+@app.command(rich_help_panel=SEARCH)
 def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006 - typer copies it
     """Check a study without searching: its keys, its space, 200 configurations, the extremes, the data."""
     from rich.console import Console
@@ -62,7 +74,7 @@ def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B
     console.print(f"ok: {loaded.name}: {tried}", soft_wrap=True, highlight=False)
 
 
-@app.command()
+@app.command(rich_help_panel=SEARCH)
 def search(
     study: _StudyArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for everything the search leaves.")],
@@ -93,7 +105,7 @@ def search(
     raise typer.Exit(exit_code(outcome))
 
 
-@app.command("forecast")
+@app.command("forecast", rich_help_panel=SEARCH)
 def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006
     """Measure the smallest and the largest configuration and say what the search would take."""
     from rich.console import Console
@@ -104,7 +116,7 @@ def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:
     forecast_study(load_study(study, overrides), Console(highlight=False))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS)
 def train(
     study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
     out: Annotated[
@@ -130,7 +142,7 @@ def train(
     raise typer.Exit(0 if trained.same else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS)
 def ablate(
     study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
     seeds: Annotated[int, typer.Option(help="Runs of each arm, at least 2.")] = 5,
@@ -156,7 +168,7 @@ def ablate(
     raise typer.Exit(exit_code(ablated.outcome))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS)
 def ui(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,
@@ -186,10 +198,10 @@ def ui(
         server.wait()
 
 
-app.command()(exits)
-app.command()(export)
-app.command()(report)
-app.command()(submit)
+app.command(rich_help_panel=RESULTS)(exits)
+app.command(rich_help_panel=RESULTS)(export)
+app.command(rich_help_panel=RESULTS)(report)
+app.command(rich_help_panel=SEARCH)(submit)
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import typer
 
+import tuner
 from tuner.commands import app as cli
 
 
@@ -54,3 +57,25 @@ def test_a_plugin_s_commands_stand_beside_the_search_s_and_its_errors_are_one_li
     assert capsys.readouterr().err == "error: speech.flac: empty; give another file\n"
     assert cli.run(["things", "make"]) == 0
     assert capsys.readouterr().out == "made\n"
+
+
+def test_the_help_has_groups_and_imports_no_framework() -> None:
+    code = """
+import sys
+from tuner.commands import app
+sys.argv = ["fsd-tuner", "--help"]
+try:
+    app.main()
+except SystemExit:
+    print([name for name in ("ray", "torch", "mlflow", "optuna", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [
+        name for name in ("Search", "Results", "Detectors", "Data") if f" {name} " not in done.stdout
+    ] == []
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"fsd-tuner {tuner.__version__}\n"
