@@ -1,4 +1,4 @@
-"""`fsd-tuner compare`: two detectors on the same utterances, and whether a difference is shown."""
+"""`fsd-tuner compare`: two detectors on the same utterances, and whether they differ."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def compare(
     a: Annotated[Path, typer.Argument(help="Score file, or folder of an evaluation.")],
-    b: Annotated[Path, typer.Argument(help="The other one.")],
+    b: Annotated[Path, typer.Argument(help="Score file or evaluation folder to compare with.")],
     asv: Annotated[
         Path | None,
         typer.Option(help="Organisers' ASV scores for min t-DCF; default: those of the evaluation."),
     ] = None,
     resamples: Annotated[int, typer.Option(help="Draws for intervals and p-values.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Compare two score files: difference of each figure, its 95 % interval, and whether it is shown.

@@ -20,7 +20,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
     layout: Annotated[
         str | None, typer.Option("--format", help="Layout of --data; default: by its files.")

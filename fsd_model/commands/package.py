@@ -19,12 +19,12 @@ def package(
     int8: Annotated[
         bool, typer.Option("--int8", help="Also write detector.int8.onnx and measure its EER on dev.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for all of it; default: the detector's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; default: the detector's folder.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Corpus to check on; default: the one of training.")
     ] = None,
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
     """Write a detector in forms that run elsewhere, front end included, each checked against the package.

@@ -33,9 +33,9 @@ def score(
     layout: Annotated[Literal["tsv", "json"], typer.Option("--format", help="tsv, or json lines.")] = "tsv",
     batch: Annotated[int, typer.Option(min=1, help="Files scored at once; 1 answers a slow stream.")] = 32,
     jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Name bad files and go on.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Report bad files and continue.")] = False,
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
     """Score audio files, one line each: score, log-likelihood ratio, probability of spoof, decision.
@@ -58,7 +58,7 @@ def score(
     if not done:
         raise InputError("no file could be scored; give FLAC, WAV or OGG files")
     seconds = time.perf_counter() - began
-    typer.echo(f"{done} files in {seconds:.1f} s: {done / seconds:.1f} a second", err=True)
+    typer.echo(f"{done} files in {seconds:.1f} s: {done / seconds:.1f} per second", err=True)
 
 
 def _scored(

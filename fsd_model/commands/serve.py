@@ -24,7 +24,7 @@ def serve(
         int | None, typer.Option(min=1, max=256, help="Scored at once; default: the cores, at most 4.")
     ] = None,
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
     """Serve a page that scores a dropped file, and `POST /score`; Ctrl-C ends it."""

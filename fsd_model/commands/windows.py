@@ -16,10 +16,10 @@ def windows(
     ] = None,
     hop: Annotated[float | None, typer.Option(help="From start to start, s; default: half a window.")] = None,
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the network of one's own that the detector names.")
+        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
-    """Score a recording by windows, a line each: start, end, score, LLR, decision; then mean and worst."""
+    """Score a recording window by window: start, end, score, LLR, decision; then mean and worst score."""
     from fsd_model.detector.detector import Detector
     from fsd_model.detector.windows import score_file_windows
 

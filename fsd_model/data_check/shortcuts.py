@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 
 MEASURES = {
     "trailing_ms": "silence at the end, ms",
@@ -57,10 +57,8 @@ def area_under_curve(bonafide_B: Sequence[float], spoof_S: Sequence[float]) -> f
 
     Source: the U statistic of Mann and Whitney (1947), divided by the number of pairs.
     """
-    count_b, count_s = len(bonafide_B), len(spoof_S)
-    ranks = rankdata(np.concatenate([bonafide_B, spoof_S]))
-    wins = float(ranks[count_b:].sum()) - count_s * (count_s + 1) / 2
-    return wins / (count_b * count_s)
+    wins = mannwhitneyu(spoof_S, bonafide_B, method="asymptotic").statistic
+    return float(wins) / (len(bonafide_B) * len(spoof_S))
 
 
 def chance_deviation(count_b: int, count_s: int) -> float:

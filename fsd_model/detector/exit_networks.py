@@ -60,11 +60,11 @@ class EnsembleNetwork(ExitsNetwork):
 
 
 class EarlyNetwork(ExitsNetwork):
-    """An utterance leaves at the first exit that is sure of it; nothing behind that is computed for it.
+    """Stop at the first confident exit; later segments are not computed.
 
     Args:
-        exits: what it leaves by.
-        calibrations: one an exit.
+        exits: network with the exits to use.
+        calibrations: one per exit.
         confidence: see `ExitPlan`.
     """
 
@@ -79,6 +79,8 @@ class EarlyNetwork(ExitsNetwork):
         return self._walked(features_BFT)
 
     def _walked(self, features_BFT: Tensor) -> Tensor:
+        # `walk` calls `unsure` at each exit with the utterances still inside and drops those it returns False
+        # for; rows_A holds their rows in the batch, so each exit overwrites only their scores.
         scores_B = torch.zeros(len(features_BFT), dtype=torch.float64, device=features_BFT.device)
         rows_A = torch.arange(len(features_BFT), device=features_BFT.device)
         exits = iter(zip(self.classifiers, self.calibrations, strict=True))
@@ -133,9 +135,9 @@ def planned_weights(
     """The weights of a network that `planned` made.
 
     Args:
-        network: what they are for.
-        whole: those of the whole network, deployed with its deepest exit.
-        classifiers: those of the plan's exits, shallowest first.
+        network: network that gets the weights.
+        whole: weights of the whole network, deployed with its deepest exit.
+        classifiers: weights of the plan's exits, shallowest first.
     """
     ends = [name for name in network.state_dict() if name.startswith("classifier")]
     found = {**whole, **dict(zip(ends, classifiers, strict=True))}

@@ -1,4 +1,4 @@
-"""The final evaluation of a detector on a whole split: its scores, and the figures they reduce to.
+"""The final evaluation of a detector on a whole split: its scores and their metrics.
 
 The only module that opens the evaluation split; nothing that a search imports leads here.
 """
@@ -6,21 +6,18 @@ The only module that opens the evaluation split; nothing that a search imports l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fsd_model.data.audio import read_audio
 from fsd_model.data.bad_files import WAY_OUT, LeftOut, check_remaining, reason_of
 from fsd_model.data.formats.asvspoof2019 import track_folder
 from fsd_model.data.training_splits import DataConfig, read_split
 from fsd_model.data.utterance import Utterance
+from fsd_model.detector.batch_scoring import BATCH, score_files
 from fsd_model.detector.detector import Detector
 from fsd_model.errors import InputError
 from fsd_model.evaluation.access_log import Opening, record_opening
@@ -40,35 +37,10 @@ from fsd_model.scores.utterance_table import SCORES_SUFFIX, TRIALS_SUFFIX, Trial
 
 Progress = Callable[[int, int], None]
 
-BATCH = 32
-
 
 def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
     """The utterances of "dev" or "eval"."""
     return read_eval(data) if split == "eval" else read_split(data, "dev")
-
-
-def _features(
-    detector: Detector, utterances: Sequence[Utterance], jobs: int, left_out: list[LeftOut] | None
-) -> Iterator[tuple[Utterance, NDArray[np.float32]]]:
-    """Front-end output (F, T) in order, bad files put into `left_out`; a bounded number is in flight."""
-
-    def one(utterance: Utterance) -> NDArray[np.float32] | LeftOut:
-        try:
-            return detector.features(read_audio(utterance.path))
-        except InputError as error:
-            if left_out is None:
-                raise InputError(f"{error}; {WAY_OUT}") from error
-            return LeftOut(name=utterance.name, reason=reason_of(utterance, error))
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, len(utterances), 4 * BATCH):
-            part = utterances[start : start + 4 * BATCH]
-            for utterance, result in zip(part, pool.map(one, part), strict=True):
-                if not isinstance(result, LeftOut):
-                    yield utterance, result
-                elif left_out is not None:
-                    left_out.append(result)
 
 
 def score_utterances(
@@ -92,12 +64,17 @@ def score_utterances(
     """
     values: list[float] = []
     scored: list[Utterance] = []
-    features = _features(detector, utterances, jobs, left_out)
-    while batch := list(islice(features, BATCH)):
-        values += detector.score_features(np.stack([features_FT for _, features_FT in batch])).tolist()
-        scored += [utterance for utterance, _ in batch]
-        if progress is not None:
-            progress(len(scored) + len(left_out or ()), len(utterances))
+    results = score_files(detector, (utterance.path for utterance in utterances), jobs)
+    for done, (utterance, (_, value)) in enumerate(zip(utterances, results, strict=True), 1):
+        if not isinstance(value, InputError):
+            values.append(value)
+            scored.append(utterance)
+        elif left_out is None:
+            raise InputError(f"{value}; {WAY_OUT}") from value
+        else:
+            left_out.append(LeftOut(name=utterance.name, reason=reason_of(utterance, value)))
+        if progress is not None and (done % BATCH == 0 or done == len(utterances)):
+            progress(done, len(utterances))
     check_remaining(utterances, scored, left_out or ())
     labels_N = np.array([u.label for u in scored], dtype=np.int64)
     return Scores([u.name for u in scored], [u.attack for u in scored], labels_N, np.array(values))
@@ -168,7 +145,7 @@ def earlier_evaluation(
 ) -> Evaluation | None:
     """What `evaluate` wrote into `out` for this very detector and corpus, or None.
 
-    Results of an earlier version, without today's figures, count as none: the split is scored again.
+    Results of an earlier version that lack a metric count as none: the split is scored again.
     """
     found = read_evaluation(out / f"{split}.json")
     if found is None or found.detector != detector.digest() or found.data != str(data.root):

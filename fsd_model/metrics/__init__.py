@@ -6,6 +6,7 @@ Higher score = more bona fide. All rates are fractions. A score is accepted when
 from __future__ import annotations
 
 from fsd_model.metrics.agnostic_dcf import ASVSPOOF5_COSTS, AgnosticCosts, a_dcf
+from fsd_model.metrics.bootstrap import bootstrap_intervals
 from fsd_model.metrics.dcf import actual_dcf, min_dcf
 from fsd_model.metrics.eer import EqualErrorRate, equal_error_rate
 from fsd_model.metrics.llr_cost import cllr
@@ -37,6 +38,7 @@ __all__ = [
     "Form",
     "a_dcf",
     "actual_dcf",
+    "bootstrap_intervals",
     "cllr",
     "equal_error_rate",
     "min_dcf",

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from fsd_model.metrics.sorted_scores import rank_classes
+from fsd_model.metrics.sorted_scores import Floats, rank_classes
 
-if TYPE_CHECKING:
-    pass
+Rates: TypeAlias = Floats
 
 
-def det_curve(bonafide: NDArray[np.floating], spoof: NDArray[np.floating]) -> tuple[Any, Any]:
-    """Miss and false-alarm rate at every threshold between two scores, as fractions in (0, 1).
+def det_curve(bonafide: ArrayLike, spoof: ArrayLike) -> tuple[Rates, Rates]:
+    """Return (frr_P, far_P): miss and false alarm rate at each threshold, as fractions in (0, 1).
 
-    Ends at which a rate is 0 or 1, which no probit scale holds, are left out.
+    Points where a rate is 0 or 1 are left out: a probit axis cannot show them.
 
     Args:
-        bonafide, spoof: scores of each class.
+        bonafide: scores of bona fide utterances.
+        spoof: scores of spoofed utterances.
+
     Raises:
         InputError: a class is empty or holds NaN or inf.
+
     Source: Martin et al., The DET curve in assessment of detection task performance, 1997.
     """
     points = rank_classes(bonafide, spoof).points

@@ -63,6 +63,9 @@ def equal_error_of(ranking: Ranking) -> EqualErrorRate:
 
 def _walked(ranking: Ranking, start: int, steps: int) -> EqualErrorRate:
     """The official choice among equal scores of one class; FRR - FAR reaches 0 at the `steps`-th (from 1)."""
+    # The official code steps through single scores, also inside a group of equal ones, and takes the point
+    # where |FRR - FAR| is smallest (the first, if two tie). Inside a group of one class only one rate moves,
+    # evenly, so the two steps around the crossing suffice.
     points = ranking.points
     bonafide = points.positives_P[start + 1] > points.positives_P[start]
     rates = []

@@ -103,6 +103,8 @@ def _sorted(scores_N: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     new_N = sorted_N[1:] != sorted_N[:-1]
     ends_G = np.append(np.flatnonzero(new_N) + 1, len(scores_N))
     if len(ends_G) < len(scores_N):
+        # key = group * N + original place: sorting the keys orders the places within each group, and
+        # subtracting group * N gives the places back
         group_N = np.append(0, np.cumsum(new_N)) * len(scores_N)
         order_N = np.sort(group_N + order_N) - group_N
     return order_N, ends_G

@@ -1,4 +1,4 @@
-"""What the dev scores say: EER by attack, and DET curves of the finalists against the default.
+"""Report sections from dev scores: EER by attack, and DET curves of the finalists and the default.
 
 Source: Martin et al. 1997, "The DET curve in assessment of detection task performance": error rates on axes
 warped by the normal distribution's quantiles.
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from scipy.stats import norm
 
 from fsd_model.labels import BONAFIDE, SPOOF
-from fsd_model.metrics.sorted_scores import Floats, rank_classes
+from fsd_model.metrics.det import Rates, det_curve
 from fsd_model.scores.eer_by_group import per_attack_eer, pooled_eer
 from fsd_model.scores.score_file import Scores
 from fsd_model.trial.report.reported_trial import Section, Told
@@ -38,7 +38,7 @@ def attack_section(trials: Sequence[Told]) -> Section | None:
     }
     figure = {
         "title": "EER by attack",
-        "reading": "One group of bars an attack, one bar a configuration; lower is better, no bar is 0 %.",
+        "reading": "One group of bars per attack, one bar per configuration; lower is better, no bar is 0 %.",
         "x": "held-out attacks" if held_out else "attack, spoofs of it against all bona fide speech of dev",
         "y": "EER (%)", "points": len(names) * len(shown),
         "draw": lambda axes: _draw_bars(axes, names, list(rates.items())),
@@ -77,18 +77,8 @@ def det_section(trials: Sequence[Told]) -> Section | None:
 
 
 def count_of(scores: Scores) -> dict[str, int]:
-    """Utterances of both classes."""
+    """Return the number of utterances per class."""
     return {"bonafide": len(scores.of_class(BONAFIDE)), "spoof": len(scores.of_class(SPOOF))}
-
-
-def det_curve(scores: Scores) -> tuple[Floats, Floats]:
-    """False acceptance and false rejection rate (P,) where both lie between 0 and 1; at most 400 points."""
-    points = rank_classes(scores.of_class(BONAFIDE), scores.of_class(SPOOF)).points
-    far_P, frr_P = points.far_P, points.frr_P
-    seen_P = np.flatnonzero((far_P > 0) & (frr_P > 0) & (far_P < 1) & (frr_P < 1))
-    if len(seen_P) > _MOST:
-        seen_P = seen_P[np.linspace(0, len(seen_P) - 1, _MOST).astype(int)]
-    return far_P[seen_P], frr_P[seen_P]
 
 
 def _with_role(trials: Sequence[Told]) -> list[Told]:
@@ -116,10 +106,18 @@ def _draw_bars(axes: Axes, names: Sequence[str], rows: Sequence[tuple[str, dict[
     axes.legend(ncols=3)
 
 
+def _thinned(frr_P: Rates, far_P: Rates) -> tuple[Rates, Rates]:
+    """At most `_MOST` points of a curve, evenly spaced by their number."""
+    if len(frr_P) <= _MOST:
+        return frr_P, far_P
+    points = np.linspace(0, len(frr_P) - 1, _MOST).astype(int)
+    return frr_P[points], far_P[points]
+
+
 def _draw_det(axes: Axes, shown: Sequence[tuple[Told, Scores]]) -> None:
     lowest = 0.4
     for place, (trial, scores) in enumerate(shown):
-        far_P, frr_P = det_curve(scores)
+        frr_P, far_P = _thinned(*det_curve(scores.of_class(BONAFIDE), scores.of_class(SPOOF)))
         rate, colour = pooled_eer(scores).rate, f"C{place % 6}"
         axes.plot(
             norm.ppf(far_P), norm.ppf(frr_P), "--" if trial.role == "baseline" else "-", color=colour,

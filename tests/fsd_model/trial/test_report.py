@@ -13,9 +13,9 @@ from scipy.stats import norm
 
 from fsd_model import trial
 from fsd_model.errors import InputError
+from fsd_model.metrics.det import det_curve
 from fsd_model.scores.eer_by_group import per_attack_eer, pooled_eer
 from fsd_model.scores.score_file import Scores, write_scores
-from fsd_model.trial.report.attacks import det_curve
 from fsd_model.trial.report.reported_trial import SCORES_PLACE
 
 STUDY: dict[str, Any] = {"name": "s", "default": {"cuts": [2, 4, 6]}}
@@ -59,7 +59,8 @@ def drawn(section: dict[str, Any]) -> Any:
 
 
 def test_the_det_curve_of_two_normal_classes_is_the_straight_line_of_their_distance() -> None:
-    far, frr = det_curve(scores(2.0))
+    normal = scores(2.0)
+    frr, far = det_curve(normal.of_class(1), normal.of_class(0))
     assert len(far) <= 400
     inner = (far > 0.01) & (far < 0.99) & (frr > 0.01) & (frr < 0.99)
     assert inner.sum() > 50
@@ -67,7 +68,8 @@ def test_the_det_curve_of_two_normal_classes_is_the_straight_line_of_their_dista
 
 
 def test_classes_that_do_not_overlap_have_no_curve_but_a_figure(tmp_path: Path) -> None:
-    far, _ = det_curve(scores(20.0))
+    apart = scores(20.0)
+    _, far = det_curve(apart.of_class(1), apart.of_class(0))
     assert len(far) == 0
     sections = by_title([told(3, "winner", saved(tmp_path, scores(20.0)))])
     assert sections["DET curves"]["numbers"][3]["eer"] == 0
