@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsd_model.atomic_write import write_text
+from fsd_model.atomic_write import replacing, write_text
 from fsd_model.data.audio import read_audio
 from fsd_model.data.training_splits import DataConfig, read_split
 from fsd_model.data.utterance import Utterance
@@ -57,12 +56,8 @@ def add_int8(out: Path, data: DataConfig, progress: Callable[[int, int], None] |
         InputError: no such corpus, or a faulty audio file.
     """
     train, dev = (read_split(data, split) for split in ("train", "dev"))
-    part = out / f".{INT8_FILE}.part"
-    try:
-        save_int8(out / FILES["onnx"], part, (read_audio(u.path) for u in spread(train, _RANGE_FILES)))
-        os.replace(part, out / INT8_FILE)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(out / INT8_FILE) as temporary:
+        save_int8(out / FILES["onnx"], temporary, (read_audio(u.path) for u in spread(train, _RANGE_FILES)))
     result = _compare(out, dev, progress)
     content = json.loads((out / FORMATS_FILE).read_text(encoding="utf-8"))
     write_text(out / FORMATS_FILE, json.dumps({**content, "int8": asdict(result)}, indent=2) + "\n")

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fsd_model.atomic_write import write_text
+from fsd_model.atomic_write import replacing, write_text
 from fsd_model.data.audio import SAMPLE_RATE, Waveform, read_audio
 from fsd_model.data.training_splits import DataConfig, read_split
 from fsd_model.data.utterance import Utterance
@@ -85,13 +84,10 @@ def package(
     about = describe(detector)
     written = {}
     for form, write, load in _writers(detector, forms, about):
-        part, path = out / f".{FILES[form]}.part", out / FILES[form]
-        try:
-            write(part)
-            parity = _parity(load(part), probes, expected, path, detector)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        path = out / FILES[form]
+        with replacing(path) as temporary:
+            write(temporary)
+            parity = _parity(load(temporary), probes, expected, path, detector)
         written[path.name] = {"parity": parity, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     found = {**about, "opset": OPSET, "parity_files": len(speech), "forms": written}
     write_text(out / FORMATS_FILE, json.dumps(found, indent=2) + "\n")

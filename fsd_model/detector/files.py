@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from fsd_model.atomic_write import write_text
+from fsd_model.atomic_write import replacing, write_text
 from fsd_model.errors import InputError
 
 CARD_FILE = "detector.json"
@@ -37,13 +36,11 @@ def write_weights(folder: Path, state: dict[str, Tensor]) -> str:
         InputError: full disk or no permission.
     """
     data = save(state)
-    part = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(folder / WEIGHTS_FILE)
+        with replacing(folder / WEIGHTS_FILE) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{folder}: cannot write the detector ({error}); free some space") from error
     return hashlib.sha256(data).hexdigest()
 

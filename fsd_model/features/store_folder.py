@@ -13,6 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from fsd_model.atomic_write import flush, leftovers, replacing
+
 ABOUT_FILE = "about.json"
 
 
@@ -27,15 +29,11 @@ def build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
     with FileLock(f"{folder}.lock"):
         if folder.is_dir():
             return
-        temporary = folder.with_name(f"{folder.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a builder that was killed: the lock is ours now
-        try:
+        for leftover in leftovers(folder):  # of a killed builder: whoever holds the lock builds alone
+            shutil.rmtree(leftover, ignore_errors=True)
+        with replacing(folder) as temporary:
             _build(temporary, files)
-            os.replace(temporary, folder)
-            _flush(folder.parent)
-        except BaseException:  # Ctrl-C and a stopped trial too: leave nothing behind
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        flush(folder.parent)
 
 
 def bad_rows(folder: Path) -> dict[int, str]:
@@ -52,12 +50,4 @@ def _build(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-    _flush(folder)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fsd_model.atomic_write import replacing
 from fsd_model.errors import InputError
 
 STATE_FILE = "state.pt"
@@ -21,15 +21,10 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
         InputError: the file cannot be written (full disk, permissions); nothing half-written is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{STATE_FILE}.{os.getpid()}"
     try:
-        with part.open("wb") as stream:
+        with replacing(folder / STATE_FILE) as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(folder / STATE_FILE)
     except (OSError, RuntimeError) as error:  # torch reports a short write as RuntimeError
-        part.unlink(missing_ok=True)
         raise InputError(f"{folder}: cannot save the training state ({error}); free some space") from error
 
 
