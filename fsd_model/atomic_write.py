@@ -68,4 +68,3 @@ def write_text(path: Path, text: str) -> None:
             f"{path}: file must be writable, got: {error.strerror or error};"
             " free space or choose another folder"
         ) from error
-

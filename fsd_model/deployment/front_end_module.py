@@ -30,7 +30,7 @@ from fsd_model.features.front_end import (
     Pad,
     feature_shape,
 )
-from fsd_model.features.low_band_stft import FFT, HOP, Window, blackman, fourier
+from fsd_model.features.low_band_stft import FFT, HOP, blackman, fourier
 
 _PCM = 32768
 
@@ -44,7 +44,7 @@ def front_end_graph(config: FeatureConfig) -> nn.Module:
         return WaveformGraph(config.samples)
     if config.kind == "lfcc":
         return CepstrumGraph(config.pad)
-    return SpectrogramGraph(feature_shape(config)[0], config.pad, config.window)
+    return SpectrogramGraph(feature_shape(config)[0], config.pad)
 
 
 class SpectrogramGraph(nn.Module):
@@ -53,10 +53,10 @@ class SpectrogramGraph(nn.Module):
     fourier_NK: Tensor
     emphasis: Tensor
 
-    def __init__(self, bins: int, pad: Pad, window: Window) -> None:
+    def __init__(self, bins: int, pad: Pad) -> None:
         super().__init__()
         self.pad: Pad = pad
-        self.register_buffer("fourier_NK", fourier(blackman(window), FFT, bins), persistent=False)
+        self.register_buffer("fourier_NK", fourier(blackman(), FFT, bins), persistent=False)
         # a tensor, for the ONNX exporter rounds a Python number to float32
         self.register_buffer("emphasis", torch.tensor(0.97, dtype=torch.float64), persistent=False)
 

@@ -22,13 +22,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, model_validator
 from torch import Tensor
 from torchaudio.functional import compute_deltas, create_dct, linear_fbanks
 
 from fsd_model.data.audio import SAMPLE_RATE, Waveform
 from fsd_model.errors import InputError
-from fsd_model.features.low_band_stft import FFT, HOP, Window, blackman, magnitudes
+from fsd_model.features.low_band_stft import FFT, HOP, blackman, magnitudes
 from fsd_model.settings import Settings
 
 Spectral: TypeAlias = Literal["f0_subband", "log_power_spectrum", "lfcc"]
@@ -52,38 +52,38 @@ class FeatureConfig(Settings):
     """Front end of a detector.
 
     Attributes:
-        kind: which one.
+        kind: the front end.
         pad: fills half a window before and after the recording, so it changes only the first and last frames;
-            without meaning for the waveform.
-        window: Blackman window of the F0 subband and the LPS: symmetric as the authors', or periodic as
-            the transform; without meaning for the others.
-        samples: length of the waveform; without meaning for the others. 64,600 (4.04 s) as AASIST.
+            ignored for the waveform.
+        samples: length of the waveform; ignored for the others. 64,600 (4.04 s) as AASIST.
     """
 
     kind: Kind = "f0_subband"
     pad: Pad = "zero"
-    window: Window = "symmetric"
     samples: int = Field(64_600, ge=1, le=480_000)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what `extract` gives."""
-        unused = {"waveform": {"pad", "window"}, "lfcc": {"samples", "window"}}.get(self.kind, {"samples"})
+        """Return the settings that decide the result of `extract`."""
+        unused = {"pad"} if self.kind == "waveform" else {"samples"}
         return self.model_dump(mode="json", exclude=unused)
 
-    @model_serializer(mode="wrap")
-    def _usual_window_unsaid(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # so that cards, fingerprints and stores from before there was a choice are still those of the default
-        tree: dict[str, Any] = plain(self)
-        return {key: value for key, value in tree.items() if (key, value) != ("window", "symmetric")}
+    @model_validator(mode="before")
+    @classmethod
+    def _no_choice_of_window(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "window" not in given:
+            return given
+        if given["window"] != "symmetric":
+            raise InputError(f"feature.window: is no longer a setting, got {given['window']!r}; remove it")
+        return {key: value for key, value in given.items() if key != "window"}
 
 
 def feature_shape(config: FeatureConfig) -> tuple[int, int]:
-    """Rows and frames (F, T) that `extract` gives for any recording."""
+    """Return rows and frames (F, T) of the features of any recording."""
     return (1, config.samples) if config.kind == "waveform" else _SHAPES[config.kind]
 
 
 def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
-    """The configured front end; see the function of its name.
+    """Compute the configured front end; see the function of its name.
 
     Returns:
         (F, T) float32, `feature_shape(config)`.
@@ -96,17 +96,16 @@ def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
     if config.kind == "lfcc":
         return lfcc(waveform_S, config.pad)
     spectrogram = f0_subband if config.kind == "f0_subband" else log_power_spectrum
-    return spectrogram(waveform_S, config.pad, config.window)
+    return spectrogram(waveform_S, config.pad)
 
 
-def f0_subband(waveform_S: Waveform, pad: Pad = "zero", window: Window = "symmetric") -> Features:
-    """Lowest 45 bins (0-407 Hz) of the log spectrogram.
+def f0_subband(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+    """Return the lowest 45 bins (0-407 Hz) of the log spectrogram.
 
     Args:
         waveform_S: (S,) floating point in [-1, 1), 16 kHz; samples after the first 80,000 are not used.
         pad: what the centred frames at both ends see outside the recording. A recording shorter than half a
             window is reflected as often as needed.
-        window: symmetric, or with the period of the transform.
 
     Returns:
         (45, 600) float32, natural log of the magnitude, at least -80. Recordings below 4.87 s are continued
@@ -116,14 +115,16 @@ def f0_subband(waveform_S: Waveform, pad: Pad = "zero", window: Window = "symmet
         InputError: as `extract`.
     """
     emphasised_S = _emphasised(_checked(waveform_S))
-    hops = min(1 + len(emphasised_S) // HOP, FRAMES) + FFT // HOP  # those that the frames see
-    magnitude_FT = magnitudes(_padded(emphasised_S, pad, hops * HOP), _SHAPES["f0_subband"][0], window)
+    hops = min(1 + len(emphasised_S) // HOP, FRAMES) + FFT // HOP  # hops that the frames cover
+    magnitude_FT = magnitudes(_padded(emphasised_S, pad, hops * HOP), _SHAPES["f0_subband"][0])
     return _finish(np.log(magnitude_FT + LOG_FLOOR), FRAMES)
 
 
-def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero", window: Window = "symmetric") -> Features:
-    """Lowest 432 bins (0-3.99 kHz) of the same spectrogram, (432, 600) float32; as `f0_subband`."""
-    spectrum_KT = _stft(_emphasised(_checked(waveform_S)), FFT, HOP, blackman(window), pad)
+def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero") -> Features:
+    """Return the lowest 432 bins (0-3.99 kHz) of the same spectrogram, (432, 600) float32; as
+    `f0_subband`.
+    """
+    spectrum_KT = _stft(_emphasised(_checked(waveform_S)), FFT, HOP, blackman(), pad)
     magnitude_FT = spectrum_KT[: _SHAPES["log_power_spectrum"][0]].abs()
     return _finish(torch.log(magnitude_FT + LOG_FLOOR).numpy(), FRAMES)
 

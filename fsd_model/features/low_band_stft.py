@@ -1,21 +1,20 @@
-"""The lowest bins of the spectrogram, with every sample multiplied once for all the frames that it is in.
+"""The lowest STFT bins without computing the others: each sample is multiplied once for all frames.
 
-Within a hop the windowed cosines and sines of the 45 lowest bins are so slow that 27 numbers hold a hop's
-products with all of them, wherever in a frame the hop lies: band-limited functions span few dimensions on a
-short stretch. So a hop is reduced once to its coefficients in an orthonormal basis, and two hops to theirs
-from those. This holds for any window, so the authors' own needs no more of them than another.
+Derivation, for 45 bins below 407 Hz, frames of 1728 samples and hops of 130:
 
-Both windows are symmetric, and the phase of a frame is of no account; so it is counted from the frame's
-middle, where cosines are even and sines odd. Then stretches that mirror each other share one product: their
-sum has the cosine parts and their difference the sine parts, half the work. The bases are even and odd too,
-so the mirror image of a stretch differs from it in signs alone. A frame is three pairs of two hops, a hop in
-its middle and 19 samples at either end. The periodic window has an odd number of samples that are not zero:
-its middle is a sample shorter and what is left of that begins a sample later, on hops of its own.
+1. Within a hop the windowed cosines and sines of the lowest bins vary slowly, so they span few dimensions: 27
+   coefficients in an orthonormal basis hold a hop's products with all of them, wherever in a frame the hop
+   lies. A hop is reduced once to these coefficients, and two adjacent hops to theirs from those of each.
+2. The window is symmetric and only magnitudes are wanted, so phase is counted from the middle of the frame,
+   where cosines are even and sines odd. Stretches that mirror each other share one product: their sum has the
+   cosine parts, their difference the sine parts. The bases are even and odd, too, so mirroring a stretch
+   changes signs only.
+3. A frame is three mirrored pairs of two hops, a hop in its middle, and 19 samples at either end.
 
-Nothing is left out but directions below the rounding of float64. No sum runs from one frame into the next as
-prefix sums do, so quiet frames behind loud ones keep their digits and digital silence is exactly zero.
+Only directions below the rounding of float64 are left out. No sum runs from one frame into the next as prefix
+sums do, so quiet frames after loud ones keep their precision and digital silence is exactly zero.
 
-Source: the number of dimensions, Slepian, Bell System Technical Journal 57 (1978), 1371-1430.
+Source: number of dimensions, Slepian, Bell System Technical Journal 57 (1978), 1371-1430.
 
 Shapes: S samples, N samples of a stretch, K bins, T frames, J hops, C coefficients of a stretch, evens first.
 """
@@ -24,7 +23,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -32,7 +31,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 FFT, HOP = 1728, 130
-Window: TypeAlias = Literal["symmetric", "periodic"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _HOPS, _REST = divmod(FFT, HOP)
@@ -49,45 +47,51 @@ class _Basis(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How many samples later the left of a frame begins (0 or 1); bases; what makes even and odd coefficients
-    of two hops of sums and differences of theirs; and what makes a frame's cosine parts of its sums, and its
-    sine parts of its differences."""
+    """Matrices of the transform.
 
-    late: int
+    Attributes:
+        hop: basis of a hop.
+        two_evens: number of even coefficients of two adjacent hops.
+        two_even_CC, two_odd_CC: coefficients of two hops from sums and differences of the coefficients of
+            each.
+        end_CN: basis of the samples at an end of a frame.
+        cosine_KC, sine_KC: cosine parts of a frame from its sums, sine parts from its differences.
+    """
+
     hop: _Basis
     two_evens: int
     two_even_CC: Floats
     two_odd_CC: Floats
     end_CN: Floats
-    middle: _Basis
     cosine_KC: Floats
     sine_KC: Floats
 
 
-def blackman(window: Window) -> Tensor:
-    """The window of a frame, (1728,) float64: symmetric about its middle, or periodic as the transform."""
-    return torch.blackman_window(FFT, periodic=window == "periodic", dtype=torch.float64)
+def blackman() -> Tensor:
+    """Return the window of a frame, (1728,) float64, symmetric as the authors'."""
+    return torch.blackman_window(FFT, periodic=False, dtype=torch.float64)
 
 
 def fourier(window_N: Tensor, size: int, bins: int) -> Tensor:
-    """Windowed cosines, then sines, of the lowest `bins` (N, 2K); the sign of the sines does not matter."""
+    """Return windowed cosines, then sines, of the lowest `bins` (N, 2K); the sign of the sines does not
+    matter.
+    """
     turns_NK = torch.arange(len(window_N))[:, None] * torch.arange(bins) % size  # whole numbers: exact phases
     angle_NK = turns_NK.double() * (2 * math.pi / size)
     return window_N[:, None] * torch.cat([angle_NK.cos(), angle_NK.sin()], dim=1)
 
 
-def magnitudes(padded_S: Floats, bins: int, window: Window) -> Floats:
-    """Magnitude of the lowest bins in every frame.
+def magnitudes(padded_S: Floats, bins: int) -> Floats:
+    """Return the magnitude of the lowest bins in every frame.
 
     Args:
         padded_S: (S,) float64, a whole number of hops, at least 14; the first frame begins at sample 0.
-        bins: lowest bins wanted. More of them need more coefficients; from about 100 on an FFT is faster.
-        window: as `blackman`.
+        bins: number of lowest bins. More bins need more coefficients; from about 100 on an FFT is faster.
 
     Returns:
         (K, T) float64, T = S / 130 - 13: frames that begin a hop apart.
     """
-    plan = _plan(bins, window)
+    plan = _plan(bins)
     sum_CT, difference_CT = _of_frames(plan, padded_S)
     cosine_KT, sine_KT = _product(plan.cosine_KC, sum_CT), _product(plan.sine_KC, difference_CT)
     np.square(cosine_KT, out=cosine_KT)
@@ -96,34 +100,30 @@ def magnitudes(padded_S: Floats, bins: int, window: Window) -> Floats:
 
 
 def _of_frames(plan: _Plan, padded_S: Floats) -> tuple[Floats, Floats]:
-    """Sums and differences of all frames: of their pairs of two hops, their ends and their middle."""
+    """Return sums and differences of the mirrored parts of all frames: pairs of two hops, ends, middle."""
     frames = len(padded_S) // HOP - _HOPS
     sum_CT = np.empty((plan.cosine_KC.shape[1], frames))
     difference_CT = np.empty((plan.sine_KC.shape[1], frames))
-    right_one_CJ, right_two_CJ = _of_stretches(plan, padded_S[_END:])
-    left_two_CJ, middle_CT = right_two_CJ, right_one_CJ[:, _MIDDLE : _MIDDLE + frames]
-    if plan.late:
-        middle_S = padded_S[_END + plan.late + _MIDDLE * HOP :][: frames * HOP]
-        middle_CT = _product(plan.middle.rows_CN, middle_S.reshape(-1, HOP)[:, : -plan.late].T)
-        left_two_CJ = _of_stretches(plan, padded_S[_END + plan.late :])[1]
-    size = len(left_two_CJ)
+    one_CJ, two_CJ = _of_stretches(plan, padded_S[_END:])
+    middle_CT = one_CJ[:, _MIDDLE : _MIDDLE + frames]
+    size = len(two_CJ)
     for pair in range(_PAIRS):
         place, mirrored = 2 * pair, _HOPS - 2 - 2 * pair
         _fold(
-            left_two_CJ[:, place : place + frames], right_two_CJ[:, mirrored : mirrored + frames],
+            two_CJ[:, place : place + frames], two_CJ[:, mirrored : mirrored + frames],
             plan.two_evens, sum_CT[pair * size :], difference_CT[pair * size :],
         )  # fmt: skip
     padded_JN, done = padded_S.reshape(-1, HOP), _PAIRS * size
-    first_CT = _product(plan.end_CN, padded_JN[:frames, plan.late : plan.late + _END].T)
+    first_CT = _product(plan.end_CN, padded_JN[:frames, :_END].T)
     last_CT = _product(plan.end_CN[:, ::-1].copy(), padded_JN[_HOPS:, _END:_REST].T)
     _fold(first_CT, last_CT, len(first_CT), sum_CT[done:], difference_CT[done:])
-    sum_CT[done + len(first_CT) :] = middle_CT[: plan.middle.evens]
-    difference_CT[done + len(first_CT) :] = middle_CT[plan.middle.evens :]
+    sum_CT[done + len(first_CT) :] = middle_CT[: plan.hop.evens]
+    difference_CT[done + len(first_CT) :] = middle_CT[plan.hop.evens :]
     return sum_CT, difference_CT
 
 
 def _of_stretches(plan: _Plan, samples_S: Floats) -> tuple[Floats, Floats]:
-    """Coefficients of every hop, (C, J), and of every two that follow each other, (C, J - 1)."""
+    """Return coefficients of every hop, (C, J), and of every two adjacent hops, (C, J - 1)."""
     hops = len(samples_S) // HOP
     one_CJ = _product(plan.hop.rows_CN, samples_S[: hops * HOP].reshape(hops, HOP).T)
     sum_CJ, difference_CJ = np.empty((2, len(one_CJ), hops - 1))
@@ -133,13 +133,15 @@ def _of_stretches(plan: _Plan, samples_S: Floats) -> tuple[Floats, Floats]:
 
 
 def _product(left: Floats, right: Floats) -> Floats:
-    """By PyTorch: NumPy would take every core, whatever `torch.set_num_threads` says, and lose time by it."""
+    """Multiply by PyTorch: NumPy would use every core, whatever `torch.set_num_threads` says, and
+    be slower.
+    """
     product: Floats = (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()
     return product
 
 
 def _fold(left_CT: Floats, right_CT: Floats, evens: int, sum_CT: Floats, difference_CT: Floats) -> None:
-    """Writes a stretch plus, and minus, the mirror image of the one opposite into the first rows of both."""
+    """Write the sum and the difference of a stretch and the mirror image of the opposite one."""
     end = len(left_CT)
     np.add(left_CT[:evens], right_CT[:evens], out=sum_CT[:evens])
     np.subtract(left_CT[evens:], right_CT[evens:], out=sum_CT[evens:end])
@@ -148,42 +150,41 @@ def _fold(left_CT: Floats, right_CT: Floats, evens: int, sum_CT: Floats, differe
 
 
 @cache
-def _plan(bins: int, window: Window) -> _Plan:
-    late = int(window == "periodic")
-    cosine_NK, sine_NK = _kernels(bins, window)
+def _plan(bins: int) -> _Plan:
+    # bases span the windowed cosines and sines of every stretch of the left half; the right half mirrors it
+    cosine_NK, sine_NK = _kernels(bins)
     both_NK = np.concatenate([cosine_NK, sine_NK], axis=1)
-    start, middle = _END + late, _END + late + _MIDDLE * HOP
-    end_NK, middle_NK = both_NK[late:start], both_NK[middle : middle + HOP - late]
-    ones = both_NK[start:middle].reshape(-1, HOP, 2 * bins)
-    twos = both_NK[start:middle].reshape(-1, 2 * HOP, 2 * bins)
-    hop = _basis(np.concatenate([ones, middle_NK[None]]) if not late else ones)
+    middle = _END + _MIDDLE * HOP
+    end_NK, middle_NK = both_NK[:_END], both_NK[middle : middle + HOP]
+    ones = both_NK[_END:middle].reshape(-1, HOP, 2 * bins)
+    twos = both_NK[_END:middle].reshape(-1, 2 * HOP, 2 * bins)
+    hop = _basis(np.concatenate([ones, middle_NK[None]]))
     two = _basis(twos)
-    central = _basis(middle_NK[None]) if late else hop
     (end_CN,) = _directions(end_NK)
     to_two_CC = two.rows_CN[:, :HOP] @ hop.rows_CN.T
     pairs_KC = [piece_NK.T @ two.rows_CN.T for piece_NK in twos] + [end_NK.T @ end_CN.T]
-    middle_KC = middle_NK.T @ central.rows_CN.T
+    middle_KC = middle_NK.T @ hop.rows_CN.T
     return _Plan(
-        late, hop, two.evens, to_two_CC[: two.evens], to_two_CC[two.evens :], end_CN, central,
-        np.concatenate([*pairs_KC, middle_KC[:, : central.evens]], axis=1)[:bins],
-        np.concatenate([*pairs_KC, middle_KC[:, central.evens :]], axis=1)[bins:],
+        hop, two.evens, to_two_CC[: two.evens], to_two_CC[two.evens :], end_CN,
+        np.concatenate([*pairs_KC, middle_KC[:, : hop.evens]], axis=1)[:bins],
+        np.concatenate([*pairs_KC, middle_KC[:, hop.evens :]], axis=1)[bins:],
     )  # fmt: skip
 
 
-def _kernels(bins: int, window: Window) -> tuple[Floats, Floats]:
-    """Windowed cosines and sines (N, K) whose phase is 0 in the middle of the window."""
-    middle = FFT - (window == "symmetric")  # in half samples
+def _kernels(bins: int) -> tuple[Floats, Floats]:
+    """Return windowed cosines and sines (N, K) whose phase is 0 in the middle of the window."""
+    middle = FFT - 1  # in half samples
     turns_NK = (2 * np.arange(FFT)[:, None] - middle) * np.arange(bins) % (2 * FFT)
     angle_NK = turns_NK * (math.pi / FFT)
-    window_N1 = blackman(window).numpy()[:, None]
+    window_N1 = blackman().numpy()[:, None]
     return window_N1 * np.cos(angle_NK), window_N1 * np.sin(angle_NK)
 
 
 def _basis(pieces_PNM: Floats) -> _Basis:
-    """Even and odd functions that span those of all pieces (P, N, M), to the rounding of float64."""
+    """Return even and odd functions that span those of all pieces (P, N, M), to the rounding of float64."""
     piece_NM = pieces_PNM.swapaxes(0, 1).reshape(pieces_PNM.shape[1], -1)
     size, half = len(piece_NM), len(piece_NM) // 2
-    # the first half says it all; a sample in the middle is its own mirror image, and zero in odd functions
+    # the first half determines the rest; a middle sample is its own mirror image, and 0 in odd functions
     weight_N1 = np.where(np.arange(size - half) < half, math.sqrt(2), 1)[:, None]
     even_NM = weight_N1 * (piece_NM + piece_NM[::-1])[: size - half]
     odd_NM = weight_N1[:half] * (piece_NM - piece_NM[::-1])[:half]
@@ -198,7 +199,9 @@ def _basis(pieces_PNM: Floats) -> _Basis:
 
 
 def _directions(*functions: Floats) -> list[Floats]:
-    """Of each set (N, M), orthonormal rows (C, N) that span it to the rounding of the largest of all sets."""
-    found = [np.linalg.svd(each_NM, full_matrices=False)[:2] for each_NM in functions]
-    smallest = _ROUNDING * max(size_M[0] for _, size_M in found)
-    return [np.ascontiguousarray(left_NM[:, size_M > smallest].T) for left_NM, size_M in found]
+    """Return orthonormal rows (C, N) that span each set (N, M), to the rounding of the largest of
+    all sets.
+    """
+    decompositions = [np.linalg.svd(each_NM, full_matrices=False)[:2] for each_NM in functions]
+    smallest = _ROUNDING * max(size_M[0] for _, size_M in decompositions)
+    return [np.ascontiguousarray(left_NM[:, size_M > smallest].T) for left_NM, size_M in decompositions]

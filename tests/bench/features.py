@@ -17,15 +17,11 @@ from tests.bench.recipes import apart, corpus, librosa_recipe, torch_recipe
 from tests.bench.side_by_side import Row, in_turns
 
 FILES, REPEATS = 60, 7
-SYMMETRIC, PERIODIC = FeatureConfig(), FeatureConfig(window="periodic")
+FRONT_END = FeatureConfig()
 
 
 def exact(path: Path) -> np.ndarray:
-    return extract(SYMMETRIC, read_audio(path))
-
-
-def periodic(path: Path) -> np.ndarray:
-    return extract(PERIODIC, read_audio(path))
+    return extract(FRONT_END, read_audio(path))
 
 
 def by_miniaudio(path: Path) -> np.ndarray:
@@ -63,14 +59,12 @@ def rows() -> list[Row]:
 
 def compare(paths: list[Path]) -> list[Row]:
     sides = {
-        "exact": exact, "periodic": periodic, "librosa": librosa_recipe, "torch": torch_recipe,
+        "exact": exact, "librosa": librosa_recipe, "torch": torch_recipe,
         "soundfile": read_audio, "miniaudio": by_miniaudio,
     }  # fmt: skip
     seconds = in_turns({k: lambda f=f: [f(path) for path in paths] for k, f in sides.items()}, REPEATS)
     rate = {name: len(paths) / value for name, value in seconds.items()}
-    results = {
-        name: [sides[name](path) for path in paths] for name in ("exact", "periodic", "librosa", "torch")
-    }
+    results = {name: [sides[name](path) for path in paths] for name in ("exact", "librosa", "torch")}
     damaged = accepted(paths)
 
     def row(ours: str, reference: str, goal: float | None, figure: str, note: str = "") -> Row:
@@ -82,8 +76,6 @@ def compare(paths: list[Path]) -> list[Row]:
     return [
         row("exact", "librosa", 3.5, "FLAC to features, exact window, against librosa",
             "float64 against librosa's float32, which drowns quiet bins next to loud ones"),
-        row("periodic", "librosa", 5, "FLAC to features, periodic window, against librosa",
-            "an odd window: `block_transform` reduces its left and its right side apart"),
         row("exact", "torch", None, "FLAC to features, exact window, against soundfile + torch.stft float32"),
         Row("decoding with checks, soundfile, against miniaudio without", rate["soundfile"],
             rate["miniaudio"], "files/s a core", rate["soundfile"] / rate["miniaudio"], None,

@@ -39,12 +39,6 @@ def test_real_speech_gives_the_same_features(kind: Kind, tiny_corpus: Path) -> N
     assert max(difference(FeatureConfig(kind=kind), read_audio(file)) for file in files) <= 1e-4
 
 
-@pytest.mark.parametrize("kind", ["f0_subband", "log_power_spectrum"])
-def test_the_window_is_the_configured_one(kind: Kind) -> None:
-    noise_S = np.random.default_rng(1).normal(scale=0.1, size=20_000).astype(np.float32)
-    assert difference(FeatureConfig(kind=kind, window="periodic"), noise_S) <= 1e-4
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_is_its_recordings(kind: Kind) -> None:
     graph = front_end_graph(FeatureConfig(kind=kind))
