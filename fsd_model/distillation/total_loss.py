@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,6 +25,7 @@ from fsd_model.distillation.schedules import (
 )
 from fsd_model.distillation.soft_losses import SOFT_LOSSES, SoftKind
 from fsd_model.distillation.teacher import TeacherKind, Teaching, teach
+from fsd_model.errors import InputError
 from fsd_model.networks.adapters import AdapterKind
 from fsd_model.networks.exits import ExitOutput
 from fsd_model.settings import Settings
@@ -82,6 +83,17 @@ class DistillConfig(Settings):
     ema_decay: float = Field(0.999, ge=0, lt=1)
     exit_weights: ExitWeights = "uniform"
     ramp: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_scale_balance(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "scale_balance" not in given:
+            return given
+        if given["scale_balance"] is not False:
+            raise InputError(
+                "distill.scale_balance: is no longer a setting; remove it and search the weights"
+            )
+        return {key: value for key, value in given.items() if key != "scale_balance"}
 
     @property
     def needed_adapter(self) -> AdapterKind | None:

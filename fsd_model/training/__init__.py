@@ -14,3 +14,8 @@ cost.py              multiply-adds; orders configurations by their cost
 objective.py         the objective of a search: dev, or unseen attacks
 export.py            Trainer -> detector folder
 """
+
+from fsd_model.training.config import TrainConfig
+from fsd_model.training.trainer import Trainer
+
+__all__ = ["TrainConfig", "Trainer"]

@@ -65,7 +65,7 @@ def select_device(choice: str) -> torch.device:
     return torch.device("cuda", own_gpu() if several else torch.cuda.current_device())
 
 
-def start(config: RuntimeConfig, seed: int) -> torch.device:
+def prepare_process(config: RuntimeConfig, seed: int) -> torch.device:
     """Set threads and seed every generator; reset what an earlier trial in this process changed."""
     torch.set_num_threads(config.threads)
     torch.backends.cudnn.benchmark = False

@@ -19,7 +19,6 @@ from fsd_model.features.device_cache import keep_resident
 from fsd_model.networks.attention_resnet import Backbone
 from fsd_model.networks.build import build_network
 from fsd_model.networks.multi_exit import MultiExitNetwork, deploy
-from fsd_model.training import runtime
 from fsd_model.training.checkpoint import read_state, write_state
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data, shuffled_batches, updates_per_epoch
@@ -34,6 +33,7 @@ from fsd_model.training.optim import (
     set_learning_rate,
 )
 from fsd_model.training.resource_metrics import MEMORY, TIME, peak_bytes
+from fsd_model.training.runtime import prepare_process
 from fsd_model.training.validation import DevResult, validate
 
 State = dict[str, Any]
@@ -70,7 +70,7 @@ class Trainer:
         self.config = config
         self.data = data or open_training_data(config)
         self.processes = processes_of_this_training()
-        self.device = runtime.start(config.runtime, config.seed)
+        self.device = prepare_process(config.runtime, config.seed)
         keep_resident((self.data.train, self.data.dev), self.device, config.runtime.resident)
         backbone = build_network(config.network, config.feature)
         network = MultiExitNetwork(backbone, config.resolved_cuts, config.distill.needed_adapter).to(

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fsd_model.errors import InputError
-from fsd_model.experimental.stacked.loss import SCALARS, require_memoryless
-from fsd_model.experimental.stacked.trainer import Metrics, StackedTrainer, is_done
-from fsd_model.networks.build import NetworkFactory
+from fsd_model.experimental.stacked.loss import SCALARS
+from fsd_model.experimental.stacked.trainer import Metrics, StackedTrainer, is_done, require_stackable
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data
 from fsd_model.training.trainer import Trainer
@@ -40,17 +39,7 @@ def stackable(config: dict[str, Any]) -> str:
 
 
 def _key(train_config: TrainConfig) -> str:
-    require_memoryless(train_config.distill)
-    if isinstance(train_config.network, NetworkFactory):
-        raise InputError("network: only built-in networks can be stacked, got a factory; train it alone")
-    if train_config.objective.name != "dev":
-        raise InputError(
-            f"objective.name: {train_config.objective.name} cannot be stacked; take dev, or train alone"
-        )
-    runtime = train_config.runtime
-    for name, there in (("micro_batch", runtime.micro_batch is not None), ("cuda_graph", runtime.cuda_graph)):
-        if there:
-            raise InputError(f"runtime.{name}: cannot be stacked; leave it out, or train alone")
+    require_stackable(train_config)
     tree = train_config.model_dump(
         mode="json",
         exclude={"seed": True, "epochs": True, "distill": set(SCALARS), "optim": set(OPTIM_SCALARS)},

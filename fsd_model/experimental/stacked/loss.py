@@ -39,16 +39,6 @@ def together(scalars_K: Sequence[Scalars], device: torch.device) -> Scalars:
     return Scalars(*values_SK.to(device).unbind())
 
 
-def require_memoryless(config: DistillConfig) -> None:
-    """Raise if state besides the weights outlives an update; it would have to be stacked, too.
-
-    Raises:
-        InputError: such a setting.
-    """
-    if config.teacher == "ema":
-        raise InputError("distill.teacher: ema cannot be stacked; train such trials alone, or choose another")
-
-
 def stacked_loss(
     config: DistillConfig,
     scalars: Scalars,

@@ -87,7 +87,7 @@ def require_built_in(network: MultiExitNetwork) -> Backbone:
         InputError: a custom network.
     """
     if not isinstance(network.backbone, Backbone):
-        raise InputError("network: only a built-in one can be stacked, got one of your own; train it alone")
+        raise InputError("network: a custom one cannot be stacked; train it alone")
     return network.backbone
 
 

@@ -9,10 +9,13 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 
 from fsd_model.distillation.total_loss import DistillConfig
+from fsd_model.distributed.processes import ALONE, Processes
 from fsd_model.errors import InputError
 from fsd_model.experimental.stacked.epoch import StackedEpoch
-from fsd_model.experimental.stacked.loss import require_alike, require_memoryless
-from fsd_model.experimental.stacked.network import form, require_built_in
+from fsd_model.experimental.stacked.loss import require_alike
+from fsd_model.experimental.stacked.network import form
+from fsd_model.networks.attention_resnet import NetworkConfig
+from fsd_model.training.config import TrainConfig
 from fsd_model.training.epoch_metrics import train_metrics
 from fsd_model.training.optim import learning_rate
 from fsd_model.training.trainer import Trainer
@@ -59,10 +62,7 @@ class StackedTrainer:
         Raises:
             InputError: it cannot be stacked, or not with these members.
         """
-        require_built_in(trainer.network)
-        require_memoryless(trainer.config.distill)
-        if trainer.processes.size > 1 or trainer.config.runtime.micro_batch is not None:
-            raise InputError("runtime: a stack trains in one process, without micro_batch; train alone")
+        require_stackable(trainer.config, trainer.processes)
         own = trainer.config.distill, _common(trainer)
         self._common = self._common or own
         require_alike(self._common[0], own[0])
@@ -114,6 +114,24 @@ class StackedTrainer:
                 self.leave(number)
             self._deployed = trainer.deployed
         return told
+
+
+def require_stackable(config: TrainConfig, processes: Processes = ALONE) -> None:
+    """Raise if a training cannot be part of a stack: the one rule about it.
+
+    Raises:
+        InputError: names the setting.
+    """
+    obstacles = {
+        "network: a custom one": not isinstance(config.network, NetworkConfig),
+        "distill.teacher: ema": config.distill.teacher == "ema",
+        f"objective.name: {config.objective.name}": config.objective.name != "dev",
+        "runtime.micro_batch": config.runtime.micro_batch is not None,
+        "runtime.cuda_graph": config.runtime.cuda_graph,
+        f"a training of {processes.size} processes": processes.size > 1,
+    }
+    if found := [setting for setting, there in obstacles.items() if there]:
+        raise InputError(f"{found[0]} cannot be stacked; such trials are trained alone")
 
 
 def is_done(trainer: Trainer) -> bool:

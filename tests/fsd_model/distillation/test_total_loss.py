@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from scipy.special import rel_entr, softmax
 
 from fsd_model.distillation.total_loss import DistillConfig, distill_loss, scalars_at
@@ -86,3 +87,9 @@ def test_hard_loss_on_all_is_the_sum_over_exits(outputs):
     terms = terms_of(DistillConfig(hard_on="all", hard_loss="cross_entropy"), outputs)
     losses = [torch.nn.functional.cross_entropy(o.logits_BK.detach(), LABELS) for o in outputs]
     assert float(terms.hard.detach()) == pytest.approx(float(sum(losses)), rel=1e-6)
+
+
+def test_the_removed_scale_balance_is_refused_by_name_and_its_default_read():
+    assert DistillConfig.model_validate({"scale_balance": False}) == DistillConfig()
+    with pytest.raises(ValidationError, match=r"distill\.scale_balance: is no longer a setting"):
+        DistillConfig.model_validate({"scale_balance": True})

@@ -11,7 +11,7 @@ import torch
 from fsd_model.distributed.processes import Processes
 from fsd_model.errors import InputError
 from fsd_model.training import runtime
-from fsd_model.training.runtime import RuntimeConfig, select_device, start
+from fsd_model.training.runtime import RuntimeConfig, prepare_process, select_device
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_cuda_without_a_visible_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_start_undoes_what_an_earlier_run_left_in_the_process() -> None:
     def draws() -> tuple[float, float, float]:
-        start(RuntimeConfig(device="cpu"), seed=7)
+        prepare_process(RuntimeConfig(device="cpu"), seed=7)
         return random.random(), float(np.random.rand()), float(torch.rand(()))
 
     first = draws()

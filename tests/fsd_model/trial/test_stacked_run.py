@@ -133,10 +133,13 @@ def test_what_stacks_has_one_key(settings):
     ("changes", "rule"),
     [
         ({"distill": {"teacher": "ema"}}, "distill.teacher: ema cannot be stacked"),
-        ({"runtime": {"micro_batch": 2}}, "runtime.micro_batch: cannot be stacked"),
-        ({"runtime": {"cuda_graph": True}}, "runtime.cuda_graph: cannot be stacked"),
+        ({"runtime": {"micro_batch": 2}}, "runtime.micro_batch cannot be stacked"),
+        ({"runtime": {"cuda_graph": True}}, "runtime.cuda_graph cannot be stacked"),
         ({"objective": {"name": "unseen-attacks"}}, "objective.name: unseen-attacks cannot be stacked"),
-        ({"network": "tests.fsd_model.support.custom_networks:any"}, "network: only built-in networks"),
+        (
+            {"network": "tests.fsd_model.support.custom_networks:any"},
+            "network: a custom one cannot be stacked",
+        ),
     ],
 )
 def test_what_must_be_trained_alone_says_so_in_one_line(settings, changes, rule):

@@ -115,7 +115,7 @@ def test_a_network_of_ones_own_and_unlike_ones_are_refused():
     class Own(nn.Module):
         shapes, one_by_one = (MapShape(4, 0),), False
 
-    with pytest.raises(InputError, match="one of your own; train it alone"):
+    with pytest.raises(InputError, match="a custom one cannot be stacked"):
         StackedNetwork([MultiExitNetwork(Own(), ())])
     with pytest.raises(InputError, match="must be the same in a stack"):
         StackedNetwork([networks("eca, linear")[0], networks("se, conv")[0]])

@@ -312,7 +312,7 @@ def test_bfloat16_runs_close_to_separate_trainers():
     ("settings", "rule"),
     [
         ({"distill.teacher": "ema"}, "teacher: ema cannot be stacked"),
-        ({"runtime.micro_batch": 4}, "without micro_batch"),
+        ({"runtime.micro_batch": 4}, "runtime.micro_batch cannot be stacked"),
     ],
 )
 def test_what_cannot_be_stacked_is_refused_in_one_line(settings, rule):
