@@ -90,9 +90,7 @@ class DistillConfig(Settings):
         if not isinstance(given, dict) or "scale_balance" not in given:
             return given
         if given["scale_balance"] is not False:
-            raise InputError(
-                "distill.scale_balance: is no longer a setting; remove it and search the weights"
-            )
+            raise InputError("distill.scale_balance: is no longer a setting; remove it")
         return {key: value for key, value in given.items() if key != "scale_balance"}
 
     @property
