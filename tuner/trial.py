@@ -21,13 +21,14 @@ The module of the function may also have
 * `check(config, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
 * `describe(config) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
   not once an epoch, and all it reports: a wrong metric name is then an error before the search;
-* `retry_settings(config, cause) -> changes or None`: what another attempt of a failed trial changes, as dotted keys
-with
+* `retry_settings(config, cause) -> changes or None`: what another attempt of a failed trial changes, as
+dotted keys with
   values; `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or raised as an
   ArithmeticError); None where nothing helps: the trial has failed;
 * `draw_plots(folder)`: draws figures of what `save` wrote under `artifacts/`, of which `folder` is a copy,
   beside it; called once for each ended trial, by a thread of the search's own process (no pyplot);
-* `as_mlflow_model(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`: how MLflow
+* `as_mlflow_model(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`:
+how MLflow
   loads what the winner exported into the folder `exported` as a model. `loader` is a module whose
   `_load_pyfunc(path, model_config)` returns something with `predict`, `folder` what to load below `exported`,
   `input` and `output` an example of a call (column -> values of each row), `requirements` packages, `config`
@@ -48,7 +49,8 @@ with
   `choice` is that of the row, or `{"early": confidence}`.
   `trade_off(config, state, confidences) -> [rows]` says what such confidences (where none are given, some of
   its own) reach: `confidence`, `error`, `multiply_adds` (average), `left` (shares by exit).
-* `report_sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study file's
+* `report_sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study
+file's
   content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `config`,
   `metrics` (its last report) and `folder`, what a trial with a role saved last, or None. A section has a
   `title`, which also names it in the JSON, and, if it likes, `text` (paragraphs), `tables` (`columns`,

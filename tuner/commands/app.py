@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,10 @@ import typer
 
 from tuner.commands.cluster import submit
 from tuner.commands.exits import exits, export
+from tuner.commands.options import ResumeOption, SetOption, StudyArgument
 from tuner.commands.report import report
+from tuner.commands.train import ablate, train
+from tuner.commands.ui import ui
 from tuner.errors import lines
 
 app = typer.Typer(
@@ -23,26 +26,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SEARCH, RESULTS = "Search", "Results"  # groups of the help
-_StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
-]
-_ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Continue the search in DIR; start one if there is none.")
-]
-_SetOption = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated.")
-]
-
-
 # of the click that typer brings, its own or the real one
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from tuner import __version__
-
-        typer.echo(f"fsd-tuner {__version__}")
+        typer.echo(f"fsd-tuner {version('fsd-tuner')}")
         raise typer.Exit
 
 
@@ -51,7 +41,7 @@ def _global(
     debug: Annotated[
         bool, typer.Option("--debug", help="Full tracebacks; before or after a command.")
     ] = False,
-    version: Annotated[
+    show_version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
@@ -60,7 +50,7 @@ def _global(
 
 
 @app.command(rich_help_panel=SEARCH)
-def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006 - typer copies it
+def check(study: StudyArgument, overrides: SetOption = []) -> None:  # noqa: B006 - typer copies it
     """Check a study without searching: its keys, its space, 200 configurations, the extremes, the data."""
     from rich.console import Console
 
@@ -76,13 +66,13 @@ def check(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B
 
 @app.command(rich_help_panel=SEARCH)
 def search(
-    study: _StudyArgument,
+    study: StudyArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for everything the search leaves.")],
-    overrides: _SetOption = [],  # noqa: B006
+    overrides: SetOption = [],  # noqa: B006
     trials: Annotated[
         int | None, typer.Option(help="How many trials, instead of the study's number.")
     ] = None,
-    resume: _ResumeOption = False,
+    resume: ResumeOption = False,
     forecast: Annotated[
         bool, typer.Option("--forecast/--no-forecast", help="Measure first what the search will take.")
     ] = True,
@@ -106,7 +96,7 @@ def search(
 
 
 @app.command("forecast", rich_help_panel=SEARCH)
-def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:  # noqa: B006
+def forecast_command(study: StudyArgument, overrides: SetOption = []) -> None:  # noqa: B006
     """Measure the smallest and the largest configuration and say what the search would take."""
     from rich.console import Console
 
@@ -116,88 +106,9 @@ def forecast_command(study: _StudyArgument, overrides: _SetOption = []) -> None:
     forecast_study(load_study(study, overrides), Console(highlight=False))
 
 
-@app.command(rich_help_panel=RESULTS)
-def train(
-    study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for what the trial exports.")
-    ] = None,
-    overrides: _SetOption = [],  # noqa: B006
-) -> None:
-    """Train one configuration again, here, and say whether the metric is what the search recorded."""
-    from rich.console import Console
-
-    from tuner.commands.summary import comparison
-    from tuner.study.load import load_study
-    from tuner.workflows.train import train as run_training
-
-    console, loaded = Console(highlight=False), load_study(study, overrides)
-    trained = run_training(loaded, out, console)
-    for line in comparison(loaded, trained):
-        console.print(line, soft_wrap=True, markup=False)
-    if overrides and not trained.same:
-        console.print(
-            f"note        --set changed {len(overrides)} setting(s): another value is to be expected"
-        )
-    raise typer.Exit(0 if trained.same else 1)
-
-
-@app.command(rich_help_panel=RESULTS)
-def ablate(
-    study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
-    seeds: Annotated[int, typer.Option(help="Runs of each arm, at least 2.")] = 5,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A new folder; default: `ablation` beside BEST.")
-    ] = None,
-    overrides: _SetOption = [],  # noqa: B006
-    resume: _ResumeOption = False,
-) -> None:
-    """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
-    from rich.console import Console
-
-    from tuner.commands.summary import exit_code
-    from tuner.study.load import load_study
-    from tuner.workflows.ablate import ablate as run_ablation
-
-    console = Console(highlight=False)
-    folder = out or Path(study).parent / "ablation"
-    ablated = run_ablation(load_study(study, overrides), seeds, folder, console, resume)
-    console.print(ablated.text, soft_wrap=True, markup=False)
-    for path in ablated.outcome.exported:
-        console.print(f"written     {path}", soft_wrap=True, markup=False)
-    raise typer.Exit(exit_code(ablated.outcome))
-
-
-@app.command(rich_help_panel=RESULTS)
-def ui(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,
-    only_print: Annotated[
-        bool, typer.Option("--print", help="Print links and command, start nothing.")
-    ] = False,
-) -> None:
-    """Start the MLflow UI on a search and print links: its trials as charts, as a table, side by side."""
-    import shlex
-    import signal
-    from contextlib import suppress
-
-    from tuner.tracking.server import serving, study_server
-
-    shown = study_server(folder, port)
-    links = "\n".join(f"{title:<12}{link}" for title, link in shown.links.items())
-    if only_print:
-        typer.echo(f"{links}\n{shlex.join(shown.command)}")
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background
-        signal.signal(number, signal.default_int_handler)
-    typer.echo(f"starting the MLflow server on {shown.base} ...")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # they too must end the server with its children
-    with suppress(KeyboardInterrupt), serving(shown, folder / "mlflow-server.log") as server:
-        typer.echo(f"{links}\nCtrl-C ends the server")
-        server.wait()
-
-
+app.command(rich_help_panel=RESULTS)(train)
+app.command(rich_help_panel=RESULTS)(ablate)
+app.command(rich_help_panel=RESULTS)(ui)
 app.command(rich_help_panel=RESULTS)(exits)
 app.command(rich_help_panel=RESULTS)(export)
 app.command(rich_help_panel=RESULTS)(report)

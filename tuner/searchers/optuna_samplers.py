@@ -47,7 +47,9 @@ class _Tpe(samplers.TPESampler):
         self._turning = samplers.RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What Optuna finds too, by comparing the distributions of all trials: every trial has every distribution."""
+        """What Optuna finds too, by comparing the distributions of all trials: every trial has every
+        distribution.
+        """
         return {} if len(study.directions) > 1 else dict(self._knobs)
 
     def sample_relative(

@@ -21,8 +21,8 @@ from tuner.study.study import Study
 class OptunaSearcher:
     """A `Searcher` that learns; the same for a search on Ray and in this process.
 
-    Each trial is drawn by a sampler of its own, reseeded by the study's seed and the trial's number, so that a
-    suggestion depends on nothing but these and what was told before.
+    Each trial is drawn by a sampler of its own, reseeded by the study's seed and the trial's number, so that
+    a suggestion depends on nothing but these and what was told before.
 
     Args:
         study: its search space, known points, goals, constraints and sampler settings are used.

@@ -56,7 +56,9 @@ class SearchSpace:
         )
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A right inverse of `decode`: distribution values that give `params`, central ones for what is inactive."""
+        """A right inverse of `decode`: distribution values that give `params`, central ones for what is
+        inactive.
+        """
         full = self._centres() | dict(params)
         return {
             _join(path, name): value
