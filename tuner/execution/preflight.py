@@ -159,7 +159,7 @@ def _samples(study: Study) -> Iterator[Params]:
 
     random = study.sampler.model_copy(update={"name": "random"})
     sampler = OptunaSearcher(
-        study.model_copy(update={"sampler": random, "default": None, "points": []}), memory={}
+        study.model_copy(update={"sampler": random, "default": None, "points": []}), state={}
     )
     for _ in range(SAMPLES if study.search else 1):
         yield sampler.ask().params

@@ -87,7 +87,7 @@ class SeedRounds:
         self._race = race_so_far(finals, self._values)
 
     @property
-    def memory(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return {}
 
     def ask(self) -> Suggestion | None:

@@ -1,4 +1,4 @@
-"""Optuna's samplers and distributions as a study names them."""
+"""Optuna's samplers and distributions by the names of a study file, seeded per trial."""
 
 from __future__ import annotations
 
@@ -20,58 +20,59 @@ from tuner.space.distributions import CategoricalDistribution, Distribution
 from tuner.study.settings import SamplerConfig
 
 _THREADS = "OMP_NUM_THREADS"
-_DRAWS, _TURNS = 2, 64  # of the model, then of single encoded, before a point is taken twice
+_DRAWS, _CHANGES = 2, 64  # tries of the model, then of single changes, before params are repeated
 
 Distributions = Mapping[str, BaseDistribution]
-Taken = Callable[[dict[str, Any]], bool]  # whether the encoded give a params that a trial had
+IsRepeated = Callable[[dict[str, Any]], bool]  # whether encoded values give params that a trial had
 
 
-class _Tpe(samplers.TPESampler):
-    """TPE that does not draw a params twice, and that need not look through all trials for what is searched.
+class _TPE(samplers.TPESampler):
+    """TPE that does not repeat params, and does not go through all trials to find the search space.
 
-    Where all dimensions are whole numbers and labels, the model soon draws its best params again and again.
-    Such a trial says nothing, ranks with the best at every rung and so runs to its end, and its pairs make
-    early ranks look true. After a second such draw, encoded are turned at random until the point is new.
+    Where all dimensions are whole numbers and choices, the model soon draws its best params again and again.
+    Such a trial teaches nothing, ranks with the best at every rung and so runs to its end, and its pairs make
+    early ranks look predictive. After a second such draw, single values are redrawn at random until the
+    params are new.
 
     Args:
         seed: of the draws.
         startup: trials drawn at random.
-        distributions: of every distribution.
-        taken: asked of what was drawn.
+        distributions: by name, of the whole search space.
+        is_repeated: called with what was drawn.
     """
 
-    def __init__(self, seed: int, startup: int, distributions: Distributions, taken: Taken) -> None:
+    def __init__(
+        self, seed: int, startup: int, distributions: Distributions, is_repeated: IsRepeated
+    ) -> None:
         super().__init__(seed=seed, n_startup_trials=startup)
-        self._knobs = {name: each for name, each in sorted(distributions.items()) if not each.single()}
-        self._taken, self._order = taken, np.random.default_rng(seed)
-        self._turning = samplers.RandomSampler(seed=seed)
+        self._searched = {name: each for name, each in sorted(distributions.items()) if not each.single()}
+        self._is_repeated, self._order = is_repeated, np.random.default_rng(seed)
+        self._random = samplers.RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What Optuna finds too, by comparing the distributions of all trials: every trial has every
-        distribution.
-        """
-        return {} if len(study.directions) > 1 else dict(self._knobs)
+        """Return what Optuna finds by comparing all trials, each of which has every distribution here."""
+        return {} if len(study.directions) > 1 else dict(self._searched)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         for _ in range(_DRAWS):
             encoded = super().sample_relative(study, trial, search_space)
-            if not encoded or not self._taken(encoded):
+            if not encoded or not self._is_repeated(encoded):
                 return encoded
         near = dict(encoded)
-        for name in map(str, self._order.choice(list(self._knobs), _TURNS)):
-            near[name] = self._turning.sample_independent(study, trial, name, self._knobs[name])
-            if not self._taken(near):
+        for name in map(str, self._order.choice(list(self._searched), _CHANGES)):
+            near[name] = self._random.sample_independent(study, trial, name, self._searched[name])
+            if not self._is_repeated(near):
                 return near
         return encoded
 
 
 class _NSGAII(samplers.NSGAIISampler):
-    """NSGA-II whose mutations have a stream of their own.
+    """NSGA-II whose mutations have their own random stream.
 
-    Optuna gives mutation and crossover the same seed. Seeded anew for each trial, the first mutated value
-    would always be the number that has just decided on crossover.
+    Optuna seeds mutation and crossover alike. With a new seed per trial, the first mutated value would always
+    be the random number that has just decided about crossover.
     """
 
     def __init__(self, population: int, seed: int, mutations: int) -> None:
@@ -85,10 +86,10 @@ class _NSGAII(samplers.NSGAIISampler):
 
 
 class _SingleThreadGP(samplers.GPSampler):
-    """A Gaussian process on one thread, whose suggestions do not depend on the number of cores.
+    """A Gaussian process on one thread, so that suggestions do not depend on the number of cores.
 
-    Optuna limits a part of the work. The rest spins on all cores, which the trials need: with both cores of
-    a machine busy a suggestion took 5 times as long.
+    Optuna limits the threads of a part of the work. The rest spins on all cores, which the trials need: with
+    both cores of a machine busy a suggestion took 5 times as long.
     """
 
     def sample_relative(
@@ -99,9 +100,9 @@ class _SingleThreadGP(samplers.GPSampler):
 
 
 class _ReplayedSampler(samplers.BaseSampler):
-    """A sampler that is asked for a trial whose encoded are given, so that what it keeps count of moves on.
+    """Asks a sampler for a trial whose values are already known, so that its position in a sequence advances.
 
-    Optuna asks a sampler for nothing that is given.
+    Optuna does not ask a sampler for enqueued values.
     """
 
     def __init__(self, sampler: samplers.BaseSampler) -> None:
@@ -126,19 +127,19 @@ class _ReplayedSampler(samplers.BaseSampler):
 
 
 def sampler_for(
-    config: SamplerConfig, number: int, distributions: Distributions, taken: Taken
+    config: SamplerConfig, number: int, distributions: Distributions, is_repeated: IsRepeated
 ) -> samplers.BaseSampler:
-    """The sampler that draws one trial; its randomness is of the study's seed and the trial's number alone.
+    """Return the sampler that draws one trial, seeded by the study's seed and the trial's number.
 
     Args:
-        config: the study's.
+        config: the study's sampler settings.
         number: the trial's.
-        distributions: of every distribution.
-        taken: whether encoded give a params that a trial had.
+        distributions: by name, of the whole search space.
+        is_repeated: whether encoded values give params that a trial had.
     """
     seed, second = (int(word) for word in np.random.SeedSequence([config.seed, number]).generate_state(2))
     if config.name == "tpe":
-        return _Tpe(seed, config.startup, distributions, taken)
+        return _TPE(seed, config.startup, distributions, is_repeated)
     if config.name == "gp":
         return _SingleThreadGP(seed=seed, n_startup_trials=config.startup)
     if config.name == "nsga2":
@@ -149,21 +150,21 @@ def sampler_for(
 
 
 def sampler_for_known(config: SamplerConfig, number: int, drawn: bool) -> samplers.BaseSampler:
-    """The sampler to ask for a trial whose encoded are given: a cheap one, unless it keeps count.
+    """Return the sampler for a trial whose values are known: a cheap one, unless its position must advance.
 
     Args:
-        config: the study's.
+        config: the study's sampler settings.
         number: the trial's.
-        drawn: whether `sampler_for` once drew the encoded; known points take no place in a sequence.
+        drawn: whether `sampler_for` drew the values; initial params take no place in a sequence.
     """
-    counts = config.name == "nsga2" or (config.name == "qmc" and drawn)  # of generations, of its sequence
-    if not counts:
+    has_position = config.name == "nsga2" or (config.name == "qmc" and drawn)  # its generation; its sequence
+    if not has_position:
         return samplers.RandomSampler(seed=0)
     return _ReplayedSampler(sampler_for(config, number, {}, lambda encoded: False))
 
 
 def _qmc(seed: int, first: int) -> samplers.BaseSampler:
-    """One scrambled Sobol sequence for the whole study; it begins with the second trial."""
+    """Return a sampler over one scrambled Sobol sequence per study, which begins with the second trial."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return samplers.QMCSampler(
@@ -176,7 +177,7 @@ def _qmc(seed: int, first: int) -> samplers.BaseSampler:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """For libraries that are loaded, and by the variable for those that Optuna loads meanwhile."""
+    """Limit loaded libraries to one thread, and through the environment those that Optuna loads meanwhile."""
     before = os.environ.get(_THREADS)
     os.environ[_THREADS] = "1"
     try:
@@ -189,7 +190,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def optuna_distribution(distribution: Distribution) -> BaseDistribution:
-    """A distribution as Optuna knows it."""
+    """Return a distribution as Optuna's."""
     if isinstance(distribution, CategoricalDistribution):
         return optuna_distributions.CategoricalDistribution(distribution.labels)
     if distribution.whole:

@@ -1,4 +1,4 @@
-"""Where the points of trials come from: a sampler that learns, or a fixed plan."""
+"""The protocol of a searcher: it proposes params and learns from what trials report."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any, Protocol
 from tuner.journal.record import State
 from tuner.space.space import Params
 
+SearcherState = Mapping[str, Any]  # plain values
+
 
 @dataclass(frozen=True)
 class Suggestion:
     """One trial to run.
 
     Attributes:
-        number: counted from 0 in the order of asking.
+        number: counted from 0 in the order of `ask`.
         params: one value of each active dimension.
-        encoded: what the sampler itself drew, plain values that JSON keeps exactly.
+        encoded: values of the plain distributions that were drawn; JSON keeps them exactly.
     """
 
     number: int
@@ -26,35 +28,34 @@ class Suggestion:
 
 
 class Searcher(Protocol):
-    """Ask for a params, tell what became of it.
+    """Proposes the trials of one search.
 
-    What comes next depends on nothing but the seed and what was told: after `recall` of each suggestion of an
-    earlier session, and the same reports and ends in the same order, it goes on as if never interrupted.
+    A searcher is a deterministic function of the study's seed and the calls that it has received. A resumed
+    search gives a new searcher the old one's `state`, then replays each suggestion through `recall`, and each
+    report and end; from there it proposes what an uninterrupted search would have.
     """
 
     @property
-    def memory(self) -> dict[str, Any]:
-        """What a later session must be given to stand here again, besides the events: plain values."""
+    def state(self) -> SearcherState:
+        """What a later session needs beside the journal."""
         ...
 
     def ask(self) -> Suggestion | None:
-        """The next trial, or None: there is nothing to run now (a later ask may have something)."""
+        """Return the next trial; None if there is none now (there may be one later)."""
         ...
 
     def recall(self, suggestion: Suggestion) -> None:
-        """A suggestion that an earlier session got from `ask`."""
+        """Note a suggestion that an earlier session got from `ask`."""
         ...
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """What a trial reported after an epoch."""
+        """Note what a trial reported after an epoch."""
         ...
 
     def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
-        """How a trial ended, and all that it reported last."""
+        """Note how a trial ended, with its last report."""
         ...
 
 
-SearcherState = Mapping[str, Any]
-SearcherFactory = Callable[
-    [SearcherState | None], Searcher
-]  # given the memory of an earlier session, or None in the first one
+# builds a searcher, from the state of an earlier session or from None
+SearcherFactory = Callable[[SearcherState | None], Searcher]

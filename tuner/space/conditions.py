@@ -1,4 +1,4 @@
-"""When a dimension is searched at all: only where others have certain values."""
+"""Conditions: a dimension with `when` is searched only where other dimensions have certain values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tuner.space.distributions import CategoricalDistribution, Dimension, Number
 
 
 def parse_when(given: Any) -> When:
-    """`{kind: square, width: [8, 16]}`: a value of another dimension, or a list of such.
+    """Return the condition of `{kind: square, width: [8, 16]}`: per dimension a value or a list of values.
 
     Raises:
-        ValueError: another form.
+        ValueError: anything else.
     """
     if not isinstance(given, dict) or not given or [] in given.values():
         raise ValueError(
@@ -25,46 +25,50 @@ def parse_when(given: Any) -> When:
 
 
 def written_when(when: When) -> dict[str, Any]:
-    """The condition as it stands in a study file: nothing without one."""
-    one_each = {path: values[0] if len(values) == 1 else list(values) for path, values in when.items()}
-    return {"when": one_each} if when else {}
+    """Return the condition as a study file writes it; nothing for none."""
+    allowed = {path: values[0] if len(values) == 1 else list(values) for path, values in when.items()}
+    return {"when": allowed} if when else {}
 
 
 def requirements(dimensions: Mapping[str, Dimension]) -> dict[str, When]:
-    """What each dimension needs to be active, with what the dimensions that it depends on need themselves.
+    """Return what each dimension needs to be active, its dependencies' needs included.
+
+    A dimension is visited after those that it depends on, so their needs are complete by then and are added to
+    its own. Where both name the same dimension, only values that both allow are left.
 
     Args:
         dimensions: by path.
     Returns:
-        For each path the allowed values of all dimensions that decide about it; empty: always active.
+        Path -> allowed values of every dimension that decides about it; empty: always active.
     Raises:
-        SettingError: a condition on what is not searched or has no such value, a circle, a contradiction.
+        SettingError: a condition on something not searched or on a value that it cannot have, a circle, a
+            contradiction.
     """
     for path, dimension in dimensions.items():
         for other, values in dimension.when.items():
             problem = _problem(other, values, dimensions)
             if problem:
                 raise SettingError(("search", path, "when", other), problem)
-    found: dict[str, When] = {}
+    needs_by_path: dict[str, When] = {}
     for path in _order(dimensions):
         needs = dict(dimensions[path].when)
         for other in dimensions[path].when:
-            for name, values in found[other].items():
+            for name, values in needs_by_path[other].items():
                 needs[name] = tuple(v for v in needs.get(name, values) if among(v, values))
                 if not needs[name]:
-                    rule = f"can never be: {other} needs another value of {name}; change one of the two"
+                    rule = f"can never hold: {other} needs another value of {name}; change one of the two"
                     raise SettingError(("search", path, "when", other), rule)
-        found[path] = needs
-    return {path: found[path] for path in dimensions}
+        needs_by_path[path] = needs
+    return {path: needs_by_path[path] for path in dimensions}
 
 
 def among(value: Any, values: tuple[Any, ...]) -> bool:
-    """Whether `value` is one of `values`; 1 and True are different."""
+    """Return whether `value` is one of `values`; 1 and True are different."""
     return json.dumps(value) in {json.dumps(each) for each in values}
 
 
 def holds(needs: When, values: Mapping[str, Any]) -> bool:
-    """Whether `values` (by path) are as a requirement wants them; a missing one is not."""
+    """Return whether `values`, by path, satisfy `needs`; a missing value does not."""
     return all(path in values and among(values[path], allowed) for path, allowed in needs.items())
 
 
@@ -81,12 +85,12 @@ def _problem(other: str, values: tuple[Any, ...], dimensions: Mapping[str, Dimen
 
 
 def _order(dimensions: Mapping[str, Dimension]) -> list[str]:
-    """Every dimension after those that decide about it."""
+    """Return the paths in an order in which each comes after those that it depends on."""
     try:
         return list(
             TopologicalSorter({path: each.when.keys() for path, each in dimensions.items()}).static_order()
         )
     except CycleError as error:
         circle: list[str] = error.args[1]
-        rule = f"goes in a circle: {' -> '.join(reversed(circle))}; let one of them be free"
+        rule = f"is a circle: {' -> '.join(reversed(circle))}; remove one of the conditions"
         raise SettingError(("search", circle[0], "when"), rule) from error

@@ -1,7 +1,8 @@
-"""Where to cut: an increasing set of positions of searched size, as a fixed number of plain encoded.
+"""Cuts: an increasing list of positions, of searched length, as a fixed number of plain distributions.
 
-A sampler learns badly from parameters that come and go, so a set of up to `most` cuts is always `most`
-positions and, unless the size is fixed, a count: the first `count` positions are used.
+A sampler learns little from parameters that come and go. So up to `most` cuts are always `most` slots and,
+unless the length is fixed, a count: the first `count` slots are used. Slots may hold equal positions, which
+`resolve` moves apart.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tuner.space.distributions import Conditional, Distribution, NumberDistribut
 
 
 class Cuts(Conditional):
-    """`least` to `most` different positions of 1..positions, in increasing order."""
+    """`least` to `most` different positions out of 1 to `positions`, increasing."""
 
     positions: int = Field(ge=1)
     least: int = Field(ge=1)
@@ -74,12 +75,12 @@ class Cuts(Conditional):
     def params(self, path: str, value: Any) -> dict[str, Any]:
         above = path[: path.rfind(".") + 1]
         each = {f"{above}cut_{i}": position for i, position in enumerate(value, start=1)}
-        # in brackets a single cut is a text too: MLflow takes a column of some numbers for numbers
+        # brackets make a single cut text as well: MLflow would read a column with some numbers as numbers
         return {path: f"[{', '.join(map(str, value))}]", **each, f"{above}n_exits": len(value) + 1}
 
 
 def parse_cuts(given: Any) -> Cuts:
-    """`{positions: 3, count: [1, 3]}` as a dimension.
+    """Return the dimension of `{positions: 3, count: [1, 3]}`.
 
     Raises:
         ValueError: another form (pydantic.ValidationError: numbers outside their range).
@@ -93,13 +94,13 @@ def parse_cuts(given: Any) -> Cuts:
 
 
 def resolve(slots: Sequence[int], positions: int) -> list[int]:
-    """SearcherFactory any positions different.
+    """Move equal positions apart.
 
     Args:
-        slots: at most `positions` numbers in 1..positions, doubles allowed.
+        slots: at most `positions` numbers from 1 to `positions`, repeats allowed.
         positions: how many positions there are.
     Returns:
-        As many strictly increasing positions; a doubled one moves to the nearest free position, of two
+        As many strictly increasing positions; a repeated one moves to the nearest free position, of two
         equally near ones to the higher.
     """
     taken: set[int] = set()

@@ -1,4 +1,4 @@
-"""The kinds of search dimension: numbers and choices here, cuts in their own file."""
+"""The kinds of search dimension: float, log, int and choice; cuts are in their own file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NumberKind = Literal["float", "log", "int"]
 
 
 class Number(Conditional):
-    """float, log and int: a number between two ends, both included."""
+    """The kinds float, log and int: a number between two ends, both included."""
 
     kind: NumberKind
     low: float
@@ -34,7 +34,7 @@ class Number(Conditional):
     @model_validator(mode="after")
     def _ordered(self) -> Number:
         if not self.low < self.high:
-            way_out = "a single value belongs into `settings`"
+            way_out = "put a single value into `settings`"
             raise ValueError(f"{self.kind} needs low < high, got {self.ends()}; {way_out}")
         if self.kind == "log" and not self.low > 0:
             raise ValueError(f"log needs low > 0, got {self.ends()}; raise the low end or use float")
@@ -80,7 +80,7 @@ class Number(Conditional):
 
 
 class Choice(Conditional):
-    """One of some plain values, which need not be numbers or texts."""
+    """The kind choice: one of several plain values of any type."""
 
     values: tuple[Any, ...] = Field(min_length=2)
 
@@ -88,7 +88,7 @@ class Choice(Conditional):
     def _distinct(self) -> Choice:
         if len(set(self._labels())) < len(self.values):
             raise ValueError(
-                f"choice needs different values, got {list(self.values)}; remove the doubled one"
+                f"choice needs different values, got {list(self.values)}; remove the repeated one"
             )
         return self
 
@@ -123,7 +123,7 @@ class Choice(Conditional):
 
 
 def parse_dimension(written: Any) -> Dimension:
-    """A dimension from its mapping in a study file (`{log: [1, 8]}`, with a condition in `when`).
+    """Return a dimension from its mapping in a study file (`{log: [1, 8]}`, a condition in `when`).
 
     Raises:
         ValueError: an unknown kind (with the nearest) or arguments of the wrong form

@@ -1,4 +1,4 @@
-"""What a dimension of a search is, and the plain encoded a sampler turns for it."""
+"""The protocol of a search dimension, and the plain distributions that samplers draw from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import Field
 
 from tuner.strict import Strict
 
-When = Mapping[str, tuple[Any, ...]]  # path of another dimension -> the values with which this one is active
+When = Mapping[str, tuple[Any, ...]]  # path of another dimension -> values with which this one is active
 
 
 class NumberDistribution(Strict):
-    """A distribution: a number between two ends, both included; `log` spreads it evenly in the logarithm."""
+    """Numbers between two ends, both included; `log`: uniform on a logarithmic scale; `whole`: integers."""
 
     low: float
     high: float
@@ -22,7 +22,7 @@ class NumberDistribution(Strict):
 
 
 class CategoricalDistribution(Strict):
-    """A distribution: one of some texts."""
+    """One of several labels."""
 
     labels: tuple[str, ...]
 
@@ -31,61 +31,61 @@ Distribution = NumberDistribution | CategoricalDistribution
 
 
 class Conditional(Strict):
-    """What may be searched only where other dimensions have certain values."""
+    """Base of dimensions: may be searched only where other dimensions have certain values."""
 
     when: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
 
 
 class Dimension(Protocol):
-    """One searched value."""
+    """One searched value, made of one or more plain distributions."""
 
     @property
     def when(self) -> When:
-        """Values of other dimensions with which it is active; empty: always."""
+        """Values of other dimensions with which this one is active; empty: always."""
         ...
 
     def distributions(self) -> dict[str, Distribution]:
-        """Its encoded by name; "" is the name of an only one."""
+        """Return its plain distributions by name; a single one is named ""."""
         ...
 
     def decode(self, values: Mapping[str, Any]) -> Any:
-        """The value that distribution values stand for."""
+        """Return the value that encoded values stand for."""
         ...
 
     def encode(self, value: Any) -> dict[str, Any]:
-        """Distribution values that decode to `value`."""
+        """Return encoded values that decode to `value`."""
         ...
 
     def problem(self, value: Any) -> str:
-        """Why `value` is not of this dimension, or ""."""
+        """Return why `value` is not in this dimension, or ""."""
         ...
 
     def middle(self) -> Any:
-        """A central value."""
+        """Return a central value."""
         ...
 
     def ends(self) -> list[Any]:
-        """The values at its borders."""
+        """Return the values at its borders."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """The dimension as it stands in a study file."""
+        """Return the dimension as a study file writes it."""
         ...
 
     def params(self, path: str, value: Any) -> dict[str, Any]:
-        """The value as flat parameters for a table or a plot; `path` is the dimension's own."""
+        """Return the value as flat parameters for tables and plots; `path` is the dimension's."""
         ...
 
 
 def pair(rule: str, given: Any, kinds: tuple[type, ...]) -> list[Any]:
-    """Two numbers as a study file gives them.
+    """Return two numbers from a study file.
 
     Args:
-        rule: begins the message.
-        given: what stands there.
+        rule: beginning of the error message.
+        given: the value in the file.
         kinds: the allowed types, `int` alone or with `float`.
     Raises:
-        ValueError: anything else than a list of two such numbers.
+        ValueError: anything but a list of two such numbers.
     """
     if isinstance(given, list) and len(given) == 2 and all(type(end) in kinds for end in given):
         return list(given)

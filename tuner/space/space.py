@@ -1,4 +1,4 @@
-"""What a study searches over: dimensions, each one value of a trial's settings, and their combination."""
+"""The search space: dotted paths into a trial's settings, with the dimension that is searched at each."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Dotted paths into a trial's settings, each with the dimension that is searched there.
+    """Dimensions by dotted path.
 
-    A params lacks the dimensions whose condition does not hold in it; the settings have the say there. Knobs
-    do not come and go: those of an inactive dimension are turned all the same and mean nothing.
+    Params lack the dimensions whose conditions they do not satisfy; there the study's settings apply. Encoded
+    values are always complete: those of an inactive dimension are drawn and not used.
     """
 
     dimensions: Mapping[str, Dimension]
 
     @cached_property
     def needs(self) -> dict[str, When]:
-        """For each path the values of other dimensions with which it is active.
+        """Path -> values of other dimensions with which it is active.
 
         Raises:
-            SettingError: conditions that cannot be.
+            SettingError: conditions that cannot hold.
         """
         return requirements(self.dimensions)
 
     def distributions(self) -> dict[str, Distribution]:
-        """What a sampler turns: plain distributions by name (`batch_size`, `cuts/count`, `cuts/1`)."""
+        """Return the plain distributions that a sampler draws from, by name (`batch_size`, `cuts/1`)."""
         return {
             _join(path, name): distribution
             for path, dimension in self.dimensions.items()
@@ -45,7 +45,7 @@ class SearchSpace:
         }
 
     def decode(self, values: Mapping[str, Any]) -> Params:
-        """One setting of all encoded as one value of each active dimension."""
+        """Return the params that complete encoded values stand for."""
         return self._active(
             {
                 path: dimension.decode(
@@ -56,24 +56,22 @@ class SearchSpace:
         )
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A right inverse of `decode`: distribution values that give `params`, central ones for what is
-        inactive.
-        """
-        full = self._centres() | dict(params)
+        """Return encoded values that decode to `params`, with central values for inactive dimensions."""
+        complete = self._centres() | dict(params)
         return {
             _join(path, name): value
             for path, dimension in self.dimensions.items()
-            for name, value in dimension.encode(full[path]).items()
+            for name, value in dimension.encode(complete[path]).items()
         }
 
     def middle(self) -> Params:
-        """The centre of every dimension."""
+        """Return the centre of every dimension."""
         return self._active(self._centres())
 
     def corners(self, centre: Mapping[str, Any]) -> Iterator[Params]:
-        """Every dimension at its low and at its high end, the others at `centre`; no params twice.
+        """Yield params with one dimension at its low or high end, the others at `centre`; none twice.
 
-        For an inactive dimension those that decide about it move to the first value that makes it active.
+        To reach an inactive dimension, those that decide about it get the first value that makes it active.
         """
         seen: list[Params] = []
         for path, dimension in self.dimensions.items():
@@ -84,11 +82,11 @@ class SearchSpace:
                     yield params
 
     def check_paths(self, settings: Mapping[str, Any]) -> None:
-        """Whether every path leads to a place of its own in the settings.
+        """Check that every path leads to its own place in the settings.
 
         Raises:
             SettingError: a malformed path, one inside another, one through a value that is no mapping,
-                conditions that cannot be.
+                conditions that cannot hold.
         """
         for path in self.dimensions:
             problem = _path_problem(path, self.dimensions, settings)
@@ -97,13 +95,13 @@ class SearchSpace:
         requirements(self.dimensions)
 
     def check_params(self, params: Mapping[str, Any], place: tuple[str | int, ...]) -> None:
-        """Whether `params` has one legal value of each active dimension and nothing else.
+        """Check that `params` has one legal value for each active dimension and nothing else.
 
         Args:
             params: path -> value.
-            place: where it stands in the study, for the error.
+            place: keys of the params in the study, for the error.
         Raises:
-            SettingError: a missing, an unknown, an inactive or an illegal one.
+            SettingError: a missing, unknown, inactive or illegal value.
         """
         for path in params:
             if path not in self.dimensions:
@@ -116,36 +114,36 @@ class SearchSpace:
     def _problem(self, path: str, dimension: Dimension, params: Mapping[str, Any]) -> str:
         if holds(self.needs[path], params):
             return dimension.problem(params[path]) if path in params else "is missing; add a value"
-        wrong = [
+        unmet = [
             f"{other}={params[other]!r}"
             for other, allowed in self.needs[path].items()
             if other in params and not among(params[other], allowed)
         ]
-        return f"is not searched with {', '.join(wrong)}; remove it" if path in params and wrong else ""
+        return f"is not searched with {', '.join(unmet)}; remove it" if path in params and unmet else ""
 
     def _centres(self) -> Params:
         return {path: dimension.middle() for path, dimension in self.dimensions.items()}
 
     def _active(self, values: Mapping[str, Any]) -> Params:
-        """Of one value of every dimension those that are active."""
+        """Return the values of active dimensions."""
         return {path: value for path, value in values.items() if holds(self.needs[path], values)}
 
     def _moved(self, centre: Mapping[str, Any], path: str, value: Any) -> Params:
-        full = self._centres() | dict(centre)
+        complete = self._centres() | dict(centre)
         for other, allowed in self.needs[path].items():
-            if not among(full[other], allowed):
-                full[other] = allowed[0]
-        return self._active(full | {path: value})
+            if not among(complete[other], allowed):
+                complete[other] = allowed[0]
+        return self._active(complete | {path: value})
 
 
 def with_values(settings: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with one value of each dimension put in.
+    """Return settings with params put in.
 
     Args:
-        settings: nested dict; not changed.
+        settings: nested; not changed.
         params: dotted path -> value.
     Returns:
-        A deep copy with the values; missing levels are made.
+        A deep copy with the values; missing levels are added.
     """
     out = deepcopy(dict(settings))
     for path, value in params.items():

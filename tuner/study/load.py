@@ -1,10 +1,10 @@
-"""Find a study, read it, apply what the command line and the environment change, check it."""
+"""Load a study: find and read the file, apply `--set` and environment variables, validate."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -20,21 +20,18 @@ _PACKAGE = "search_spaces"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def load_study(
-    ref: str | Path, overrides: Sequence[str] = (), trial: str | Callable[..., Any] | None = None
-) -> Study:
-    """Read and check a study.
+def load_study(ref: str, overrides: Sequence[str] = ()) -> Study:
+    """Load and validate one study.
 
     Args:
-        ref: a path, or the name of a study file that came with the installation.
-        overrides: `key=value` each; the key a dotted path in the file, the value YAML.
-        trial: the trial function, or its name, instead of the one that the file names.
+        ref: a path, or the name of a study file that is installed with the package.
+        overrides: `key=value` each, with a dotted path in the file and a YAML value.
     Raises:
-        StudyError: one line a problem, `FILE:LINE: key: rule, value, way out`.
+        StudyError: one line per problem, `FILE:LINE: key: rule, value, way out`.
     """
-    document = find(str(ref))
+    document = find(ref)
     places = {key: f"--set {key}={value}" for key, value in map(_split, overrides)}
-    data: dict[str, Any] = document.data if trial is None else {**document.data, "trial": trial}
+    data: dict[str, Any] = document.data
     for key, value in map(_split, overrides):
         data = _override(data, _path(key), parse_value(value))
     if isinstance(data.get("settings"), dict):
@@ -46,7 +43,7 @@ def load_study(
 
 
 def find(ref: str) -> Document:
-    """The study file that `ref` names.
+    """Read the study file that `ref` names.
 
     Raises:
         StudyError: no such file or name, an unreadable or malformed file.
@@ -62,7 +59,7 @@ def find(ref: str) -> Document:
     if ref not in shipped:
         near = f"did you mean `{close[0]}`? " if (close := get_close_matches(ref, shipped, n=1)) else ""
         listed = ", ".join(sorted(shipped))
-        raise StudyError(f"no study `{ref}`; {near}give one of {listed}, or a path to a .yaml file")
+        raise StudyError(f"no study `{ref}`; {near}name one of {listed}, or a path to a .yaml file")
     return parse(shipped[ref].read_text(encoding="utf-8"), f"{ref}.yaml")
 
 
@@ -70,11 +67,9 @@ def _read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: not a text file in UTF-8; a study is YAML text") from error
+        raise StudyError(f"{path}: not a UTF-8 text file; a study is written in YAML") from error
     except OSError as error:
-        raise StudyError(
-            f"{path}: {error.strerror}; give a study file or the name of a shipped study"
-        ) from error
+        raise StudyError(f"{path}: {error.strerror}; name a study file or a shipped study") from error
     return parse(text, str(path))
 
 
@@ -110,7 +105,7 @@ def _expand(node: Any, path: tuple[str | int, ...], document: Document) -> Any:
 
     def value(match: re.Match[str]) -> str:
         name, default = match.groups()
-        given = os.environ.get(name) or default  # an empty one counts as not set, as in a shell's :-
+        given = os.environ.get(name) or default  # an empty variable counts as not set, as in the shell's :-
         if given is None:
             way_out = f"export {name}, or write ${{{name}:-default}}"
             raise StudyError(f"{document.place(path)}: {dotted(path)}: {name} is not set; {way_out}")

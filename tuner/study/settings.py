@@ -1,4 +1,4 @@
-"""The parts of a study file that are settings of their own: metric, sampler, scheduler, resources, budget."""
+"""The parts of a study file: metric, objectives, sampler, scheduler, budget, finalists, resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuner.strict import Strict
 
 
 def matching(pattern: str, rule: str) -> AfterValidator:
-    """A text setting's rule: `pattern` matches all of it, `rule` says so in words."""
+    """Return a validator of text that `pattern` must match completely; `rule` begins the error message."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -27,11 +27,11 @@ MetricName = Annotated[str, matching(r"[\w\-. /:]+", "needs letters, digits or -
 
 
 class Metric(Strict):
-    """What a study optimises: the last reported value of `name`; of equal trials the lower `ties` win.
+    """What a study optimises: the last reported value of `name`.
 
-    A metric that should count at its best epoch (such as a "best so far") is the trial's own to compute.
-    `ties` are names of other reported metrics, each better when lower, the first decides first: where an
-    error rate saturates at 0, a loss still tells trials apart.
+    A trial that should count with its best epoch reports the best value so far. Equal trials are ranked by
+    `ties`, names of other reported metrics for which lower is better, the first one first: where an error
+    rate saturates at 0, a loss still tells trials apart.
     """
 
     name: MetricName
@@ -39,30 +39,30 @@ class Metric(Strict):
     ties: list[MetricName] = Field(default_factory=list)
 
     def better(self, a: float, b: float) -> bool:
-        """Whether `a` is strictly better than `b`."""
+        """Return whether `a` is strictly better than `b`."""
         return a < b if self.mode == "min" else a > b
 
 
 class Objective(Strict):
-    """A further value to optimise beside the metric; the result is then a Pareto set, the winner its best."""
+    """A metric to optimise beside the main one; the result is then a Pareto set and its best trial."""
 
     name: MetricName
     mode: Literal["min", "max"]
 
 
 class Constraint(Strict):
-    """A reported metric that must not exceed `at_most`; a trial beyond it, or without it, cannot win."""
+    """A reported metric that must not exceed `at_most`; a trial above it, or that lacks it, cannot win."""
 
     metric: MetricName
     at_most: float
 
 
 class SamplerConfig(Strict):
-    """How configurations are drawn.
+    """How params are drawn.
 
-    tpe, gp: from a model of what was seen, after `startup` random ones. random, qmc: without a model, qmc
-    evenly.
-    nsga2: by mutation and crossover in populations of `startup`, the first a random one.
+    tpe, gp: from a model of the trials so far, after `startup` random ones.
+    random, qmc: without a model; qmc covers the space evenly.
+    nsga2: by mutation and crossover in populations of `startup`, of which the first is random.
     """
 
     name: Literal["tpe", "gp", "random", "qmc", "nsga2"] = "tpe"
@@ -122,7 +122,7 @@ class SchedulerConfig(Strict):
 
 
 class Budget(Strict):
-    """Where a search ends, whatever comes first; what was spent before a resume counts."""
+    """Limits of a search, whichever is reached first; what was spent before a resume counts."""
 
     gpu_hours: float | None = Field(default=None, gt=0)
     wall_hours: float | None = Field(default=None, gt=0)
@@ -130,7 +130,7 @@ class Budget(Strict):
 
 
 class Finalists(Strict):
-    """The best `top` trials are raced over up to `seeds` fresh seeds after the search; their mean decides.
+    """After the search the best `top` trials are repeated with up to `seeds` fresh seeds; the mean decides.
 
     Attributes:
         alpha: probability of dropping, after one seed, a candidate that is as good as the best.
@@ -144,11 +144,11 @@ class Finalists(Strict):
 
 
 class Resources(Strict):
-    """What one trial reserves, for each of its `workers` (DDP); `gpu` may be a fraction below 1.
+    """What one trial reserves, per worker (DDP); `gpu` may be a fraction below 1.
 
     Attributes:
-        stack: up to how many trials share one reservation, trained as one model; the trial's own `stackable`
-            says which can (see docs/stack.md).
+        stack: number of trials that may share one reservation and are trained as one model; the trial's
+            `stackable` decides which (see docs/stack.md).
     """
 
     cpu: float = Field(default=1, gt=0)
@@ -159,7 +159,7 @@ class Resources(Strict):
     @model_validator(mode="after")
     def _stack_of_one_process(self) -> Resources:
         if self.stack > 1 and self.workers > 1:
-            rule = f"needs one process a trial, got workers: {self.workers}; leave one of the two at 1"
+            rule = f"needs one process per trial, got workers: {self.workers}; leave one of the two at 1"
             raise SettingError(("stack",), rule)
         return self
 

@@ -1,4 +1,4 @@
-"""A YAML 1.2 file as plain values that remember their lines, and the same written back."""
+"""YAML 1.2 files: plain values with the line of every key, and how they are written."""
 
 from __future__ import annotations
 
@@ -18,29 +18,36 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one file and where each part of it stands."""
+    """The content of one file.
+
+    Attributes:
+        source: name of the file, for messages.
+        data: its values.
+        lines: path of each key and list item -> line.
+    """
 
     source: str
     data: dict[str, Any]
     lines: Mapping[Path, int]
 
     def place(self, path: Path) -> str:
-        """`FILE:LINE` of the nearest enclosing part that has a line."""
+        """Return `FILE:LINE` of a part, or of the nearest enclosing part that has a line."""
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.source}:{self.lines.get(path, 1)}"
 
 
 def parse(text: str, source: str) -> Document:
-    """Read YAML 1.2, plain values only.
+    """Parse YAML 1.2 with plain values only.
 
     Args:
-        text: the file's content.
-        source: the file's name for messages.
+        text: content of the file.
+        source: name of the file, for messages.
     Returns:
         The document; its top level is a mapping with string keys.
     Raises:
-        StudyError: bad syntax, a doubled key, a custom tag, NaN or inf, an empty file; with file and line.
+        StudyError: bad syntax, a repeated key, a custom tag, NaN or infinity, an empty file; with file and
+            line.
     """
     try:
         root = YAML(typ="rt").load(text)
@@ -63,7 +70,7 @@ def parse(text: str, source: str) -> Document:
 
 
 def parse_value(text: str) -> Any:
-    """One value as it would stand in a study file (`3`, `1e-5`, `[1, 2]`, `{int: [1, 4]}`).
+    """Parse one value as a study file writes it (`3`, `1e-5`, `[1, 2]`, `{int: [1, 4]}`).
 
     Raises:
         StudyError: not a plain YAML value.
@@ -72,7 +79,7 @@ def parse_value(text: str) -> Any:
 
 
 def dump(data: Mapping[str, Any], comment: str = "") -> str:
-    """Plain values as YAML that `parse` reads back to the same values; `comment` goes on top."""
+    """Return plain values as YAML that `parse` reads back unchanged; `comment` goes on top."""
     yaml = YAML(typ="rt")
     yaml.width = 110
     yaml.default_flow_style = None  # short lists and mappings on one line
@@ -99,8 +106,8 @@ def _plain(node: Any, path: Path, lines: dict[Path, int], source: str) -> Any:
 def _keys(node: Any, path: Path, lines: dict[Path, int], here: str) -> list[str]:
     for key in node:
         if not isinstance(key, str):
-            raise StudyError(f"{here}: the key {key!r} is not a text; put it in quotes")
-        if key in _position(node).data:  # a key that came by a merge (<<) has no line of its own
+            raise StudyError(f"{here}: the key {key!r} is not text; put it in quotes")
+        if key in _position(node).data:  # a key from a merge (<<) has no line
             lines[(*path, key)] = _position(node).key(key)[0] + 1
     return list(node)
 

@@ -67,7 +67,7 @@ class FixedPlan:
     asked: int = 0
 
     @property
-    def memory(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return {}
 
     def ask(self) -> Suggestion | None:

@@ -221,7 +221,7 @@ def run_stage(
         listeners.append(Progress(study, console, record, lambda: controller.spent().of(study.budget)))
         interrupt = stack.enter_context(interruptible(console))
         state, files = State.FAILED, list[Path]()
-        _begin(controller, journal, source.memory, out)
+        _begin(controller, journal, source.state, out)
         try:
             runner.run(controller, storage, out, interrupted=interrupt.event)
             driven = _driven(controller, storage, out, bool(journal.past), interrupt)

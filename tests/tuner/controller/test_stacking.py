@@ -115,7 +115,7 @@ def test_what_cannot_be_stacked_is_asked_once_and_alone() -> None:
 
 
 def test_stacks_of_several_processes_and_less_concurrency_than_a_stack_are_refused() -> None:
-    with pytest.raises(ValidationError, match="needs one process a trial, got workers: 2"):
+    with pytest.raises(ValidationError, match="needs one process per trial, got workers: 2"):
         stack_study(resources={"stack": 2, "workers": 2})
     with pytest.raises(ValidationError, match=r"needs at least resources.stack, 3, got 2; raise it"):
         stack_study(concurrency=2)

@@ -105,7 +105,7 @@ def check(study: Study, ops: list[tuple[str, int]], cut: int, earlier: list[Earl
     uninterrupted = OptunaSearcher(study, {"earlier": [each.model_dump() for each in earlier]})
     log = live(study, uninterrupted, ops)
     cut %= len(log) + 1
-    resumed = OptunaSearcher(study, json.loads(json.dumps(uninterrupted.memory)))
+    resumed = OptunaSearcher(study, json.loads(json.dumps(uninterrupted.state)))
     replayed(resumed, log[:cut])
     for entry in log[cut:]:
         if "ask" in entry:

@@ -16,7 +16,7 @@ from tests.tuner.support.studies import DEFAULT, toy_study
 from tests.tuner.support.toy import loss
 from tuner.journal.record import State, TrialRecord
 from tuner.results.selection import pareto, winner
-from tuner.searchers import optuna_samplers as sampler_kinds
+from tuner.searchers import optuna_samplers
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.space.space import Params
 from tuner.study.study import Study
@@ -102,7 +102,7 @@ def test_where_no_point_comes_twice_the_draws_are_optunas_and_no_trial_is_asked_
 
     with monkeypatch.context() as plain:
         plain.setattr(
-            sampler_kinds, "_Tpe", lambda seed, startup, *_: TPESampler(seed=seed, n_startup_trials=startup)
+            optuna_samplers, "_TPE", lambda seed, startup, *_: TPESampler(seed=seed, n_startup_trials=startup)
         )
         expected = drawn()
     monkeypatch.setattr(IntersectionSearchSpace, "calculate", None)

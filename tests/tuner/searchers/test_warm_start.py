@@ -1,4 +1,4 @@
-"""An earlier study: what is of use here is learned from, the rest is left, and what cannot be used is one line."""
+"""Warm start: usable trials are learned from, others left out, and a folder without any is one line."""
 
 # ruff: noqa: E501 - one damaged journal and its message a line
 
@@ -12,6 +12,7 @@ import pytest
 
 from tests.tuner.support.studies import toy_study
 from tuner.errors import StudyError
+from tuner.journal.event import FORMAT
 from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.searchers.warm_start import EarlierTrial, earlier_trials
 from tuner.study.study import Study
@@ -36,7 +37,9 @@ def trial(
 
 
 def write(folder: Path, events: list[dict[str, Any]], end: str = "") -> Path:
-    lines = [json.dumps(event) for event in [{"event": "study_started", "study": {}}, *events]]
+    """Write a journal; `end` is what a crash left of a last line, or a damaged one."""
+    started = {"event": "study_started", "format": FORMAT, "study": {}}
+    lines = [json.dumps(event | {"time": "2026-01-01T00:00:00+00:00"}) for event in [started, *events]]
     (folder / "journal.jsonl").write_text("".join(f"{line}\n" for line in lines) + end)
     return folder
 
@@ -71,7 +74,7 @@ def test_finished_legal_trials_are_taken_up_to_this_study_s_last_report(tmp_path
 def test_they_are_history_and_neither_run_nor_counted(tmp_path: Path) -> None:
     default = {"x": 0.9}
     sampler = OptunaSearcher(study(write(tmp_path, EVENTS), default=default))
-    assert sampler.inherited == 4
+    assert len(sampler.earlier) == 4
     told = [(t.state.name, t.value, t.params["x"]) for t in sampler.study.trials]
     assert told == [
         ("COMPLETE", 0.2, 0.5),
@@ -87,7 +90,7 @@ def test_what_was_learned_from_at_the_start_is_what_a_resumed_search_learns_from
     """The folder may change or go in between: the trials that were used can be given."""
     begun = OptunaSearcher(study(write(tmp_path, EVENTS), sampler={"name": "tpe", "seed": 1, "startup": 2}))
     (tmp_path / "journal.jsonl").unlink()
-    resumed = OptunaSearcher(study(tmp_path, sampler={"name": "tpe", "seed": 1, "startup": 2}), begun.memory)
+    resumed = OptunaSearcher(study(tmp_path, sampler={"name": "tpe", "seed": 1, "startup": 2}), begun.state)
     assert [begun.ask() for _ in range(3)] == [resumed.ask() for _ in range(3)]
 
 
@@ -132,10 +135,10 @@ def test_a_trial_that_took_over_another_one_s_state_is_left_out(tmp_path: Path) 
     [
         ([], "", "none of 0 finished trials can be learned from"),
         (trial(0, {"x": 0.5}, [0.5], "failed"), "", "none of 0 finished trials can be learned from"),
-        (trial(0, {"z": 0.5}, [0.5], "complete"), "", "none of 1 finished trials has a point of this search: z is not searched; there are: x;"),
-        (EVENTS, "{\n", f"journal.jsonl:{len(EVENTS) + 2}: not valid JSON"),
-        ([{"event": "trial_ended", "trial": 3, "state": "complete"}], "", "journal.jsonl:2: no event of a search"),
-        (EVENTS, "[]\n", f"journal.jsonl:{len(EVENTS) + 2}: no event of a search"),
+        (trial(0, {"z": 0.5}, [0.5], "complete"), "", "none of 1 finished trials has params of this search: z is not searched; there are: x;"),
+        (EVENTS, "{\n", f"journal.jsonl:{len(EVENTS) + 2}: is no event of a search"),
+        ([{"event": "trial_ended", "trial": 3, "state": "complete"}], "", "journal.jsonl:2: does not fit the lines before"),
+        (EVENTS, "[]\n", f"journal.jsonl:{len(EVENTS) + 2}: is no event of a search"),
     ],
 )  # fmt: skip
 def test_a_journal_that_cannot_be_used_is_one_line(
@@ -153,12 +156,20 @@ def test_another_metric_or_no_study_is_one_line(tmp_path: Path) -> None:
     write(tmp_path, EVENTS)
     with pytest.raises(StudyError, match=r"no trial reported dev/lost; did you mean `dev/loss`\?"):
         earlier_trials(study(tmp_path, metric={"name": "dev/lost", "mode": "min"}))
-    with pytest.raises(StudyError, match="none: no such folder; give that of an earlier study"):
+    with pytest.raises(StudyError, match="none: no such folder; name the folder of an earlier study"):
         earlier_trials(study(tmp_path / "none"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StudyError, match=r"empty: holds no journal\.jsonl; give the folder of an earlier"):
+    with pytest.raises(StudyError, match=r"empty: contains no journal\.jsonl; name the folder"):
         earlier_trials(study(tmp_path / "empty"))
 
 
+def test_a_journal_of_an_older_format_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, EVENTS)
+    file = tmp_path / "journal.jsonl"
+    file.write_text(file.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
+    with pytest.raises(StudyError, match=rf"warm_start: .*journal.jsonl:1: .*{FORMAT}"):
+        earlier_trials(study(tmp_path))
+
+
 def test_without_an_earlier_study_there_is_nothing() -> None:
-    assert OptunaSearcher(toy_study()).inherited == 0
+    assert OptunaSearcher(toy_study()).earlier == []

@@ -113,8 +113,8 @@ def test_a_condition_is_written_back_as_it_was_read() -> None:
 @pytest.mark.parametrize(
     ("path", "when", "rule"),
     [
-        ("depth", {"distill.soft": True}, "goes in a circle: "),
-        ("depth", {"depth": 1}, "goes in a circle: depth -> depth"),
+        ("depth", {"distill.soft": True}, "is a circle: "),
+        ("depth", {"depth": 1}, "is a circle: depth -> depth"),
         ("cuts", {"distill.sofd": True}, "is not searched; did you mean `distill.soft`"),
         ("cuts", {"distill.soft": "yes"}, "needs one of [True, False, 1], got 'yes'"),
         ("cuts", {"depth": [1, 4]}, "needs a whole number within [1, 3], got 4"),
@@ -122,7 +122,7 @@ def test_a_condition_is_written_back_as_it_was_read() -> None:
         (
             "cuts",
             {"depth": 1, "distill.soft": True},
-            "can never be: distill.soft needs another value of depth",
+            "can never hold: distill.soft needs another value of depth",
         ),
     ],
 )

@@ -1,6 +1,6 @@
-"""Study files: what is right is read to the last digit, what is wrong is one line with its place."""
+"""Study files: values are read exactly, and every error is one line with its place."""
 
-# ruff: noqa: E501 - one wrong study and its message a line
+# ruff: noqa: E501 - one wrong study and its message per line
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tuner.support.studies import toy_study
@@ -96,7 +96,7 @@ def test_a_study_written_back_is_the_same_study(file: Path, tmp_path: Path) -> N
         ("rate: 1e-5", "rate: 2024-01-01", "s.yaml:6: settings.rate: date is not a plain value; put it in quotes"),
         ("rate: 1e-5", "rate: ${NOT_SET_AT_ALL}", "s.yaml:6: settings.rate: NOT_SET_AT_ALL is not set; export"),
         ("rate: 1e-5", "epochs: 3", "s.yaml:6: settings.epochs: is given by the study's own `epochs`"),
-        ("rate: 1e-5", "1: 3", "settings: the key 1 is not a text; put it in quotes"),
+        ("rate: 1e-5", "1: 3", "settings: the key 1 is not text; put it in quotes"),
         ("trials: 24", "trails: 24", "s.yaml:15: trails: unknown key; did you mean `trials`?"),
         ("mode: min", "mod: min", "s.yaml:13: metric.mod: unknown key; did you mean `mode`?"),
         ("mode: min", "mode: low", "s.yaml:13: metric.mode: input should be 'min' or 'max', got 'low'"),
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_study_is_one_line(file: Path, content: str, expected:
 
 def test_a_binary_or_missing_file_and_a_folder_are_one_line(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
-    assert "not a text file" in message(file)
+    assert "not a UTF-8 text file" in message(file)
     assert "No such file" in message(tmp_path / "none.yaml")
     assert "Is a directory" in message(Path(f"{tmp_path}/"))
 
@@ -221,11 +221,13 @@ plain = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["a", "b", "on", "1"]), plain, min_size=1))
 def test_what_is_dumped_is_parsed_to_the_same_values_and_types(data: dict[str, Any]) -> None:
     assert repr(parse(dump(data), "t").data) == repr(data)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=5e-324, max_value=math.nextafter(math.inf, 0)))
 def test_a_float_survives_a_file_to_the_last_bit(value: float) -> None:
     assert parse(dump({"v": value}), "t").data["v"] == value

@@ -1,6 +1,6 @@
 """Checks across the parts of a study: one line with the setting, the rule and the value."""
 
-# ruff: noqa: E501 - one wrong study and its message a line
+# ruff: noqa: E501 - one wrong study and its message per line
 
 from __future__ import annotations
 
