@@ -19,9 +19,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ray.tune.schedulers import ASHAScheduler
-
-from tuner.schedulers.ray_scheduler import REPORT, VALUE, RayScheduler
+from tuner.schedulers.ray_scheduler import RayScheduler, ray_asha
 from tuner.schedulers.rungs import Ladder
 from tuner.schedulers.scheduler import CONTINUE, Action, Decision
 from tuner.study.study import Study
@@ -35,16 +33,8 @@ class ASHA(RayScheduler):
     """
 
     def __init__(self, study: Study) -> None:
+        super().__init__(study, ray_asha(study))
         settings = study.scheduler
-        halving = ASHAScheduler(
-            time_attr=REPORT,
-            metric=VALUE,
-            mode=study.metric.mode,
-            max_t=study.max_reports,
-            grace_period=settings.grace_period,
-            reduction_factor=settings.reduction_factor,
-        )
-        super().__init__(study, halving)
         self._ladder = Ladder(
             settings.grace_period,
             settings.reduction_factor,

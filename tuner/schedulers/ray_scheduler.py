@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, MedianStoppingRule, TrialScheduler
 
 from tuner.schedulers.fifo import FIFO
 from tuner.schedulers.loss import spared
@@ -21,6 +21,7 @@ from tuner.space.space import Params
 from tuner.study.study import Study
 
 REPORT, VALUE = "report", "value"  # keys of the results that Ray's schedulers are given
+MIN_OTHERS = 3  # trials to take the median of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class RayScheduler(FIFO):
 
     Args:
         study: its metric, number of reports and scheduler name are used.
-        scheduler: reads its time from `REPORT` and its metric from `VALUE`; never pauses a trial.
+        scheduler: from `ray_asha` or `ray_median`.
     """
 
     def __init__(self, study: Study, scheduler: TrialScheduler) -> None:
@@ -66,3 +67,38 @@ class RayScheduler(FIFO):
         """Return the study's metric; None where it is missing or not finite, which Ray would rank."""
         value = metrics.get(self._metric, math.nan)
         return value if math.isfinite(value) else None
+
+
+def ray_asha(study: Study) -> TrialScheduler:
+    """Return Ray's successive halving with one bracket."""
+    return ASHAScheduler(
+        time_attr=REPORT,
+        metric=VALUE,
+        mode=study.metric.mode,
+        max_t=study.max_reports,
+        grace_period=study.scheduler.grace_period,
+        reduction_factor=study.scheduler.reduction_factor,
+    )
+
+
+def ray_median(study: Study) -> TrialScheduler:
+    """Return Ray's median stopping, which here never pauses a trial."""
+    return _MedianStoppingWithoutPauses(
+        time_attr=REPORT,
+        metric=VALUE,
+        mode=study.metric.mode,
+        grace_period=study.scheduler.grace_period,
+        min_samples_required=MIN_OTHERS,
+    )
+
+
+class _MedianStoppingWithoutPauses(MedianStoppingRule):
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        action = super().on_trial_result(tune_controller, trial, result)
+        self._stopped_trials.discard(
+            trial
+        )  # the default continues, and Ray asserts that no stopped trial does
+        return str(action)
+
+    def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
+        return str(TrialScheduler.CONTINUE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -20,18 +20,21 @@ _PACKAGE = "search_spaces"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def load_study(ref: str, overrides: Sequence[str] = ()) -> Study:
+def load_study(
+    ref: str | Path, overrides: Sequence[str] = (), trial: str | Callable[..., Any] | None = None
+) -> Study:
     """Load and validate one study.
 
     Args:
         ref: a path, or the name of a study file that is installed with the package.
         overrides: `key=value` each, with a dotted path in the file and a YAML value.
+        trial: the trial function, or its name, in place of the one in the file.
     Raises:
         StudyError: one line per problem, `FILE:LINE: key: rule, value, way out`.
     """
-    document = find(ref)
+    document = find(str(ref))
     places = {key: f"--set {key}={value}" for key, value in map(_split, overrides)}
-    data: dict[str, Any] = document.data
+    data: dict[str, Any] = document.data if trial is None else {**document.data, "trial": trial}
     for key, value in map(_split, overrides):
         data = _override(data, _path(key), parse_value(value))
     if isinstance(data.get("settings"), dict):

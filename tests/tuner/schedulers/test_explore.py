@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tuner.support.studies import DEFAULT, toy_study
@@ -29,6 +29,7 @@ def many(written: dict[str, object], value: object, count: int = 4000) -> Counte
     return Counter(perturbed(space, {"a": value}, rng)["a"] for _ in range(count))
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_perturbed_point_is_a_legal_point_of_plain_values(seed: int) -> None:
     space = toy_study().space
@@ -67,6 +68,7 @@ def test_a_label_is_kept_or_drawn_anew() -> None:
 
 
 @pytest.mark.parametrize("distribution", RANGES, ids=str)
+@settings(deadline=None)
 @given(unit=st.floats(0, 1))
 def test_the_unit_interval_and_the_range_are_one(distribution: NumberDistribution, unit: float) -> None:
     value = from_unit(distribution, unit)

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
@@ -53,6 +53,7 @@ encoded = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(encoded)
 def test_a_point_has_exactly_its_active_dimensions_and_survives_encoding(values: dict[str, Any]) -> None:
     params = space().decode(values)
@@ -63,6 +64,7 @@ def test_a_point_has_exactly_its_active_dimensions_and_survives_encoding(values:
     assert space().decode(encoded) == params
 
 
+@settings(deadline=None)
 @given(encoded, st.sampled_from(sorted(SPACE)))
 def test_a_point_with_one_more_or_one_less_is_refused(values: dict[str, Any], path: str) -> None:
     params = space().decode(values)

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise, product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.space.cuts import Cuts, resolve
@@ -22,6 +22,7 @@ def cuts_dimensions(draw: st.DrawFn) -> Cuts:
     return Cuts(positions=positions, least=least, most=draw(st.integers(least, positions)))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_cuts_from_any_knobs_are_legal(data: st.DataObject) -> None:
     dimension = data.draw(cuts_dimensions())
@@ -36,6 +37,7 @@ def test_cuts_from_any_knobs_are_legal(data: st.DataObject) -> None:
     assert dimension.problem(cuts) == ""
 
 
+@settings(deadline=None)
 @given(cuts_dimensions())
 def test_every_legal_set_of_cuts_is_reached_and_survives_encoding(dimension: Cuts) -> None:
     encoded = dimension.distributions()
@@ -47,6 +49,7 @@ def test_every_legal_set_of_cuts_is_reached_and_survives_encoding(dimension: Cut
             assert dimension.decode(values) == list(subset)
 
 
+@settings(deadline=None)
 @given(cuts_dimensions())
 def test_middle_and_ends_of_cuts_are_legal(dimension: Cuts) -> None:
     for cuts in (dimension.middle(), *dimension.ends()):
@@ -70,6 +73,7 @@ def test_a_fixed_number_of_cuts_has_no_count() -> None:
     assert set(Cuts(positions=5, least=2, most=2).distributions()) == {"1", "2"}
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)).map(lambda p: {"float": [p[0], p[0] + p[1]]}),
@@ -97,6 +101,7 @@ def test_an_int_knob_is_whole_and_a_log_knob_logarithmic() -> None:
     assert parse_dimension({"log": [1, 100]}).middle() == pytest.approx(10)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.integers(), max_size=2)),
