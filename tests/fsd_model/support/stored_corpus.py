@@ -26,4 +26,4 @@ def whole_stores(store: Path) -> list[Path]:
 
 
 def leftovers(store: Path) -> list[Path]:
-    return [path for path in store.rglob("*") if "tmp" in path.name]
+    return [path for path in store.rglob("*") if path.name.endswith(".tmp")]
