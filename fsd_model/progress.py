@@ -1,21 +1,26 @@
-"""A progress bar on a terminal, nothing but a closing line elsewhere."""
+"""Reports of progress, and a bar that shows them: on a terminal only, elsewhere one closing line."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called as work proceeds, with (done, total)."""
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield `update(done, total)`; work that is never reported (all cached) shows nothing."""
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Yield the function that updates the bar; work that reports nothing (all cached) shows nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, visible=False)
         counted = _Counted()
 

@@ -1,8 +1,8 @@
-"""Augmentation of training batches: noise, RawBoost and codec on the recording, the front end, then masks.
+"""Augmentation of training batches: noise, RawBoost and codec on the waveform, the front end, then masks.
 
-Each part draws from a generator of its own, made of the run's seed, the epoch and the utterance's name. So an
-utterance is augmented in the same way whatever batch it is in, before and after a resume, in any number of
-threads; and turning on one part leaves the draws of the others as they are.
+Each part has its own generator per utterance, seeded with the run's seed, the epoch and the utterance's name.
+So an utterance is augmented the same way in any batch, before and after a resume, with any number of threads;
+and turning on one part leaves the draws of the others unchanged.
 
 Shapes: B utterances, F feature rows, T frames, S samples.
 """
@@ -26,12 +26,12 @@ from fsd_model.augmentation.config import AugmentConfig
 from fsd_model.augmentation.levels import Signal
 from fsd_model.augmentation.noise import NoiseFiles, add_noise, open_noise
 from fsd_model.augmentation.rawboost import rawboost
-from fsd_model.augmentation.spec_augment import draw_spans, spec_augment
+from fsd_model.augmentation.spec_augment import draw_spans
 from fsd_model.augmentation.stored_recordings import Recordings, open_recordings
 from fsd_model.data.utterance import Utterance
 from fsd_model.features.front_end import FeatureConfig, Features, extract
 from fsd_model.features.storage_format import as_stored
-from fsd_model.features.store import Progress
+from fsd_model.progress import Progress
 
 Part = Literal["noise", "rawboost", "codec", "spec"]
 
@@ -60,7 +60,13 @@ class Augmentation:
     noise: NoiseFiles | None = None
 
     def batch(self, clean_BFT: Features, names_B: Sequence[str], epoch: int) -> Features:
-        """Augmented features (B, F, T) of utterances whose stored ones are given; those stay as is."""
+        """Return features (B, F, T) of the augmented waveforms, without masks.
+
+        Args:
+            clean_BFT: stored features, not modified.
+            names_B: names of the utterances.
+            epoch: counted from 0.
+        """
         augment = partial(self.utterance, epoch=epoch)
         if self.threads == 1:
             return np.stack([augment(*one) for one in zip(clean_BFT, names_B, strict=True)])
@@ -68,48 +74,46 @@ class Augmentation:
             return np.stack(list(pool.map(augment, clean_BFT, names_B)))
 
     def utterance(self, clean_FT: Features, name: str, epoch: int) -> Features:
-        """One utterance's features (F, T): the given ones where no part is drawn for it in this epoch."""
-        generator = partial(_generator, self.seed, epoch, name)
-        features_FT = self._front_end(clean_FT, name, generator)
-        rng = generator("spec")
-        if rng.random() < self.config.spec.probability:
-            return spec_augment(self.config.spec, features_FT, rng)
-        return features_FT
-
-    def spans(self, names_B: Sequence[str], shape: tuple[int, ...], epoch: int) -> NDArray[np.int64]:
-        """The masks that `batch` draws, for `masks.mask_batch`.
-
-        Args:
-            names_B: of the utterances.
-            shape: (F, T) of their features.
-            epoch: counted from 0.
-
-        Returns:
-            (B, M, 2): first place of each mask and the place behind its last; 0 and 0 where none is drawn.
-        """
-        spec = self.config.spec
-        spans_BM2 = np.zeros((len(names_B), spec.frequency_masks + spec.time_masks, 2), dtype=np.int64)
-        for own_M2, name in zip(spans_BM2, names_B, strict=True):
-            rng = _generator(self.seed, epoch, name, "spec")
-            if rng.random() < spec.probability:
-                for own_2, span in zip(own_M2, draw_spans(spec, shape, rng), strict=True):
-                    own_2[:] = span.start, span.stop
-        return spans_BM2
-
-    def _front_end(self, clean_FT: Features, name: str, generator: Callable[[Part], Generator]) -> Features:
+        """Return features (F, T) of one augmented waveform; `clean_FT` where no part is drawn for it."""
         steps: list[tuple[Part, float, Callable[[Signal, Generator], Signal]]] = [
             ("noise", self.config.noise.probability, partial(add_noise, self.config.noise, self.noise)),
             ("rawboost", self.config.rawboost.probability, partial(rawboost, self.config.rawboost)),
             ("codec", self.config.codec.probability, partial(random_codec, self.config.codec)),
         ]
-        seeded = [(step, probability, generator(part)) for part, probability, step in steps]
-        drawn = [(step, rng) for step, probability, rng in seeded if rng.random() < probability]
+        generators = [_generator(self.seed, epoch, name, part) for part, _, _ in steps]
+        drawn = [
+            (step, rng)
+            for (_, probability, step), rng in zip(steps, generators, strict=True)
+            if rng.random() < probability
+        ]
         if self.recordings is None or not drawn:
             return clean_FT
         wave_S = self.recordings.waveform(name).astype(np.float64)
         for step, rng in drawn:
             wave_S = step(wave_S, rng)
         return as_stored(self.feature, extract(self.feature, wave_S.astype(np.float32)))
+
+    def spans(self, names_B: Sequence[str], shape: tuple[int, ...], epoch: int) -> NDArray[np.int64]:
+        """Draw the masks of utterances, for `spec_augment`.
+
+        Args:
+            names_B: names of the utterances.
+            shape: (F, T) of their features.
+            epoch: counted from 0.
+
+        Returns:
+            (B, M, 2): first and last place + 1 of each mask; 0 and 0 where none is drawn.
+        """
+        spec = self.config.spec
+        spans_BM2 = np.zeros((len(names_B), spec.frequency_masks + spec.time_masks, 2), dtype=np.int64)
+        if spec.probability == 0:
+            return spans_BM2
+        for own_M2, name in zip(spans_BM2, names_B, strict=True):
+            rng = _generator(self.seed, epoch, name, "spec")
+            if rng.random() < spec.probability:
+                for own_2, span in zip(own_M2, draw_spans(spec, shape, rng), strict=True):
+                    own_2[:] = span.start, span.stop
+        return spans_BM2
 
 
 def open_augmentation(

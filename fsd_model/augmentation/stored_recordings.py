@@ -5,7 +5,7 @@ Shapes: N utterances, S samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fsd_model.data.utterance import Utterance
 from fsd_model.features.front_end import MAX_SAMPLES, FeatureConfig
 from fsd_model.features.storage_format import from_stored
 from fsd_model.features.store import open_features
+from fsd_model.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def open_recordings(
     store: Path,
     utterances: Sequence[Utterance],
     feature: FeatureConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Recordings:
     """Open as much of each recording as the front end looks at, storing it where the store has none yet.
 

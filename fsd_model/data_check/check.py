@@ -5,7 +5,7 @@ The evaluation split of a corpus is left alone unless asked for; a set made for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,10 +19,9 @@ from fsd_model.data_check.file_measures import SILENCE_DB, Measured, measure
 from fsd_model.data_check.findings import Checked, Finding, SplitReport, findings_of, report_split
 from fsd_model.errors import InputError
 from fsd_model.evaluation.eval_split import EVALUATION_SETS, evaluation_format, has_eval, read_eval
+from fsd_model.progress import Progress
 
 CheckedSplit = Literal["train", "dev", "eval"]
-Progress = Callable[[int, int], None]
-
 _AT_ONCE = 64
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from fsd_model.deployment.onnx_export import OnnxDetector, save_int8
 from fsd_model.deployment.packaging import FILES, FORMATS_FILE, spread
 from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.eer import equal_error_rate
+from fsd_model.progress import Progress
 
 INT8_FILE = "detector.int8.onnx"
 
@@ -44,7 +45,7 @@ class Int8Result:
     milliseconds_float: float
 
 
-def add_int8(out: Path, data: DataConfig, progress: Callable[[int, int], None] | None = None) -> Int8Result:
+def add_int8(out: Path, data: DataConfig, progress: Progress | None = None) -> Int8Result:
     """Write `detector.int8.onnx`, measure it beside `detector.onnx` on dev, note that in `formats.json`.
 
     Args:
@@ -64,7 +65,7 @@ def add_int8(out: Path, data: DataConfig, progress: Callable[[int, int], None] |
     return result
 
 
-def _compare(out: Path, dev: Sequence[Utterance], progress: Callable[[int, int], None] | None) -> Int8Result:
+def _compare(out: Path, dev: Sequence[Utterance], progress: Progress | None) -> Int8Result:
     runners = [OnnxDetector(out / name) for name in (INT8_FILE, FILES["onnx"])]
     scores_2N, seconds = np.empty((2, len(dev))), [0.0, 0.0]
     for place, utterance in enumerate(dev):

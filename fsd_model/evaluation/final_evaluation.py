@@ -6,7 +6,7 @@ The only module that opens the evaluation split; nothing that a search imports l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,10 @@ from fsd_model.evaluation.results import (
     write_evaluation,
 )
 from fsd_model.metrics.t_dcf import AsvErrorRates
+from fsd_model.progress import Progress
 from fsd_model.scores.asv_scores import read_asv_scores
 from fsd_model.scores.score_file import Scores, write_scores
 from fsd_model.scores.utterance_table import SCORES_SUFFIX, TRIALS_SUFFIX, Trial, write_trials
-
-Progress = Callable[[int, int], None]
 
 
 def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,9 @@ from fsd_model.errors import InputError
 from fsd_model.features.front_end import FeatureConfig, extract, feature_shape
 from fsd_model.features.storage_format import pack, record_type
 from fsd_model.features.store_folder import ABOUT_FILE, bad_rows, build_once
+from fsd_model.progress import Progress
 
 STORE_VARIABLE = "FSD_STORE"
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 _VERSION = 1  # raise when features.py, audio.py or the layout below changes what is stored
 _LARGEST = float(np.finfo(np.float16).max)

@@ -6,7 +6,7 @@ Shapes: M stored utterances, N utterances, F bins, T frames, B utterances of a b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsd_model.augmentation.pipeline import Augmentation, open_augmentation
-from fsd_model.augmentation.spec_augment import mask_batch
+from fsd_model.augmentation.spec_augment import spec_augment
 from fsd_model.data.bad_files import LeftOut
 from fsd_model.data.training_splits import read_split
 from fsd_model.features.device_cache import to_device
 from fsd_model.features.feature_set import Batch, FeatureSet
 from fsd_model.features.store import default_store, open_features
+from fsd_model.progress import Progress
 from fsd_model.training.config import TrainConfig
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,14 @@ class TrainingData:
         """
         if self.augmentation is None:
             return Batch(*self.train.batch(rows_B, device))
-        if device in self.train.resident and not self.augmentation.config.changes_waveforms:
-            spans_BM2 = to_device(self.mask_spans(rows_B, epoch), device)
-            return self.resident_batch(to_device(rows_B, device), spans_BM2)
-        clean_BFT = self.train.features(rows_B)
-        names = [self.train.utterances[row].name for row in rows_B]
-        features_BFT = torch.from_numpy(self.augmentation.batch(clean_BFT, names, epoch)).to(device)
-        labels_B = torch.from_numpy(self.train.labels_N[rows_B]).to(device)
-        two_view = self.augmentation.config.two_view
-        return Batch(features_BFT, labels_B, torch.from_numpy(clean_BFT).to(device) if two_view else None)
+        spans_BM2 = to_device(self.mask_spans(rows_B, epoch), device)
+        clean_BFT, labels_B = self.train.batch(rows_B, device)
+        features_BFT = clean_BFT
+        if self.augmentation.config.changes_waveforms:
+            names = [self.train.utterances[row].name for row in rows_B]
+            changed = self.augmentation.batch(self.train.features(rows_B), names, epoch)
+            features_BFT = torch.from_numpy(changed).to(device)
+        return self._masked(features_BFT, clean_BFT, labels_B, spans_BM2)
 
     def mask_spans(self, rows_B: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
         """Return the SpecAugment masks of training rows, (B, M, 2), see `Augmentation.spans`; M =
@@ -75,12 +73,14 @@ class TrainingData:
         Equal bit for bit. Only for features without augmentation of the waveform.
         """
         clean_BFT, labels_B = self.train.resident[rows_B.device].batch(rows_B)
+        return self._masked(clean_BFT, clean_BFT, labels_B, spans_BM2)
+
+    def _masked(self, features_BFT: Tensor, clean_BFT: Tensor, labels_B: Tensor, spans_BM2: Tensor) -> Batch:
         if self.augmentation is None:
             return Batch(clean_BFT, labels_B)
         config = self.augmentation.config
-        return Batch(
-            mask_batch(config.spec, clean_BFT, spans_BM2), labels_B, clean_BFT if config.two_view else None
-        )
+        masked_BFT = spec_augment(config.spec, features_BFT, spans_BM2)
+        return Batch(masked_BFT, labels_B, clean_BFT if config.two_view else None)
 
 
 def open_training_data(config: TrainConfig, progress: Progress | None = None) -> TrainingData:

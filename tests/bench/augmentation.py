@@ -22,7 +22,7 @@ from fsd_model.augmentation.config import CODECS, AugmentConfig, NoiseConfig, Ra
 from fsd_model.augmentation.noise import add_noise, open_noise
 from fsd_model.augmentation.pipeline import Augmentation
 from fsd_model.augmentation.rawboost import rawboost
-from fsd_model.augmentation.spec_augment import spec_augment
+from fsd_model.augmentation.spec_augment import draw_spans, spec_augment
 from fsd_model.augmentation.stored_recordings import Recordings
 from fsd_model.features.front_end import FeatureConfig, extract
 
@@ -59,8 +59,13 @@ def parts() -> None:
     for kind in ("f0_subband", "log_power_spectrum", "lfcc", "waveform"):
         features = extract(FeatureConfig(kind=kind), WAVE.astype(np.float32))
         cost = milliseconds(lambda _, kind=kind: extract(FeatureConfig(kind=kind), WAVE.astype(np.float32)))
-        masks = milliseconds(partial(spec_augment, SpecConfig(), features))
+        masks = milliseconds(partial(masked, torch.from_numpy(features)))
         print(f"front end {kind:<24} {cost:8.2f}   masks on it {masks:6.3f}")
+
+
+def masked(features_FT: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    spans = [[span.start, span.stop] for span in draw_spans(SpecConfig(), features_FT.shape, rng)]
+    return spec_augment(SpecConfig(), features_FT[None], torch.tensor([spans]))
 
 
 def batches(threads: int) -> None:

@@ -6,17 +6,24 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsd_model.augmentation.config import SpecConfig
-from fsd_model.augmentation.spec_augment import random_span, spec_augment
+from fsd_model.augmentation.spec_augment import draw_spans, random_span, spec_augment
 
 SPAN_SEED = st.integers(0, 2**32 - 1)
 
 
 def features(rows: int = 45, frames: int = 600) -> np.ndarray:
     return np.random.default_rng(0).normal(-5, 2, (rows, frames)).astype(np.float32)
+
+
+def augmented(config: SpecConfig, features_FT: np.ndarray, seed: int) -> np.ndarray:
+    spans = draw_spans(config, features_FT.shape, np.random.default_rng(seed))
+    spans_BM2 = torch.tensor([[[span.start, span.stop] for span in spans]], dtype=torch.int64)
+    return spec_augment(config, torch.from_numpy(features_FT)[None], spans_BM2.reshape(1, -1, 2))[0].numpy()
 
 
 def masked(before: np.ndarray, after: np.ndarray) -> tuple[list[int], list[int]]:
@@ -29,7 +36,7 @@ def masked(before: np.ndarray, after: np.ndarray) -> tuple[list[int], list[int]]
 def test_one_mask_of_each_kind_covers_exactly_its_rows_and_frames(seed: int, rows: int, frames: int) -> None:
     config = SpecConfig(time_width=frames, frequency_width=rows)
     before = features()
-    after = spec_augment(config, before, np.random.default_rng(seed))
+    after = augmented(config, before, seed)
     rng = np.random.default_rng(seed)
     row_span, frame_span = random_span(45, rows, rng), random_span(600, frames, rng)
     assert masked(before, after) == (
@@ -63,7 +70,7 @@ def test_a_span_lies_inside_and_leaves_a_place(seed: int, size: int, widest: int
 def test_the_fill_is_of_the_utterance_before_masking(fill: str, value: object) -> None:
     before = features()
     config = SpecConfig(fill=fill, time_masks=0, frequency_masks=3, frequency_width=9)
-    after = spec_augment(config, before, np.random.default_rng(5))
+    after = augmented(config, before, 5)
     rows, _ = masked(before, after)
     assert rows
     np.testing.assert_allclose(after[rows], value(before.astype(np.float64)), rtol=1e-6)
@@ -72,18 +79,18 @@ def test_the_fill_is_of_the_utterance_before_masking(fill: str, value: object) -
 def test_several_masks_are_several() -> None:
     before = features()
     config = SpecConfig(time_masks=8, time_width=5, frequency_masks=0)
-    rows, frames = masked(before, spec_augment(config, before, np.random.default_rng(1)))
+    rows, frames = masked(before, augmented(config, before, 1))
     assert rows == []
     assert 5 < len(frames) <= 40
 
 
 def test_a_waveform_has_no_row_to_spare() -> None:
     before = features(1, 1_000)
-    after = spec_augment(SpecConfig(time_masks=0), before, np.random.default_rng(2))
+    after = augmented(SpecConfig(time_masks=0), before, 2)
     np.testing.assert_array_equal(after, before)
 
 
 def test_no_masks_are_the_identity() -> None:
     before = features()
     for config in (SpecConfig(time_masks=0, frequency_masks=0), SpecConfig(time_width=0, frequency_width=0)):
-        np.testing.assert_array_equal(spec_augment(config, before, np.random.default_rng(3)), before)
+        np.testing.assert_array_equal(augmented(config, before, 3), before)
