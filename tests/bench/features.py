@@ -1,4 +1,4 @@
-"""From FLAC files to 45 x 600 features, files a second and core, and what of it is decoding."""
+"""From FLAC files to 45 x 600 features, files per second and core, and what of it is decoding."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def compare(paths: list[Path]) -> list[Row]:
 
     def row(ours: str, reference: str, goal: float | None, figure: str, note: str = "") -> Row:
         deviation = apart(results[ours], results[reference])
-        return Row(figure, rate[ours], rate[reference], "files/s a core", rate[ours] / rate[reference], goal,
+        return Row(figure, rate[ours], rate[reference], "files/s per core", rate[ours] / rate[reference], goal,
                    deviation, note=note)  # fmt: skip
 
     same = all(np.array_equal(read_audio(path), by_miniaudio(path)) for path in paths)
@@ -78,7 +78,7 @@ def compare(paths: list[Path]) -> list[Row]:
             "float64 against librosa's float32, which drowns quiet bins next to loud ones"),
         row("exact", "torch", None, "FLAC to features, exact window, against soundfile + torch.stft float32"),
         Row("decoding with checks, soundfile, against miniaudio without", rate["soundfile"],
-            rate["miniaudio"], "files/s a core", rate["soundfile"] / rate["miniaudio"], None,
+            rate["miniaudio"], "files/s per core", rate["soundfile"] / rate["miniaudio"], None,
             "equal" if same else "samples differ",
             note=f"not used: miniaudio decoded {damaged} of {len(paths)} FLACs with bytes between two frames,"
             " which soundfile refuses"),

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS))
     arguments = parser.parse_args()
-    print("| front end | seed | epochs | dev EER % (best epoch) | eval EER % | s an epoch |", flush=True)
+    print("| front end | seed | epochs | dev EER % (best epoch) | eval EER % | s per epoch |", flush=True)
     print("|---|---|---|---|---|---|", flush=True)
     for kind in arguments.kinds:
         for seed in arguments.seeds:

@@ -144,7 +144,7 @@ def burst(step: Step, device: str, steps: int) -> Callable[[], None]:
 
 
 def rows(device: str, repeats: int = REPEATS, steps: int = STEPS) -> list[Row]:
-    """Each side beside the plain loop, in sample-trials a second by wall clock."""
+    """Each side beside the plain loop, in sample-trials per second by wall clock."""
     given = data()
     plain = eager_step(given, BATCH, device)
     made = sides(given, device)

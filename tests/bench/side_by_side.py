@@ -21,7 +21,7 @@ class Row:
         ours, reference: medians of both sides.
         unit: theirs.
         ratio: what the goal is set for; which of the two is divided by which follows from the unit.
-        goal: of the ratio; None for a row that is told for comparison.
+        goal: goal of the ratio; None for a row shown for comparison.
         at_most: whether the ratio should be at most the goal, instead of at least.
         deviation: how far the results of both sides are apart, in words; "equal" where they are.
         note: how it was measured, or why the goal is missed.

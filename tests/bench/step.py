@@ -133,7 +133,7 @@ def rows() -> list[Row]:
 
 def _against_eager(precision: str, each: dict[str, float], first: dict[str, float]) -> Row:
     return Row(
-        f"step, {precision} against eager float32", each[precision], each["eager"], "ms an utterance",
+        f"step, {precision} against eager float32", each[precision], each["eager"], "ms per utterance",
         each["eager"] / each[precision], 1.6 if precision == "bfloat16" else None,
         f"{abs(first[precision] / first['eager'] - 1):.1e} of the loss", note="one core, process time",
     )  # fmt: skip
@@ -143,7 +143,7 @@ def _against_plain(precision: str, each: dict[str, float]) -> Row:
     plain = each[f"plain {precision}"]
     return Row(
         f"self-distillation against the plain network, {precision}", each[precision], plain,
-        "ms an utterance", each[precision] / plain, 1.05, "another loss", at_most=True,
+        "ms per utterance", each[precision] / plain, 1.05, "another loss", at_most=True,
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _against_lightning(given: TrainingData, one: Trainer) -> Row:
     seconds = in_turns(sides, 3)
     each = {name: 1000 * value / BATCH / UPDATES for name, value in seconds.items()}
     return Row(
-        "epoch, trainer against Lightning, both float32", each["ours"], each["lightning"], "ms an utterance",
+        "epoch, trainer against Lightning, both float32", each["ours"], each["lightning"], "ms per utterance",
         each["lightning"] / each["ours"], None, "not compared: another order of utterances",
         note=f"{UPDATES} updates; Lightning's epoch is the eager step in its loop, with its start",
     )  # fmt: skip

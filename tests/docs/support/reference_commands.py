@@ -36,7 +36,7 @@ def all_commands() -> dict[str, Callable[..., Any]]:
 
 
 def parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any, ArgumentInfo | OptionInfo, Any]]:
-    """Name, type, what typer is told, and default (`...` where there is none) of each parameter."""
+    """Yield name, type, typer settings, and default (`...` where there is none) of each parameter."""
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         assert get_origin(hints[name]) is Annotated

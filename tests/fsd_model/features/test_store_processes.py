@@ -21,7 +21,7 @@ from tests.fsd_model.support.stored_corpus import leftovers, make_corpus, whole_
 F0 = FeatureConfig(kind="f0_subband")
 
 # A child process: opens the store, and reports what it decoded and what it got. With "pause" it stops in
-# mid-build until it is told to go on; without, it starts when told to.
+# mid-build until a signal to continue; without it, it starts at a signal.
 CHILD = """
 import hashlib, json, sys
 from pathlib import Path

@@ -37,7 +37,7 @@ WRONG = {"margin_kl": {"distill.soft": "margin_kl"}, "another seed": {"seed": 3}
 
 @dataclass
 class Rank:
-    """A context of a trial: keeps the metrics, saves where it is told how."""
+    """A context of a trial: keeps the metrics, and saves if it gets a function for it."""
 
     folder: Path
     checkpoint: Path | None = None

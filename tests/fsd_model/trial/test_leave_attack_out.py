@@ -191,7 +191,7 @@ def test_an_attack_that_is_nowhere_cannot_be_held_out() -> None:
 
 
 class Reports:
-    """A context that keeps what it is told, and the last saved state."""
+    """A context that keeps all reports and the last checkpoint."""
 
     checkpoint: Path | None = None
     cloned: bool = False

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own on loopback, where a server is installed."""
+"""A private PostgreSQL server on loopback, where PostgreSQL is installed."""
 
 from __future__ import annotations
 
