@@ -35,11 +35,12 @@ FeatureLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 def cosine_loss(projected_BD: Tensor, deepest_BD: Tensor) -> Tensor:
-    """1 - cosine between the projected shallow feature and the detached teacher's, mean over the batch.
+    """Return 1 - cosine between the projected shallow feature and the detached teacher's, mean over the
+    batch.
 
-    In [0, 2]; one loss for each of S features (S, B, D), too. Blind to the feature's norm, which here carries
-    the confidence of the angular classifier: take it where the direction should be learned and the norm left
-    free.
+    In [0, 2]; one loss for each of S features (S, B, D), too. It ignores the feature's norm, which carries
+    the
+    confidence of the angular classifier: use it to teach the direction and leave the norm free.
 
     Source: cosine distance as in SimSiam (Chen and He 2021), eq. 1, plus 1.
     """
@@ -47,10 +48,10 @@ def cosine_loss(projected_BD: Tensor, deepest_BD: Tensor) -> Tensor:
 
 
 def require_axes(kind: FeatureKind, axes: Sequence[int]) -> None:
-    """Refuse a feature loss that cannot compare maps with these numbers of axes behind the channels.
+    """Raise if a feature loss cannot compare maps with these numbers of axes behind the channels.
 
     Raises:
-        InputError: spatial attention without an axis to spread over, or with unlike axes.
+        InputError: spatial attention without a spatial axis, or with different numbers of axes.
     """
     if kind == "attention_transfer" and set(axes) not in ({1}, {2}):
         rule = "attention_transfer needs maps that all have 1 or all have 2 spatial axes"
@@ -59,17 +60,20 @@ def require_axes(kind: FeatureKind, axes: Sequence[int]) -> None:
 
 
 def attention_map(map_BCx: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Where a map is active: mean over channels of the squares, pooled to `size`, unit norm, (B, P)."""
+    """Return where a map is active: mean over channels of the squares, pooled to `size`, unit
+    norm, (B, P).
+    """
     energy = map_BCx.float().square().mean(1, keepdim=True)
     pool = nn.AdaptiveAvgPool1d(size[0]) if len(size) == 1 else nn.AdaptiveAvgPool2d(size)
     return functional.normalize(pool(energy).flatten(1), dim=1)
 
 
 def attention_transfer_loss(student_BCx: Tensor, teacher_BCx: Tensor) -> Tensor:
-    """Squared distance between the normalised attention maps, summed over positions, mean over the batch.
+    """Return the squared distance between the normalised attention maps, summed over positions, mean over the
+    batch.
 
     In [0, 2]: both maps are non-negative and of unit norm. Maps of different sizes are average-pooled to the
-    smaller extent of each axis. Needs no adapter: take it to teach where (in frequency and time) to look.
+    smaller extent of each axis. Needs no adapter: use it to teach where (in frequency and time) to look.
 
     Args:
         student_BCx: the shallow map, with 1 or 2 spatial axes.
@@ -89,16 +93,17 @@ def attention_transfer_loss(student_BCx: Tensor, teacher_BCx: Tensor) -> Tensor:
 
 
 def gram(map_BCx: Tensor) -> Tensor:
-    """Inner products between the utterances of the batch, rows of unit norm, (B, B)."""
+    """Return inner products between the utterances of the batch, rows of unit norm, (B, B)."""
     flat = map_BCx.float().flatten(1)
     return functional.normalize(flat @ flat.T, dim=1)
 
 
 def similarity_preserving_loss(student_BCx: Tensor, teacher_BCx: Tensor) -> Tensor:
-    """Squared distance between the rows of both Gram matrices, summed over a row, mean over the batch.
+    """Return the squared distance between the rows of both Gram matrices, summed over a row, mean over the
+    batch.
 
-    In [0, 4]. Needs no adapter and no common shape: what is alike for the teacher shall be alike for the
-    student. Take it where widths differ much; it says more the larger the batch is.
+    In [0, 4]. Needs no adapter and no common shape: utterances that are alike for the teacher become
+    alike for the student. Use it where widths differ much; it improves with the batch size.
 
     Source: Tung and Mori 2019; they divide by B^2, which would let the loss fall with the batch.
     """

@@ -18,7 +18,8 @@ _THRESHOLDS = (math.cos(math.pi / 4), 0.0, math.cos(3 * math.pi / 4))
 
 
 def margin_cosine(cosine: Tensor) -> Tensor:
-    """psi(theta) = (-1)^k cos(4 theta) - 2k on theta in [k pi/4, (k+1) pi/4], for a cosine of any shape.
+    """Return psi(theta) = (-1)^k cos(4 theta) - 2k on theta in [k pi/4, (k+1) pi/4], for a cosine of any
+    shape.
 
     cos(4 theta) is the Chebyshev polynomial 8c^4 - 8c^2 + 1 and k counts the thresholds below which c lies,
     so no arc cosine (whose gradient is infinite at +-1) is taken. psi falls from 1 at theta = 0 to -7 at pi.
@@ -35,17 +36,18 @@ def margin_cosine(cosine: Tensor) -> Tensor:
 
 
 def margin_lambda(step: int, schedule: LambdaSchedule) -> float:
-    """Weight of the plain cosine against the margin at optimiser step `step` (counted from 1).
+    """Return the weight of the plain cosine against the margin at optimiser step `step` (counted from 1).
 
     "annealed": max(5, 1500 / (1 + 0.1 step)), which reaches 5 at step 2990. "frozen": the value of step 1,
-    1363.6, for ever; the margin then weighs 1/1364.6, as in a trainer that rebuilds its loss for each batch.
+    1363.6, constantly; the margin then has weight 1/1364.6, as in a trainer that rebuilds its loss for each
+    batch.
     """
     at = step if schedule == "annealed" else 1
     return max(5.0, 1500.0 / (1.0 + 0.1 * at))
 
 
 def a_softmax(cosine_BK: Tensor, norm_B: Tensor, labels_B: Tensor, lam: float | Tensor) -> Tensor:
-    """Angular softmax loss, mean over the batch.
+    """Return the angular softmax loss, mean over the batch.
 
     The target's logit is |x| (cos + (psi - cos) / (1 + lambda)), the other's |x| cos.
 

@@ -55,6 +55,7 @@ class SyncNorm(_BatchNorm):
         axes = [0, *range(2, map_BCx.dim())]
         variance_C, mean_C = torch.var_mean(map_BCx, axes, correction=0)
         count = 0 if self.processes.idle else map_BCx.numel() // len(mean_C)
+        # one message with a gradient: a table that is zero but for the own row, summed over all processes
         own = torch.cat([mean_C, variance_C, mean_C.new_full((1,), count)])
         before, after = self.processes.rank, self.processes.size - self.processes.rank - 1
         table_R = self.processes.total(nn.functional.pad(own[None], (0, 0, before, after)))
@@ -63,6 +64,7 @@ class SyncNorm(_BatchNorm):
         total = float(count_R1.sum())
         if not total > 1:
             raise ValueError(f"expected more than 1 value per channel when training, got {total:.0f}")
+        # variance of the whole = mean of the variances + variance of the means, weighted by counts
         share_R1 = count_R1 / total
         mean_C = (share_R1 * mean_RC).sum(0)
         variance_C = (share_R1 * (variance_RC + (mean_RC - mean_C).square())).sum(0)
@@ -86,7 +88,7 @@ def synchronise_norms(network: nn.Module, processes: Processes) -> None:
     """
     for name, module in network.named_modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
-            module.__class__ = SyncNorm
+            module.__class__ = SyncNorm  # in place: names, weights, buffers and hooks stay
             module.processes = processes
         elif isinstance(module, _BatchNorm) and not isinstance(module, SyncNorm):
             raise InputError(

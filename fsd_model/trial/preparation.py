@@ -32,6 +32,8 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         pydantic.ValidationError, InputError: faulty settings or data.
     """
+    # Paths become absolute here, in the driver: a trial may run in another folder, or on another machine, and
+    # a resumed search must name the same files.
     train_config = TrainConfig.model_validate(settings)
     store = (train_config.runtime.store or default_store()).expanduser().absolute()
     root = train_config.data.root.expanduser().absolute()
@@ -44,6 +46,7 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
             f"left out {len(data.left_out)} bad files, the first {first.name}: {first.reason}",
             file=sys.stderr,
         )
+    # only what was resolved is changed, so that the study stays as short as its author wrote it
     runtime_settings = {**settings.get("runtime", {}), "store": str(store)}
     ready = {**settings, "data": {**settings["data"], "root": str(root)}, "runtime": runtime_settings}
     if train_config.objective.name == "unseen-attacks":
