@@ -101,7 +101,7 @@ def test_a_running_study_opens_and_is_not_disturbed(tmp_path: Path) -> None:
 
     study = toy_study(trials=2, epochs=2, scheduler={"name": "none"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tuner.workflows.search.Progress.on_event", lambda self, event: look())
+        patch.setattr("tuner.workflows.stage.Progress.on_event", lambda self, event: look())
         tuner.search(study, tmp_path / "out", quiet(), local=True)
     assert set(states[:-1]) == {"running"}
     assert states[-1] == "complete"

@@ -93,11 +93,12 @@ def ray_median(study: Study) -> TrialScheduler:
 
 
 class _MedianStoppingWithoutPauses(MedianStoppingRule):
+    """Ray's rule without its pause of trials while there are too few to compare with."""
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         action = super().on_trial_result(tune_controller, trial, result)
-        self._stopped_trials.discard(
-            trial
-        )  # the default continues, and Ray asserts that no stopped trial does
+        # the default is never stopped, and Ray asserts that a trial it stopped reports no more
+        self._stopped_trials.discard(trial)
         return str(action)
 
     def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:

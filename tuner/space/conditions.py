@@ -33,8 +33,8 @@ def written_when(when: When) -> dict[str, Any]:
 def requirements(dimensions: Mapping[str, Dimension]) -> dict[str, When]:
     """Return what each dimension needs to be active, its dependencies' needs included.
 
-    A dimension is visited after those that it depends on, so their needs are complete by then and are added
-    to its own. Where both name the same dimension, only values that both allow are left.
+    A dimension is visited after those that it depends on, so their needs are complete by then and are
+    added to its own. Where both name the same dimension, only values that both allow are left.
 
     Args:
         dimensions: by path.

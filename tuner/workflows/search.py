@@ -1,66 +1,35 @@
-"""A search from end to end: the place where all parts meet."""
+"""A search from end to end: prepare the study, connect to Ray, run the trials, run the finalists, export."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tuner.controller.budget import Spent, Stages
-from tuner.controller.controller import Controller
-from tuner.controller.retry import RetryPolicy
-from tuner.controller.stacking import stacking_of
 from tuner.deploy.models import export_exits
 from tuner.execution.preflight import check_extremes, prepared
-from tuner.files import write_text
 from tuner.finalists.conclude import conclude_finals, conclude_undecided, final_outcome
 from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_finals, plan_line, reason_not_run
 from tuner.forecast.run import forecast_into
 from tuner.journal.folder import (
     has_begun,
-    new_search_id,
-    open_study_folder,
-    refuse_other_study,
     refuse_taken,
 )
-from tuner.journal.journal import Journal
-from tuner.journal.record import INTERRUPTED, EventListener, State, StudyRecord
 from tuner.results.export import export_winner
 from tuner.results.outcome import PreviousStage, SearchResult, StageFinisher, StageResult, StageRun
 from tuner.results.pareto import export_front
 from tuner.results.selection import winner
-from tuner.schedulers.diagnostics import figures as measured
-from tuner.schedulers.factory import build_scheduler
-from tuner.schedulers.scheduler import Scheduler
 from tuner.searchers.searcher import Searcher, SearcherFactory, SearcherState
-from tuner.storage.storage import Storage
 from tuner.study.study import Study
-from tuner.study.yaml_file import dump
-from tuner.trial_module import TrialModule
-from tuner.workflows.interrupt import Interrupt, interruptible
-from tuner.workflows.progress import Progress
+from tuner.workflows.stage import Runner, run_stage
 
 if TYPE_CHECKING:
-    from tuner.tracking.tracking import Tracking
-
-
-@dataclass(frozen=True)
-class Runner:
-    """Runs a set of trials.
-
-    Attributes:
-        run: as `run_on_ray`, but for `slots`.
-        places: how many trials, or stacks of them, run at once.
-    """
-
-    run: Callable[..., None]
-    places: int
+    pass
 
 
 def search(
@@ -93,7 +62,7 @@ def search(
     ready = _ready(study)
     with _on_cluster(ready, out.resolve(), console) as runner:
         if forecast and not has_begun(out):
-            forecast_into(ready, out.resolve(), console, runner.places)
+            forecast_into(ready, out.resolve(), console, runner.slots)
         return _search(ready, out.resolve(), console, runner, resume)
 
 
@@ -102,7 +71,7 @@ def search_local(study: Study, out: Path, console: Console, resume: bool = False
     from tuner.execution.in_process import run_in_process
 
     refuse_taken(out, resume)
-    runner = Runner(partial(run_in_process, slots=1), places=1)
+    runner = Runner(partial(run_in_process, slots=1), slots=1)
     return _search(_ready(study), out.resolve(), console, runner, resume)
 
 
@@ -117,12 +86,12 @@ def on_ray(
     """Run a prepared study's trials on Ray.
 
     Args:
-        study: its settings prepared.
-        make: makes what is asked for each trial's params.
-        out: a folder that holds no study yet.
+        study: the prepared study.
+        make: makes the searcher from its saved state, None for a new search.
+        out: the study folder; it must not hold a study, unless `resume`.
         console: for the progress.
-        conclude: draws the conclusion once all trials are over and writes it.
-        resume: go on with the study in `out`, if there is one.
+        conclude: draws and writes the conclusion once no attempt is left.
+        resume: continue the study in `out`, if there is one.
     Raises:
         StudyError: the folder is taken or holds another study, a trial does not fit on the cluster, the
         storage or MLflow cannot be reached.
@@ -149,7 +118,7 @@ def _on_cluster(study: Study, out: Path, console: Console) -> Iterator[Runner]:
 
 
 def _search(study: Study, out: Path, console: Console, runner: Runner, resume: bool) -> SearchResult:
-    """The search and, where the study asks for them, its finals."""
+    """Run the search and, where the study has `finalists`, the best trials over fresh seeds."""
     if study.finalists is not None:
         refuse_taken(out / FOLDER, resume)
     driven, outcome = run_stage(study, partial(_sampler, study), out, console, runner, _export, resume)
@@ -191,85 +160,7 @@ def _export(driven: StageRun) -> StageResult:
 
 
 def _ready(study: Study) -> Study:
-    """The study prepared, with the ends of its space built: what cannot work is refused before it starts."""
+    """Prepare the study and build the extremes of its space, so that what cannot work is refused at once."""
     ready = prepared(study)
     check_extremes(ready, step=False)
     return ready
-
-
-def run_stage(
-    study: Study, make: SearcherFactory, out: Path, console: Console, runner: Runner, conclude: StageFinisher,
-    resume: bool, earlier: PreviousStage | None = None,
-) -> tuple[StageRun, SearchResult]:  # fmt: skip
-    storage = Storage(study.storage or str(out))
-    storage.probe()
-    with ExitStack() as stack:
-        journal = stack.enter_context(open_study_folder(out, study.storage, resume))
-        if journal.past:
-            refuse_other_study(journal.past, study)
-        source = make(journal.past[0]["memory"] if journal.past else None)
-        tracking = stack.enter_context(_tracking(study, out, journal, earlier))
-        listeners: list[EventListener] = [journal, tracking]
-        record = StudyRecord(study.metric.name, listeners)
-        rule = build_scheduler(study)
-        policy = RetryPolicy(study.retries, TrialModule(study.trial).retry_settings)
-        stages = Stages(earlier.spent if earlier else Spent(), runner.places)
-        stacking = stacking_of(study)
-        controller = Controller(
-            study, source, rule, record, storage, policy, stages=stages, stacking=stacking
-        )
-        listeners.append(Progress(study, console, record, lambda: controller.spent().of(study.budget)))
-        interrupt = stack.enter_context(interruptible(console))
-        state, files = State.FAILED, list[Path]()
-        _begin(controller, journal, source.state, out)
-        try:
-            runner.run(controller, storage, out, interrupted=interrupt.event)
-            driven = _driven(controller, storage, out, bool(journal.past), interrupt)
-            files = _conclude(conclude(driven), driven, rule)
-            state = State.INTERRUPTED if controller.halted else State.COMPLETE
-        except KeyboardInterrupt:
-            state = State.INTERRUPTED
-            raise
-        finally:
-            controller.end(state)
-        spent = controller.spent()  # without what is still delivered, as a later session reads it
-    best = winner(record.ordered, study.metric, study.constraints)
-    return driven, SearchResult(
-        record.ordered, best, files, interrupt.signal, controller.halted, list(rule.diagnostics()),
-        spent=spent,
-    )  # fmt: skip
-
-
-def _driven(
-    controller: Controller, storage: Storage, out: Path, resumed: bool, interrupt: Interrupt
-) -> StageRun:
-    halted = controller.halted or (INTERRUPTED if interrupt.event.is_set() else "")
-    return StageRun(
-        controller.study, controller.record, storage, out, resumed, controller.spent(), halted,
-        controller.budget_over,
-    )  # fmt: skip
-
-
-def _conclude(conclusion: StageResult, driven: StageRun, rule: Scheduler) -> list[Path]:
-    names = [os.path.relpath(file, driven.out) for file in conclusion.files]
-    figures = {**conclusion.figures, **measured(rule.diagnostics())}
-    driven.record.conclude(figures, names, conclusion.tags)
-    return conclusion.files
-
-
-def _begin(controller: Controller, journal: Journal, memory: SearcherState, out: Path) -> None:
-    """Start the record, or go on with an earlier one."""
-    study = controller.study
-    if journal.past:
-        controller.resume(journal.past)
-    else:
-        controller.record.start_study(new_search_id(), study.to_dict(), memory)
-    write_text(
-        out / "study.yaml", dump(study.to_dict(), f"The {study.run_kind} in this folder: {study.name}")
-    )
-
-
-def _tracking(study: Study, out: Path, journal: Journal, earlier: PreviousStage | None) -> Tracking:
-    from tuner.tracking.tracking import Tracking
-
-    return Tracking(study, out, journal.past, earlier)

@@ -49,7 +49,7 @@ def untracked(*args: object) -> Iterator[NoTracking]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuner.workflows.search._tracking", untracked)
+    monkeypatch.setattr("tuner.workflows.stage._tracking", untracked)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def seen(trials: list[TrialRecord]) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tuner.workflows.search._tracking", untracked)
+        patch.setattr("tuner.workflows.stage._tracking", untracked)
         out = tmp_path_factory.mktemp("uninterrupted") / "out"
         return search_local(toy_study(trials=TRIALS, default=DEFAULT), out, quiet())
 
@@ -185,6 +185,7 @@ PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 import tuner.workflows.search
+import tuner.workflows.stage
 from tests.tuner.support.studies import quiet
 from tests.tuner.workflows.test_other_machine import untracked
 from tuner.journal.journal import Journal
@@ -197,7 +198,7 @@ def deadly(self, event):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 Journal.on_event = deadly
-tuner.workflows.search._tracking = untracked
+tuner.workflows.stage._tracking = untracked
 tuner.workflows.search.search(load_study(sys.argv[1]), Path(sys.argv[2]), quiet(), forecast=False)
 """
 
