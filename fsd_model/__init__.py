@@ -13,5 +13,14 @@ The data's way through the packages; nothing imports against it:
             features -> networks -> distillation -> training -> trial     (a search enters at trial)
     metrics -> scores -> detector -> evaluation, deployment, serving
 
+At the root, for all packages:
+
+    labels.py        bona fide = 1, spoof = 0, higher score = more bona fide
+    settings.py      base class of all settings: frozen, unknown keys are errors
+    errors.py        InputError: what the user must fix, in one line
+    atomic_write.py  files and folders written whole or not at all
+    progress.py      the progress bar
+    cli.py           adds the commands to `fsd-tuner`; one file per command in commands/
+
 docs/method.md gives the equations and names the function that computes each.
 """

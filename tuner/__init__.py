@@ -13,6 +13,9 @@ nothing but the standard library: each name is imported when it is first used.
 Reading order of the packages: `study` and `space` (what is searched), `searchers` and `schedulers` (who
 proposes, who stops), `controller` (what happens next) with `journal` and `storage` (what survives a crash),
 `execution` (who runs it, `ray_tune` among them), `results`, `workflows` (where all parts meet).
+Files at the root, for all packages: `trial` (the contract of a trial function), `trial_module` (finds it and
+its hooks), `errors`, `strict` (base class of settings), `files` (atomic writes), `text` (durations, sizes),
+`statistics` (paired comparisons).
 """
 
 from __future__ import annotations

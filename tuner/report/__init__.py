@@ -4,5 +4,4 @@ make.py         study folder -> report; the order of the sections
 sections/       one file per section; each returns a Section
 elements.py     Section, Table, Figure, and values as text
 page.py, svg.py sections -> HTML, figures -> SVG
-search_data.py  what a study folder holds
 """
