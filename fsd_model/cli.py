@@ -1,4 +1,6 @@
-"""The commands that know speech, put together; `--help` stays quick as each imports what it needs itself."""
+"""The commands that know speech, for `fsd-tuner`; each imports its heavy parts itself, so `--help`
+is fast.
+"""
 
 from __future__ import annotations
 

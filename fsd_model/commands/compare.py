@@ -22,11 +22,14 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Compare two score files: difference of each figure, its 95 % interval, and whether it is shown.
+    """Compare two detectors or score files: difference of each metric, its 95 % interval, and whether it is
+    shown.
 
-    In folders eval.scores.txt is compared, or dev.scores.txt where one has no other.
+    In folders eval.scores.txt is compared, or dev.scores.txt if one of them has no other.
 
-    Both are judged on the same resampled speakers or, where none are known, utterances.
+    Both are evaluated on the same resampled speakers or, if those are unknown, utterances.
+
+    Example: fsd-tuner compare runs/a/detector runs/b/detector
     """
     from fsd_model.evaluation.comparison import compare_files
 
@@ -68,7 +71,7 @@ def _show(differences: list[Difference]) -> None:
 
 
 def sentence(row: Difference) -> str:
-    """What a difference says, in words."""
+    """Return a difference in words."""
     from fsd_model.metrics.summary import TITLES, shown
 
     title = TITLES[row.figure].removesuffix(" %")

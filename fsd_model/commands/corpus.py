@@ -21,7 +21,9 @@ def make(
     ] = False,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes every core.")] = 0,
 ) -> None:
-    """Make the demo corpus: real recordings of people, spoofed by different methods. Skips what is done."""
+    """Make the demo corpus: real recordings of people, spoofed by different methods. Skips files that exist.
+
+    Example: fsd-tuner corpus make build/corpus --tiny"""
     from fsd_model.corpus.logical_access import make_corpus
     from fsd_model.corpus.replay.physical_access import make_replay_corpus
     from fsd_model.errors import InputError

@@ -22,7 +22,11 @@ def cuts(
     ] = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """The legal cuts of a network: number, module, shape, and the share of parameters and cost before it."""
+    """List the legal cuts of a network: number, module, shape, and the share of parameters and cost before
+    it.
+
+    Example: fsd-tuner cuts ecanet-18
+    """
     from fsd_model.features.front_end import FeatureConfig
     from fsd_model.networks.cut_table import cut_table
 

@@ -20,7 +20,7 @@ FORMATS = "auto, asvspoof2019, asvspoof2021, asvspoof5, in_the_wild or manifest.
 
 @app.callback()
 def data() -> None:
-    """Corpora: what is in them, and what is wrong with them."""
+    """Check corpora."""
 
 
 @app.command("check")
@@ -37,9 +37,11 @@ def check(
     with_eval: Annotated[bool, typer.Option("--eval", help="Open the evaluation split as well.")] = False,
     json_to: Annotated[Path | None, typer.Option("--json", help="File for JSON; - for stdout.")] = None,
 ) -> None:
-    """Read every file of a corpus and report counts, bad files, duplicates, and shortcuts to the answer.
+    """Read every file of a corpus and report counts, bad files, duplicates, and shortcuts.
 
-    Exit code 1 where there is an error, 2 where there is no corpus.
+    Exit code 1 if there is an error, 2 if there is no corpus.
+
+    Example: fsd-tuner data check /data/ASVspoof2019
     """
     from fsd_model.data_check.check import check_data, splits_to_check
     from fsd_model.progress import progress_bar
@@ -55,10 +57,10 @@ def check(
 
 
 def data_config(values: dict[str, Any]) -> DataConfig:
-    """A corpus from command-line options.
+    """Return the corpus of command-line options.
 
     Raises:
-        InputError: a value that is not one of those allowed; names the option.
+        InputError: an invalid value; names the option.
     """
     from pydantic import ValidationError
 

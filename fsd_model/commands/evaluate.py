@@ -33,7 +33,9 @@ def evaluate(
 ) -> None:
     """Score a whole split with a detector: EER and costs with intervals, EER by attack.
 
-    A split that this detector has scored before is not scored again: the earlier numbers are shown.
+    A split that this detector has scored before is not scored again: the earlier results are shown.
+
+    Example: fsd-tuner evaluate runs/la/detector --split dev
     """
     from fsd_model.detector.detector import Detector
     from fsd_model.errors import InputError
@@ -58,7 +60,7 @@ def evaluate(
 
 
 def _corpus(own: DataConfig, data: Path | None, layout: str | None, options: dict[str, Any]) -> DataConfig:
-    """What to score: the corpus of the detector's card, or another one in a layout of its own."""
+    """Return the corpus to score: that of the detector's card, or another one with its own layout."""
     from fsd_model.commands.data import data_config
 
     given = {name: value for name, value in options.items() if value is not None}

@@ -29,7 +29,9 @@ def package(
 ) -> None:
     """Write a detector in forms that run elsewhere, front end included, each checked against the package.
 
-    Without a choice: --onnx and --torch-export.
+    Default: --onnx and --torch-export.
+
+    Example: fsd-tuner package runs/la/detector --onnx --out formats
     """
     from fsd_model.deployment.packaging import package as run
     from fsd_model.detector.detector import Detector
@@ -71,6 +73,6 @@ def _int8(folder: Path, corpus: DataConfig) -> None:
     typer.echo(
         f"{folder / INT8_FILE}: {size:.1f} MB, dev EER {100 * result.eer:.2f} % (float"
         f" {100 * result.eer_float:.2f} %) on {result.utterances} utterances, scores differ by at most"
-        f" {result.largest_difference:.3f}; {result.milliseconds:.1f} ms an utterance (float"
+        f" {result.largest_difference:.3f}; {result.milliseconds:.1f} ms per utterance (float"
         f" {result.milliseconds_float:.1f} ms)"
     )

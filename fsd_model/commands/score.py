@@ -41,6 +41,8 @@ def score(
     """Score audio files, one line each: score, log-likelihood ratio, probability of spoof, decision.
 
     Higher score and ratio = more bona fide. The probability is at the stated prior.
+
+    Example: fsd-tuner score runs/la/detector recordings/
     """
     from fsd_model.detector.detector import Detector
     from fsd_model.errors import InputError

@@ -27,7 +27,10 @@ def serve(
         bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
-    """Serve a page that scores a dropped file, and `POST /score`; Ctrl-C ends it."""
+    """Serve a page that scores a dropped file, and `POST /score`; Ctrl-C ends it.
+
+    Example: fsd-tuner serve runs/la/detector --port 8000
+    """
     from fsd_model.detector.detector import Detector
     from fsd_model.serving.limits import Limits
     from fsd_model.serving.server import serve as run_server

@@ -19,7 +19,10 @@ def windows(
         bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
     ] = False,
 ) -> None:
-    """Score a recording window by window: start, end, score, LLR, decision; then mean and worst score."""
+    """Score a recording window by window: start, end, score, LLR, decision; then mean and worst score.
+
+    Example: fsd-tuner windows runs/la/detector long.flac
+    """
     from fsd_model.detector.detector import Detector
     from fsd_model.detector.windows import score_file_windows
 

@@ -3,5 +3,6 @@
 packaging.py         writes the forms and proves parity
 exported_program.py  torch.export and TorchScript
 front_end_module.py  the front ends as tensor programs
-onnx_export.py  int8.py
+onnx_export.py       ONNX files: written, quantised, run
+int8.py              the 8-bit ONNX detector and its EER on dev
 """

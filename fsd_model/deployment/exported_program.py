@@ -1,7 +1,7 @@
-"""Front end, network and calibration as one tensor program, in the forms that run without this package.
+"""Front end, network and calibration as one tensor program, in forms that run without this package.
 
 Every form takes `waveform` (B, S) float32, B recordings of S samples each at 16 kHz in [-1, 1], B and S >=
-1 and free, and gives `score` (B,) and `llr` (B,), float32. Crop, padding and tiling are inside; resampling
+1 and free, and returns `score` (B,) and `llr` (B,), float32. Crop, padding and tiling are inside; resampling
 is not.
 
 Shapes: B recordings, S samples.
@@ -34,7 +34,7 @@ _EXAMPLE = (2, 50_001)
 
 
 class DeployedGraph(nn.Module):
-    """What is exported; `detector` gives front end, network and calibration."""
+    """The exported module: front end, network and calibration of `detector`."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -44,21 +44,21 @@ class DeployedGraph(nn.Module):
         self.offset = detector.card.calibration.offset
 
     def forward(self, waveform_BS: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and log-likelihood ratios, (B,) each; higher = more bona fide."""
+        """Return scores and log-likelihood ratios, (B,) each; higher = more bona fide."""
         score_B = self.network(self.front_end(waveform_BS))
         return score_B, self.slope * score_B + self.offset
 
 
 def example() -> Tensor:
-    """Noise (B, S) that an export is traced with."""
+    """Return noise (B, S) for tracing an export."""
     return 0.1 * torch.randn(_EXAMPLE, generator=torch.Generator().manual_seed(0))
 
 
 def exported_program(detector: Detector) -> torch.export.ExportedProgram:
-    """The program of `torch.export`, recordings and samples free.
+    """Return the program of `torch.export`, with free numbers of recordings and samples.
 
     Raises:
-        InputError: a network of one's own that `torch.export` cannot follow.
+        InputError: a custom network that `torch.export` cannot trace.
     """
     free = ({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},)
     try:
@@ -69,16 +69,16 @@ def exported_program(detector: Detector) -> torch.export.ExportedProgram:
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path, about: str) -> None:
-    """Write a `.pt2` file; `about` is JSON text that lies in it as `fsd_tuner.json`."""
+    """Write a `.pt2` file; `about` is JSON text that it contains as `fsd_tuner.json`."""
     with quiet():
         torch.export.save(program, path, extra_files={EXTRA_FILE: about})
 
 
 def save_torchscript(detector: Detector, path: Path, about: str) -> None:
-    """Write a TorchScript file for a runtime that knows no other form; PyTorch itself has given it up.
+    """Write a TorchScript file for runtimes that need it; PyTorch has deprecated the format.
 
     Raises:
-        InputError: a network of one's own that cannot be traced.
+        InputError: a custom network that cannot be traced.
     """
     try:
         with quiet(), torch.no_grad():
@@ -89,13 +89,13 @@ def save_torchscript(detector: Detector, path: Path, about: str) -> None:
 
 
 def load_program(path: Path) -> Runner:
-    """A `.pt2` file as a function of recordings (B, S) that gives `score` and `llr`, (B,) each."""
+    """Load a `.pt2` file as a function of recordings (B, S) that returns `score` and `llr`, (B,) each."""
     with quiet():
         return _runner(torch.export.load(path).module())
 
 
 def load_torchscript(path: Path) -> Runner:
-    """A TorchScript file; as `load_program`."""
+    """Load a TorchScript file; see `load_program`."""
     with quiet():
         return _runner(torch.jit.load(path))  # type: ignore[no-untyped-call]
 
@@ -109,7 +109,7 @@ def _runner(module: Any) -> Runner:
 
 
 def not_exportable(what: str, error: Exception) -> InputError:
-    """The error for a network that `what` cannot follow."""
+    """Return the error for a network that `what` cannot trace."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return InputError(
         f"this network cannot be exported: {what} says: {first[:300]}; write its forward without decisions"
@@ -119,7 +119,7 @@ def not_exportable(what: str, error: Exception) -> InputError:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what exporters warn of: their own internals."""
+    """Suppress the warnings of exporters about their own internals."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

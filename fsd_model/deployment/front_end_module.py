@@ -1,11 +1,10 @@
-"""The front ends as a tensor program that can be exported: any recording in, what the network sees out.
+"""The front ends as exportable tensor programs: recordings in, features out.
 
 Equal to `features.front_end.extract` and the rounding of the feature store. Transforms are products with a
-matrix of
-cosines and sines, in float64 as there. Crop, padding, mirroring and tiling are index arithmetic: column j
-of the output is a frame of the recording, and sample n of that frame is a sample of it or lies outside. So
-the output has a fixed shape and only the number of samples varies. That number is counted in the graph, not
-read from a shape, and stays variable in every kind of export.
+matrix of cosines and sines, in float64 as there. Crop, padding, mirroring and tiling are index arithmetic:
+column j of the output is a frame of the recording, and sample n of that frame is a sample of it or lies
+outside. So the output has a fixed shape and only the number of samples varies. That number is counted in the
+graph, not read from a shape, and stays variable in every kind of export.
 
 Shapes: B recordings of S samples each, N samples of a frame, K bins, F feature rows, T frames, J frames
 before the tiling."""
@@ -36,9 +35,9 @@ _PCM = 32768
 
 
 def front_end_graph(config: FeatureConfig) -> nn.Module:
-    """The configured front end as a module: waveforms (B, S) float32 at 16 kHz -> (B, F, T) float32.
+    """Return the configured front end as a module: waveforms (B, S) float32 at 16 kHz -> (B, F, T) float32.
 
-    S >= 1, finite samples in [-1, 1]; the module checks neither.
+    S >= 1, finite samples in [-1, 1]; the module does not check that.
     """
     if config.kind == "waveform":
         return WaveformGraph(config.samples)
@@ -120,18 +119,20 @@ class WaveformGraph(nn.Module):
 
 
 def _length(waveform_BS: Tensor, longest: int) -> Tensor:
-    """Samples that are looked at, as a tensor ()."""
+    """Return the number of used samples, as a tensor ()."""
     return torch.ones_like(waveform_BS[0], dtype=torch.int64).sum().clamp(max=longest)
 
 
 def _tiled(frames: Tensor, length: int) -> Tensor:
-    """Which frame `features.front_end.tile` puts in each of `length` columns: there, back, and again."""
+    """Return the frame that `features.front_end.tile` puts in each of `length` columns: forward, back,
+    repeated.
+    """
     place_T = torch.arange(length, device=frames.device) % (2 * frames)
     return place_T.minimum(2 * frames - 1 - place_T)
 
 
 def _frames(samples_BS: Tensor, length: Tensor, frame_T: Tensor, hop: int, size: int, pad: Pad) -> Tensor:
-    """Centred frames (B, T, N) of the first `length` samples; outside lie zeros or the mirror image."""
+    """Return centred frames (B, T, N) of the first `length` samples, padded by zeros or by reflection."""
     offset_N = torch.arange(size, device=samples_BS.device) - size // 2
     place_TN = frame_T[:, None] * hop + offset_N
     if pad == "reflect":
@@ -148,7 +149,7 @@ def _at(samples_BS: Tensor, place_TN: Tensor) -> Tensor:
 
 
 def _delta(rows_BJC: Tensor, frame_J: Tensor, last: Tensor) -> Tensor:
-    """Regression over 5 frames of `torchaudio.functional.compute_deltas`, ends repeated."""
+    """Return the regression over 5 frames of `torchaudio.functional.compute_deltas`, ends repeated."""
     steps = [
         step * (rows_BJC.index_select(1, after_J) - rows_BJC.index_select(1, before_J))
         for step in (1, 2)
@@ -158,6 +159,6 @@ def _delta(rows_BJC: Tensor, frame_J: Tensor, last: Tensor) -> Tensor:
 
 
 def _rounded(features_BTF: Tensor) -> Tensor:
-    """Transposed to (B, F, T), and rounded as the store does: to float32, then to float16."""
+    """Transpose to (B, F, T), and round as the store does: to float32, then to float16."""
     # the transposition lies between, or an optimiser of graphs makes one rounding of the two
     return features_BTF.float().mT.half().float()

@@ -1,4 +1,4 @@
-"""The ONNX detector in 8 bits, and what that costs: its EER on dev beside that of the float one."""
+"""The ONNX detector in 8 bits, with its EER on dev beside that of the float one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ _RANGE_FILES = 100
 
 @dataclass(frozen=True)
 class Int8Result:
-    """Measured on `utterances` of dev; rates are fractions, times those of one utterance
-    on one thread.
+    """Measurements on `utterances` of dev; rates are fractions, times are per utterance on one thread.
 
     Attributes:
-        eer, eer_float: of the 8-bit and of the float file.
-        largest_difference: between their scores.
-        milliseconds, milliseconds_float: computing alone, without reading audio.
+        eer, eer_float: EER of the 8-bit and of the float file.
+        largest_difference: largest difference between their scores.
+        milliseconds, milliseconds_float: computing time without reading audio.
     """
 
     utterances: int
@@ -46,7 +45,8 @@ class Int8Result:
 
 
 def add_int8(out: Path, data: DataConfig, progress: Progress | None = None) -> Int8Result:
-    """Write `detector.int8.onnx`, measure it beside `detector.onnx` on dev, note that in `formats.json`.
+    """Write `detector.int8.onnx`, measure it beside `detector.onnx` on dev, and record that in
+    `formats.json`.
 
     Args:
         out: a folder that `package` wrote, with ONNX.

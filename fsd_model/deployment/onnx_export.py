@@ -1,4 +1,6 @@
-"""ONNX files of a detector: written, quantised to 8 bits, run. No other module names onnx or onnxruntime."""
+"""ONNX files of a detector: written, quantised to 8 bits, run. Only this module imports onnx and
+onnxruntime.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _QUANTISED = ["Conv", "Gemm"]
 
 
 def check_installed() -> None:
-    """Refuse, as an InputError, where the extra is not installed."""
+    """Raise InputError if the extra is not installed."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -38,7 +40,7 @@ def save_onnx(program: torch.export.ExportedProgram, path: Path, about: Mapping[
     """Write an exported program as ONNX; `about` becomes its metadata.
 
     Raises:
-        InputError: an operation that ONNX does not have.
+        InputError: an operation that ONNX lacks.
     """
     import onnx
 
@@ -61,13 +63,13 @@ def save_onnx(program: torch.export.ExportedProgram, path: Path, about: Mapping[
 def save_int8(model: Path, path: Path, waveforms: Iterable[NDArray[np.float32]]) -> None:
     """Write an ONNX file with weights and activations of its convolutions and matrices in 8 bits.
 
-    Static: the ranges of the activations are those of `waveforms`. The front end stays in float64, for its
-    logarithm has no use for 8 bits.
+    Static quantisation: the ranges of the activations come from `waveforms`. The front end stays in float64,
+    since its logarithm needs more than 8 bits.
 
     Args:
-        model: what `save_onnx` wrote.
-        path: of the new file.
-        waveforms: of training utterances, (S,) each.
+        model: file that `save_onnx` wrote.
+        path: the new file.
+        waveforms: training utterances, (S,) each.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -104,12 +106,12 @@ class OnnxDetector:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, waveform_BS: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """`score` (B,) and `llr` (B,) of recordings (B, S)."""
+        """Return `score` (B,) and `llr` (B,) of recordings (B, S)."""
         return list(self._session.run(list(OUTPUTS), {INPUT: waveform_BS}))
 
     @property
     def about(self) -> dict[str, str]:
-        """The file's metadata."""
+        """Metadata of the file."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
 

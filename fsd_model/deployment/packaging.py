@@ -1,8 +1,8 @@
-"""A detector in forms that run without this package, each proven to give the package's scores.
+"""A detector in forms that run without this package, each checked to reproduce the package's scores.
 
-Into one folder go the detector itself and what is asked for: `detector.onnx`, `detector.pt2`
-(torch.export), `detector.torchscript`, `detector.int8.onnx`; `formats.json` says what each takes and gives,
-and what was measured.
+One folder contains the detector itself and the requested forms: `detector.onnx`, `detector.pt2`
+(torch.export), `detector.torchscript`, `detector.int8.onnx`; `formats.json` has inputs, outputs and
+measurements of each.
 
 Shapes: S samples.
 """
@@ -56,23 +56,23 @@ _LENGTHS = (400, 900, 30_000, 64_600, 80_001)
 def package(
     detector: Detector, out: Path, forms: Collection[Form], data: DataConfig | None = None
 ) -> dict[str, Any]:
-    """Write the detector and other forms of it.
+    """Write a detector and other forms of it.
 
     Args:
         detector: with the folder that it was loaded from.
-        out: that folder, or a new one, which gets a copy of the detector.
-        forms: what to write.
-        data: the corpus whose dev split parity is checked on; None: the one of the card.
+        out: that folder, or a new one for a copy of the detector.
+        forms: forms to write.
+        data: corpus on whose dev split parity is checked; None for the card's corpus.
 
     Returns:
-        What `formats.json` holds: `forms` by file name with `parity`, the largest difference of a score from
-        the package's, and `sha256`; `parity_files`, how many recordings of dev that was measured on, besides
-        noise of awkward lengths (0 where the corpus is not there).
+        The contents of `formats.json`: `forms` by file name with `parity`, the largest difference of a score
+        from the package's, and `sha256`; `parity_files`, number of dev recordings it was measured on, besides
+        noise of unusual lengths (0 without the corpus).
 
     Raises:
         InputError: `out` holds another detector or cannot be written, a network that cannot be exported
             or leaves early, missing packages, or scores that differ by more than `PARITY`; such a file is
-            not left.
+            deleted.
     """
     _refuse_early(detector)
     if "onnx" in forms:
@@ -103,7 +103,7 @@ def _refuse_early(detector: Detector) -> None:
 
 
 def describe(detector: Detector) -> dict[str, Any]:
-    """What lies in every file beside the program: contract, polarity, calibration, decision, origin."""
+    """Return the metadata of every file: inputs and outputs, polarity, calibration, decision, origin."""
     card = detector.card
     return {
         "producer": f"fsd-tuner {card.versions.get('fsd-tuner', '')}".strip(),
@@ -141,14 +141,14 @@ def _place(detector: Detector, out: Path) -> None:
 
 
 def _speech(data: DataConfig) -> list[Waveform]:
-    """Up to `PARITY_FILES` recordings from all over dev, none where the corpus is not there."""
+    """Return up to `PARITY_FILES` recordings spread over dev; none without the corpus."""
     if not data.root.exists():
         return []
     return [read_audio(utterance.path) for utterance in spread(read_split(data, "dev"), PARITY_FILES)]
 
 
 def spread(utterances: Sequence[Utterance], count: int) -> list[Utterance]:
-    """At most `count` of them, evenly from first to last."""
+    """Return at most `count` items, evenly spaced from first to last."""
     places = np.unique(np.linspace(0, len(utterances) - 1, min(count, len(utterances))).round().astype(int))
     return [utterances[place] for place in places]
 

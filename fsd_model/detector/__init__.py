@@ -1,4 +1,4 @@
-"""The deployed model.
+"""The deployed model: `Detector` loads, scores and decides.
 
 detector.py          load, score, decide
 card.py              DetectorCard: everything but the weights
@@ -6,7 +6,7 @@ files.py             detector.json and weights.safetensors, with digests
 model_card.py        README.md of a detector
 calibration.py       score -> log-likelihood ratio
 operating_point.py   prior, costs, threshold, verdict
-dev_results.py       what it reached on dev
+dev_results.py       its results on dev
 exit_plan.py         which exits a detector uses
 exit_networks.py     networks with one, several or early exits
 batch_scoring.py     many files, in batches

@@ -1,4 +1,4 @@
-"""Scores of files, folders and streams of paths, in batches and in order."""
+"""Scores files, folders and streams of paths, in batches and in order."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SUFFIXES = (".flac", ".wav", ".ogg")
 
 
 def audio_files(given: Iterable[str], stream: Iterable[str]) -> Iterator[Path]:
-    """The files that arguments name, one by one.
+    """Yield the audio files that arguments name.
 
     Args:
-        given: files; folders, whose FLAC, WAV and OGG files are taken at any depth, sorted by path; `-` for
-            the lines of `stream`, each a file or a folder, empty lines left out.
-        stream: as standard input; read as far as is asked for.
+        given: files; folders, for their FLAC, WAV and OGG files at any depth, sorted by path; `-` for the
+            lines of `stream`, each a file or a folder, without empty lines.
+        stream: such as standard input; read only as far as files are consumed.
 
     Raises:
         InputError: a folder without audio.
@@ -49,16 +49,16 @@ def _in_folder(folder: Path) -> list[Path]:
 def score_files(
     detector: Detector, paths: Iterable[Path], jobs: int = 1, batch: int = BATCH
 ) -> Iterator[tuple[Path, float | InputError]]:
-    """Score files in the order given.
+    """Score files in order.
 
     Args:
         detector: front end and network.
-        paths: may be a stream without end; `batch` of them are taken at a time.
+        paths: may be an endless stream; `batch` of them are taken at a time.
         jobs: threads that read audio and compute features.
-        batch: files that the network sees at once; results come after each batch.
+        batch: number of files that the network computes at once; results come after each batch.
 
     Yields:
-        Each path with its score (higher = more bona fide), or with what is wrong with the file.
+        Each path with its score (higher = more bona fide), or with the error of the file.
     """
 
     def features(path: Path) -> NDArray[np.float32] | InputError:

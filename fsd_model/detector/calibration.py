@@ -1,16 +1,16 @@
-"""Calibration: from a detector's score to a log-likelihood ratio, llr = slope * score + offset.
+"""Calibration of a detector's score to a log-likelihood ratio, llr = slope * score + offset.
 
-A logistic regression with both classes weighted alike, so that the offset holds no prior and the result is
-the ratio p(score | bona fide) / p(score | spoof). Fitted on dev, which also chose the epoch: on unseen
-speech it is optimistic.
+A logistic regression with equal weight of both classes, so that the offset contains no prior and the result
+is the ratio p(score | bona fide) / p(score | spoof). It is fitted on dev, which also selected the epoch, so
+it is optimistic on unseen speech.
 
 Where dev is separable the likelihood has no maximum (slope to infinity). The targets are therefore those of
 Platt, (n + 1) / (n + 2) and 1 / (n + 2) for n utterances of a class instead of 1 and 0: n utterances cannot
-show odds of more than about n to 1, and the fit stays finite. With many utterances it vanishes. Unlike a
-ridge it depends on no unit, so scores 10 times as large have the same ratios.
+show odds of more than about n to 1, and the fit stays finite. With many utterances the effect vanishes.
+Unlike a ridge penalty it does not depend on the scale of scores.
 
-The slope is at least 0. A detector whose scores fall where they should rise gets 0: its scores say nothing,
-they are never turned round.
+The slope is at least 0. A detector with flipped polarity gets 0: its scores carry no evidence and are never
+negated.
 
 Source: Brümmer and du Preez (2006) for the prior-weighted objective; Platt (1999) and Lin, Lin and Weng
 (2007) for the targets.
@@ -32,13 +32,13 @@ from fsd_model.settings import Settings
 
 
 class Calibration(Settings):
-    """llr = slope * score + offset, natural logarithm; above 0 speaks for bona fide speech.
+    """llr = slope * score + offset, natural logarithm; above 0 supports bona fide speech.
 
     Attributes:
-        slope: at least 0, so that the order of scores stays; 0 where they carried no evidence on dev.
-        offset: without any prior.
+        slope: at least 0, so that the order of scores stays; 0 if they carried no evidence on dev.
+        offset: offset without a prior.
         fitted_on: the split.
-        bonafide, spoof: utterances of each class that it was fitted on.
+        bonafide, spoof: number of utterances of each class in the fit.
     """
 
     slope: float = Field(ge=0)
@@ -48,7 +48,7 @@ class Calibration(Settings):
     spoof: int = Field(ge=1)
 
     def llr(self, score: float) -> float:
-        """Log-likelihood ratio of a score.
+        """Return the log-likelihood ratio of a score.
 
         Raises:
             InputError: a score that is NaN or infinite.
@@ -58,18 +58,20 @@ class Calibration(Settings):
         return self.slope * score + self.offset
 
     def score(self, llr: float) -> float:
-        """The score with this ratio; where the slope is 0, -inf or inf: every score is above or below."""
+        """Return the score with this ratio; -inf or inf if the slope is 0, as every score is above
+        or below.
+        """
         if self.slope == 0:
             return -np.inf if self.offset >= llr else np.inf
         return (llr - self.offset) / self.slope
 
 
 def fit_calibration(bonafide: NDArray[np.floating], spoof: NDArray[np.floating]) -> Calibration:
-    """Fit on the scores of dev.
+    """Fit a calibration on the scores of dev.
 
     Args:
         bonafide: scores of bona fide speech.
-        spoof: of spoofed speech.
+        spoof: scores of spoofed speech.
 
     Raises:
         InputError: a class is empty or holds NaN or inf.

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from fsd_model.data.bad_files import LeftOut
 from fsd_model.data.training_splits import DataConfig
 from fsd_model.detector.calibration import Calibration
-from fsd_model.detector.dev_results import DevFigures
+from fsd_model.detector.dev_results import DevMetrics
 from fsd_model.detector.exit_plan import ExitPlan
 from fsd_model.detector.operating_point import OperatingPoint
 from fsd_model.errors import InputError
@@ -22,26 +22,26 @@ from fsd_model.settings import Settings
 
 
 class DetectorCard(Settings):
-    """What a detector is, and where it comes from.
+    """Description and origin of a detector.
 
     Attributes:
-        format: version of this file's form.
-        polarity: the meaning of a score.
+        format: version of the file format.
+        polarity: meaning of a score.
         feature, network: front end and deployed network.
-        calibration: from score to log-likelihood ratio.
+        calibration: maps scores to log-likelihood ratios.
         operating_point: prior, costs and threshold of a decision, unless others are given.
-        dev: what it reached on dev.
-        epoch: the chosen epoch, from 1.
-        trained_cuts: where the network was cut in training.
-        exits: which exits the deployed network has left, and how it uses them.
-        parameters: of the deployed network.
-        data: the corpus it was trained on.
+        dev: results on dev.
+        epoch: the selected epoch, from 1.
+        trained_cuts: cuts of the network in training.
+        exits: exits of the deployed network, and their use.
+        parameters: number of parameters of the deployed network.
+        data: the training corpus.
         data_digest: SHA-256 over names, labels and audio of train and dev.
-        licence: of the training data, as the corpus states it.
+        licence: licence of the training data, as the corpus states it.
         left_out: files of train and dev that `data.skip_bad` left out.
         fingerprint: SHA-256 of the training configuration.
-        seed: of the training run.
-        versions: of the software, by package.
+        seed: seed of the training.
+        versions: versions of the software, by package.
     """
 
     format: Literal[3] = 3
@@ -50,7 +50,7 @@ class DetectorCard(Settings):
     network: Network
     calibration: Calibration
     operating_point: OperatingPoint
-    dev: DevFigures
+    dev: DevMetrics
     epoch: int = Field(ge=1)
     trained_cuts: Annotated[Cuts, Field(strict=False)]
     exits: ExitPlan = ExitPlan()

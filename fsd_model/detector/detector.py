@@ -43,7 +43,7 @@ class Detector:
     Args:
         card: what the detector is.
         network: the deployed network, on the CPU.
-        folder: where it was loaded from, or None.
+        folder: the folder it was loaded from, or None.
     """
 
     def __init__(self, card: DetectorCard, network: Deployed, folder: Path | None = None) -> None:
@@ -57,11 +57,11 @@ class Detector:
 
         Args:
             folder: as `save` wrote it.
-            allow_code: a detector with a network of one's own names code to import; run it.
+            allow_code: whether to import and run the code that a detector with a custom network names.
 
         Raises:
-            InputError: a missing, damaged, changed or foreign file, one of another format, or code that was
-                not allowed or cannot be imported.
+            InputError: a missing, damaged, changed or foreign file, another format, or code that is not
+                allowed or cannot be imported.
         """
         folder = Path(folder)
         content, weights_sha256 = read_card(folder)
@@ -97,18 +97,18 @@ class Detector:
         write_text(folder / MODEL_CARD_FILE, model_card(self.card, weights_sha256))
 
     def digest(self) -> str:
-        """SHA-256 over card and weights: what makes two detectors the same."""
+        """SHA-256 over card and weights: equal for equal detectors."""
         total = hashlib.sha256(self.card.model_dump_json().encode())
         for name, value in sorted(self.network.state_dict().items()):
             total.update(name.encode() + value.numpy().tobytes())
         return total.hexdigest()
 
     def features(self, waveform_S: Waveform) -> NDArray[np.float32]:
-        """Front end of a 16 kHz waveform (S,) -> (F, T), rounded as the training features were."""
+        """Compute the features (F, T) of a 16 kHz waveform (S,), rounded as the training features."""
         return as_stored(self.card.feature, extract(self.card.feature, waveform_S))
 
     def score_features(self, features_BFT: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (B,) of front-end output (B, F, T); higher = more bona fide."""
+        """Return scores (B,) of front-end output (B, F, T); higher = more bona fide."""
         with torch.inference_mode():
             scores_B: NDArray[np.float32] = self.network(torch.from_numpy(features_BFT)).numpy()
         return scores_B
@@ -117,8 +117,8 @@ class Detector:
         """Score one utterance; higher = more bona fide.
 
         Args:
-            waveform_S: float32 mono in [-1, 1], S >= 1 samples; the front end looks at the first 5 s at most.
-            sample_rate: Hz; resampled to 16 kHz where it differs.
+            waveform_S: float32 mono in [-1, 1], S >= 1 samples; the front end uses the first 5 s at most.
+            sample_rate: Hz; resampled to 16 kHz if it differs.
 
         Raises:
             InputError: an empty or non-finite waveform.
@@ -135,7 +135,8 @@ class Detector:
         return self.score(read_audio(path))
 
     def llr(self, score: float) -> float:
-        """Natural log-likelihood ratio of a score: above 0 speaks for bona fide speech, whatever the prior.
+        """Return the natural log-likelihood ratio of a score: above 0 supports bona fide speech, whatever the
+        prior.
 
         Raises:
             InputError: a score that is NaN or infinite.
@@ -149,13 +150,13 @@ class Detector:
         cost_miss: float | None = None,
         cost_false_alarm: float | None = None,
     ) -> Verdict:
-        """All that a score means: log-likelihood ratio, probability of spoofed speech, decision.
+        """Return what a score means: log-likelihood ratio, probability of spoofed speech, decision.
 
         Args:
-            score: of `score`, `score_file` or `score_features`.
-            prior_spoof: how often speech is spoofed, in (0, 1); None: as the card's operating point.
-            cost_miss: of refusing bona fide speech, > 0.
-            cost_false_alarm: of accepting spoofed speech, > 0.
+            score: result of `score`, `score_file` or `score_features`.
+            prior_spoof: prior probability of spoofed speech, in (0, 1); None for the card's.
+            cost_miss: cost of rejecting bona fide speech, > 0.
+            cost_false_alarm: cost of accepting spoofed speech, > 0.
 
         Raises:
             InputError: a score that is NaN or infinite, a prior or cost out of range.
@@ -170,17 +171,17 @@ class Detector:
         cost_miss: float | None = None,
         cost_false_alarm: float | None = None,
     ) -> Decision:
-        """ "bonafide" or "spoof", whichever costs less at the operating point; otherwise as `verdict`."""
+        """Return "bonafide" or "spoof", whichever costs less at the operating point; see `verdict`."""
         return self.verdict(score, prior_spoof, cost_miss, cost_false_alarm).decision
 
     @property
     def threshold(self) -> float:
-        """The score from which on the card's operating point decides for bona fide; may be infinite."""
+        """Score from which on the card's operating point decides for bona fide; may be infinite."""
         return self.card.calibration.score(self.card.operating_point.threshold)
 
 
 def empty_network(
     network: NetworkConfig | NetworkFactory, feature: FeatureConfig, exits: ExitPlan = _DEEPEST
 ) -> Deployed:
-    """The deployed network with initial weights; raises as `build_network` and `planned`."""
+    """Build the deployed network with initial weights; raises as `build_network` and `planned`."""
     return planned(build_network(network, feature), exits)

@@ -1,4 +1,4 @@
-"""What a detector reached on dev, for its card; optimistic, as dev chose the epoch and the calibration."""
+"""Results of a detector on dev, for its card; optimistic, as dev selected epoch and calibration."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class EerInterval(Settings):
     units: int = Field(ge=1)
 
 
-class DevFigures(Settings):
-    """Figures on dev; rates are fractions.
+class DevMetrics(Settings):
+    """Metrics on dev; rates are fractions.
 
     Attributes:
-        utterances: of both classes.
-        eer: pooled EER at the chosen epoch.
-        eer_interval: 95 %.
-        eer_threshold: the score where both error rates meet; for information, decisions go by cost.
-        eer_by_attack: each attack's spoofs against all bona fide speech.
-        cllr, cllr_calibrated: of the scores as they are, and of their log-likelihood ratios, bits.
-        miss, false_alarm: bona fide refused and spoofs accepted at the operating point.
+        utterances: number of utterances of both classes.
+        eer: pooled EER at the selected epoch.
+        eer_interval: its 95 % interval.
+        eer_threshold: score where both error rates meet; for information, decisions follow costs.
+        eer_by_attack: EER of each attack's spoofs against all bona fide speech.
+        cllr, cllr_calibrated: Cllr of the raw scores, and of their log-likelihood ratios, bits.
+        miss, false_alarm: fractions of bona fide rejected and of spoofs accepted at the operating point.
     """
 
     utterances: int = Field(ge=2)
@@ -60,21 +60,21 @@ class DevFigures(Settings):
 
 def dev_figures(
     scores: Scores, speakers: Sequence[str], calibration: Calibration, point: OperatingPoint
-) -> DevFigures:
-    """Reduce the scores of dev.
+) -> DevMetrics:
+    """Compute the metrics of the scores of dev.
 
     Args:
-        scores: of both classes.
-        speakers: of the same utterances, `-` where unknown.
-        calibration: fitted on them.
-        point: where decisions are counted.
+        scores: scores of both classes.
+        speakers: speakers of the same utterances, `-` where unknown.
+        calibration: calibration fitted on these scores.
+        point: operating point at which errors are counted.
     """
     bonafide_N = scores.labels == BONAFIDE
     ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
     equal = equal_error_of(ranking)
     bonafide, spoof = scores.of_class(BONAFIDE), scores.of_class(SPOOF)
     llr = [calibration.slope * part + calibration.offset for part in (bonafide, spoof)]
-    return DevFigures(
+    return DevMetrics(
         utterances=len(scores.labels),
         eer=equal.rate,
         eer_interval=_interval(scores, speakers),

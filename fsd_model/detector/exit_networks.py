@@ -1,4 +1,4 @@
-"""Networks as deployed with another exit than the deepest, or with several.
+"""Deployed networks with another exit than the deepest, or with several.
 
 Shapes: B utterances, A of them still on their way, E exits, C channels, F rows and T frames of the front end.
 """
@@ -18,7 +18,7 @@ from fsd_model.networks.multi_exit import Cuttable, DeployedNetwork, MultiExitNe
 
 
 def score_map(classifier: AngularClassifier, map_BCx: Tensor) -> Tensor:
-    """Scores (B,) of an exit on its map; higher = more bona fide."""
+    """Return scores (B,) of an exit on its map; higher = more bona fide."""
     cosine_BK, norm_B = classifier(global_average(map_BCx))
     return bonafide_score(norm_B[:, None] * cosine_BK)
 
@@ -27,9 +27,9 @@ class ExitsNetwork(nn.Module):
     """The network up to its last exit, and the classifiers of the exits on it.
 
     Args:
-        backbone: up to the last exit.
-        cuts: where the exits before the last stand.
-        classifiers: of all exits, shallowest first.
+        backbone: network up to the last exit.
+        cuts: places of the exits before the last.
+        classifiers: classifiers of all exits, shallowest first.
     """
 
     def __init__(self, backbone: Cuttable, cuts: Sequence[int], classifiers: Sequence[nn.Module]) -> None:
@@ -39,28 +39,28 @@ class ExitsNetwork(nn.Module):
         self.classifiers = nn.ModuleList(classifiers)
 
     def forward(self, features_BFT: Tensor) -> Tensor:
-        """The scores (B, E) of each exit, in one pass."""
+        """Return the scores (B, E) of each exit, in one pass."""
         maps = self.backbone.maps(features_BFT, self.cuts)
         scores = [score_map(exit_, map_BCx) for exit_, map_BCx in zip(self.classifiers, maps, strict=True)]  # type: ignore[arg-type]
         return torch.stack(scores, dim=1)
 
 
 class EnsembleNetwork(ExitsNetwork):
-    """The mean of the exits' log-likelihood ratios; `calibrations` are one an exit."""
+    """Computes the mean of the exits' log-likelihood ratios; `calibrations` has one per exit."""
 
     def __init__(self, exits: ExitsNetwork, calibrations: Sequence[Calibration]) -> None:
         super().__init__(exits.backbone, exits.cuts, list(exits.classifiers))
         self.calibrations = tuple(calibrations)
 
     def forward(self, features_BFT: Tensor) -> Tensor:
-        """Scores (B,); higher = more bona fide."""
+        """Return scores (B,); higher = more bona fide."""
         scores_BE = super().forward(features_BFT)
         ratios = [_ratio(each, score_B) for each, score_B in zip(self.calibrations, scores_BE.T, strict=True)]
         return torch.stack(ratios).mean(0).float()
 
 
 class EarlyNetwork(ExitsNetwork):
-    """Stop at the first confident exit; later segments are not computed.
+    """Stops at the first confident exit; later segments are not computed.
 
     Args:
         exits: network with the exits to use.
@@ -73,7 +73,7 @@ class EarlyNetwork(ExitsNetwork):
         self.calibrations, self.confidence = tuple(calibrations), confidence
 
     def forward(self, features_BFT: Tensor) -> Tensor:
-        """Scores (B,); higher = more bona fide. They do not depend on what else is in the batch."""
+        """Return scores (B,), independent of the rest of the batch; higher = more bona fide."""
         if self.backbone.one_by_one:
             return torch.cat([self._walked(features_FT[None]) for features_FT in features_BFT])
         return self._walked(features_BFT)
@@ -99,7 +99,7 @@ class EarlyNetwork(ExitsNetwork):
 
 
 def deploy_exits(network: MultiExitNetwork, numbers: Sequence[int]) -> ExitsNetwork:
-    """Some exits of a network by their number from 1, in order; modules are shared where they stay whole."""
+    """Return some exits of a network by number from 1, in order; modules are shared where they stay whole."""
     places = (*network.cuts, len(network.backbone.shapes))
     kept = [network.classifiers[number - 1] for number in numbers]
     last = places[numbers[-1] - 1]
@@ -108,11 +108,11 @@ def deploy_exits(network: MultiExitNetwork, numbers: Sequence[int]) -> ExitsNetw
 
 
 def planned(backbone: Cuttable, plan: ExitPlan) -> DeployedNetwork | EnsembleNetwork | EarlyNetwork:
-    """The network that a plan deploys, with initial classifiers.
+    """Build the network that a plan deploys, with initial classifiers.
 
     Args:
-        backbone: whole.
-        plan: its places lie within the backbone.
+        backbone: the whole backbone.
+        plan: exit plan with places within the backbone.
 
     Raises:
         InputError: a place outside the network.
@@ -132,7 +132,7 @@ def planned(backbone: Cuttable, plan: ExitPlan) -> DeployedNetwork | EnsembleNet
 def planned_weights(
     network: nn.Module, whole: Mapping[str, Tensor], classifiers: Sequence[Tensor]
 ) -> dict[str, Tensor]:
-    """The weights of a network that `planned` made.
+    """Return the weights of a network that `planned` built.
 
     Args:
         network: network that gets the weights.

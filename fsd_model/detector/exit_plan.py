@@ -1,12 +1,12 @@
-"""Which exits of a trained network a detector uses, and what their scores become.
+"""The exits of a trained network that a detector uses, and how their scores are combined.
 
 deepest: the whole network and its last exit, as published. exit: the network up to one exit. ensemble: the
-mean of several exits in one pass. early: an utterance leaves at the first exit that is sure of it.
+mean of several exits in one pass. early: an utterance leaves at the first confident exit.
 
-Exits do not score alike: a score grows with the norm of the pooled feature, and a deep exit has more channels
-than a shallow one. What combines exits therefore brings each to a log-likelihood ratio first, by two numbers
-an exit fitted on dev (`calibration`). Weights of the exits would be fitted on the same dev that chose the
-epoch; the mean needs none.
+Scores of exits have different scales: they grow with the norm of the pooled feature, and a deep exit has more
+channels than a shallow one. So scores are calibrated to log-likelihood ratios before they are combined, by
+two numbers per exit fitted on dev (`calibration`). The mean needs no weights, which would be fitted on the
+dev set that selected the epoch.
 
 Shapes: N utterances, E exits of the plan.
 """
@@ -31,14 +31,14 @@ Scores = NDArray[np.floating]
 
 
 class ExitPlan(Settings):
-    """Which exits a detector keeps; what lies behind the last of them is not in its network.
+    """The exits that a detector keeps; its network ends at the last of them.
 
     Attributes:
-        places: where the exits stand, as cuts are counted; the number of blocks is the deepest exit. Empty:
-            the deepest alone.
-        calibrations: from score to log-likelihood ratio, one a place; none where one exit decides alone.
-        confidence: an utterance leaves at the first exit with |log-likelihood ratio| >= confidence, the last
-            one takes the rest; None: the mean of all.
+        places: places of the exits, numbered as cuts; the number of blocks is the deepest exit. Empty for the
+            deepest exit only.
+        calibrations: calibration per place; empty if a single exit decides.
+        confidence: an utterance leaves at the first exit with |log-likelihood ratio| >= confidence, and at
+            the last one otherwise; None for the mean of all.
     """
 
     places: Annotated[Cuts, Field(strict=False)] = ()
@@ -59,13 +59,13 @@ class ExitPlan(Settings):
 
     @property
     def use(self) -> Use:
-        """What the exits are used for."""
+        """How the exits are used: deepest, exit, ensemble or early."""
         if len(self.places) > 1:
             return "ensemble" if self.confidence is None else "early"
         return "exit" if self.places else "deepest"
 
     def scores(self, scores_NE: Scores) -> Scores:
-        """The detector's scores (N,) of the scores that its exits give, shallowest first."""
+        """Return the detector's scores (N,) for scores of its exits, shallowest first."""
         if self.use in ("deepest", "exit"):
             return scores_NE[:, -1]
         llr_NE = log_likelihood_ratios(self.calibrations, scores_NE)
@@ -75,7 +75,7 @@ class ExitPlan(Settings):
 
 
 def fit_calibrations(scores_NE: Scores, labels_N: NDArray[np.integer]) -> tuple[Calibration, ...]:
-    """A calibration for each exit, of its scores on dev.
+    """Fit a calibration for each exit on its dev scores.
 
     Raises:
         InputError: a class is missing, or a score is not finite.
@@ -85,7 +85,7 @@ def fit_calibrations(scores_NE: Scores, labels_N: NDArray[np.integer]) -> tuple[
 
 
 def log_likelihood_ratios(calibrations: Sequence[Calibration], scores_NE: Scores) -> NDArray[np.float64]:
-    """Scores of exits on one scale, (N, E), natural logarithm."""
+    """Return calibrated scores of exits, (N, E), natural logarithm."""
     slopes_E = np.array([each.slope for each in calibrations])
     offsets_E = np.array([each.offset for each in calibrations])
     llr_NE: NDArray[np.float64] = scores_NE.astype(np.float64) * slopes_E + offsets_E
@@ -93,21 +93,21 @@ def log_likelihood_ratios(calibrations: Sequence[Calibration], scores_NE: Scores
 
 
 def ensemble_scores(scores_NE: Scores, labels_N: NDArray[np.integer]) -> Scores:
-    """The mean (N,) of exits calibrated on these very utterances; of one exit its scores as they are."""
+    """Return the mean (N,) of exits calibrated on the same utterances; for a single exit its raw scores."""
     if scores_NE.shape[1] == 1:
         return scores_NE[:, 0]
     return _mean(log_likelihood_ratios(fit_calibrations(scores_NE, labels_N), scores_NE))
 
 
 def early_scores(llr_NE: NDArray[np.float64], confidence: float) -> tuple[Scores, NDArray[np.intp]]:
-    """Where each utterance leaves, and with which score.
+    """Return exit and score of each utterance.
 
     Args:
         llr_NE: log-likelihood ratios, shallowest exit first.
         confidence: from 0, where all leave at the first exit, to infinity, where none leaves before the last.
 
     Returns:
-        Scores (N,) and the exits taken (N,), counted from 0.
+        Scores (N,) and exits (N,), counted from 0.
     """
     sure_NE = np.abs(llr_NE) >= confidence
     sure_NE[:, -1] = True

@@ -1,8 +1,8 @@
-"""The files of a detector folder, `detector.json` and `weights.safetensors`, and what proves them whole.
+"""The files of a detector folder, `detector.json` and `weights.safetensors`, and their digests.
 
-The card's file holds two digests beside the card: of the weights file, and of all the rest of itself. They
-find damage and mixed-up files. They are no signature: who can write the folder can write them too. Nothing
-here unpickles."""
+The card's file contains two digests: of the weights file, and of its own other entries. They detect damage
+and mixed-up files. They are no signature: whoever can write the folder can write them, too. Nothing here
+unpickles."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def read_card(folder: Path) -> tuple[dict[str, Any], str]:
     """Read `detector.json`.
 
     Returns:
-        The card's own entries, unchecked but for the digest; and the SHA-256 that the weights must have.
+        The card's entries, checked only by digest, and the SHA-256 that the weights must have.
 
     Raises:
-        InputError: missing, no such file, of another format, or not as it was written.
+        InputError: a missing or damaged file, or another format.
     """
     path = folder / CARD_FILE
     if not path.is_file():
@@ -86,10 +86,10 @@ def read_card(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def read_weights(folder: Path, weights_sha256: str) -> dict[str, Tensor]:
-    """Read `weights.safetensors`, if it is the one that the card was written with.
+    """Read `weights.safetensors`, if its digest is that of the card.
 
     Raises:
-        InputError: missing, another file, or no safetensors.
+        InputError: a missing or other file, or no safetensors.
     """
     path = folder / WEIGHTS_FILE
     try:
@@ -110,6 +110,6 @@ def read_weights(folder: Path, weights_sha256: str) -> dict[str, Tensor]:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """SHA-256 of a card's entries, whatever their order and layout."""
+    """Return the SHA-256 of a card's entries, independent of order and layout."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""A detector behind a table: what MLflow serves. Imports nothing of it, it calls `_load_pyfunc` by name."""
+"""A detector as an MLflow model. MLflow calls `_load_pyfunc` by name; nothing of it is imported here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ServedDetector:
     """Scores waveforms.
 
     Args:
-        detector: loaded.
+        detector: the loaded detector.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -47,15 +47,15 @@ class ServedDetector:
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ServedDetector:
-    """Load an exported detector; `model_config={"allow_code": True}` lets it run a network of one's own."""
+    """Load an exported detector; `model_config={"allow_code": True}` lets it run a custom network."""
     return ServedDetector(Detector.load(path, allow_code=bool((model_config or {}).get("allow_code"))))
 
 
 def as_mlflow_model(exported: Path) -> dict[str, Any] | None:
-    """How what a trial exported can be loaded and called as a model (see `tuner.trial`); None: it cannot.
+    """Return how MLflow loads and calls an exported trial (see `tuner/trial.py`), or None if it cannot.
 
     Args:
-        exported: folder with what a trial left under `export/`.
+        exported: folder with the contents of a trial's `export/`.
     """
     from pandas import DataFrame
 

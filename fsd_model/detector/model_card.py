@@ -79,7 +79,7 @@ _NO_EVIDENCE = """
 
 
 def model_card(card: DetectorCard, weights_sha256: str) -> str:
-    """The text of `README.md`."""
+    """Return the text of `README.md`."""
     own = isinstance(card.network, NetworkFactory)
     left_out = f"{len(card.left_out)} bad files were left out, listed in `detector.json`"
     return _TEXT.format(
@@ -105,7 +105,7 @@ def model_card(card: DetectorCard, weights_sha256: str) -> str:
 
 
 def _exits(card: DetectorCard) -> str:
-    """Which exits are used, where it is not the deepest alone."""
+    """Return the line about exits, if it is not only the deepest."""
     plan = card.exits
     places = ", ".join(map(str, plan.places))
     if plan.use == "exit":

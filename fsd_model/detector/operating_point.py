@@ -1,4 +1,4 @@
-"""What a decision costs, and the threshold that follows from it."""
+"""Prior and costs of a decision, and the threshold that follows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ROUNDING = 1e-9
 
 
 class OperatingPoint(Settings):
-    """Prior and costs; the default ones are those of ASVspoof 5, track 1.
+    """Prior and costs of decisions; by default those of ASVspoof 5, track 1.
 
     Attributes:
-        prior_spoof: how often speech is spoofed where the detector is used, in (0, 1).
-        cost_miss: of refusing bona fide speech, > 0.
-        cost_false_alarm: of accepting spoofed speech, > 0.
-        threshold: log-likelihood ratios from here on are called bona fide; -ln(beta) with
+        prior_spoof: prior probability of spoofed speech where the detector is used, in (0, 1).
+        cost_miss: cost of rejecting bona fide speech, > 0.
+        cost_false_alarm: cost of accepting spoofed speech, > 0.
+        threshold: log-likelihood ratios at or above it are called bona fide; -ln(beta) with
             beta = cost_miss (1 - prior_spoof) / (cost_false_alarm prior_spoof).
     """
 
@@ -43,7 +43,7 @@ class OperatingPoint(Settings):
     def of(
         cls, prior_spoof: float = PRIOR_SPOOF, cost_miss: float = C_MISS, cost_false_alarm: float = C_FA
     ) -> Self:
-        """The point of a prior and costs.
+        """Return the operating point of a prior and costs.
 
         Raises:
             InputError: a prior outside (0, 1), or a cost that is not positive and finite.
@@ -64,7 +64,7 @@ class OperatingPoint(Settings):
         cost_miss: float | None = None,
         cost_false_alarm: float | None = None,
     ) -> Self:
-        """This point with what is given in the place of its own; raises as `of`."""
+        """Return this point with the given values replaced; raises as `of`."""
         return self.of(
             self.prior_spoof if prior_spoof is None else prior_spoof,
             self.cost_miss if cost_miss is None else cost_miss,
@@ -72,13 +72,13 @@ class OperatingPoint(Settings):
         )
 
     def verdict(self, score: float, llr: float) -> Verdict:
-        """What a score and its log-likelihood ratio mean here."""
+        """Return the meaning of a score and its log-likelihood ratio at this point."""
         log_odds = llr + math.log1p(-self.prior_spoof) - math.log(self.prior_spoof)
         decision: Decision = "bonafide" if llr >= self.threshold else "spoof"
         return Verdict(score, llr, 0.5 * (1 - math.tanh(log_odds / 2)), decision)
 
     def words(self) -> str:
-        """One line for people."""
+        """Return one line for the screen."""
         return (
             f"spoofed speech is {100 * self.prior_spoof:g} % of all, refusing bona fide speech costs"
             f" {self.cost_miss:g}, accepting spoofed speech {self.cost_false_alarm:g}:"
@@ -88,13 +88,13 @@ class OperatingPoint(Settings):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a detector says of one utterance.
+    """Output of a detector for one utterance.
 
     Attributes:
-        score: higher = more bona fide; of no unit.
-        llr: natural log-likelihood ratio, above 0 speaks for bona fide speech, whatever the prior.
-        spoof_probability: at the operating point's prior, in [0, 1].
-        decision: of least expected cost at the operating point.
+        score: higher = more bona fide; without unit.
+        llr: natural log-likelihood ratio; above 0 supports bona fide speech, whatever the prior.
+        spoof_probability: probability of spoofed speech at the operating point's prior, in [0, 1].
+        decision: decision of least expected cost at the operating point.
     """
 
     score: float

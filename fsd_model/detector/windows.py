@@ -1,11 +1,11 @@
-"""Long audio: a score for each window of it, in memory that does not grow with the audio.
+"""Scores long audio window by window, in memory that does not grow with the audio.
 
-A detector hears the first 4 to 5 s and no more. Here it is slid over the whole recording: windows of the
-length that it hears, each half a window after the one before, the last one aligned to the end. Audio that is
-no longer than a window has one, whose score is that of `Detector.score`, to the last bit.
+A detector uses the first 4 to 5 s only. Here it slides over the whole recording: windows of that length, each
+half a window after the one before, the last one aligned to the end. Audio not longer than a window has a
+single one, with exactly the score of `Detector.score`.
 
-The threshold of a detector was set on single utterances. The lowest of many scores is lower than one score
-even where all is bona fide: the longer the recording, the less a single low window says.
+The threshold of a detector was set on single utterances. The lowest of many scores is lower than a single
+score even if everything is bona fide: the longer the recording, the less a single low window means.
 
 Shapes: S samples, W windows.
 """
@@ -32,11 +32,11 @@ _BATCH = 4  # log spectra take 15 MB a window in 34 layers; more at once is hard
 
 @dataclass(frozen=True)
 class WindowScores:
-    """Scores of W >= 1 windows, in the order of time.
+    """Scores of W >= 1 windows, in temporal order.
 
     Attributes:
-        starts_s, ends_s: (W,) seconds.
-        scores: (W,), higher = more bona fide.
+        starts_s, ends_s: (W,) start and end, seconds.
+        scores: (W,) scores, higher = more bona fide.
     """
 
     starts_s: NDArray[np.float64]
@@ -45,28 +45,28 @@ class WindowScores:
 
     @property
     def mean(self) -> float:
-        """The mean score."""
+        """Mean score."""
         return float(self.scores.mean(dtype=np.float64))
 
     @property
     def worst(self) -> float:
-        """The lowest score: that of the window most like a spoof."""
+        """Lowest score: that of the window most like a spoof."""
         return float(self.scores.min())
 
     @property
     def worst_at(self) -> int:
-        """Number of that window, from 0; the first of equals."""
+        """Number of that window, from 0; the first one of ties."""
         return int(self.scores.argmin())
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How a recording is cut, in samples.
+    """How a recording is divided, in samples.
 
     Attributes:
-        length: of a window.
-        hop: from one start to the next.
-        reach: what the front end is given from a start on; more than `length` only where it looks ahead.
+        length: length of a window.
+        hop: distance between two starts.
+        reach: samples that the front end gets from a start on; more than `length` only if it looks ahead.
     """
 
     length: int
@@ -74,7 +74,7 @@ class Windows:
     reach: int
 
     def starts(self, samples: int) -> list[int]:
-        """Where the windows of a recording begin; the last one ends with it."""
+        """Return the starts of the windows of a recording; the last window ends with it."""
         last = max(0, samples - self.length)
         return [*range(0, last, self.hop), last]
 
@@ -82,11 +82,12 @@ class Windows:
 def plan_windows(
     feature: FeatureConfig, window_s: float | None = None, hop_s: float | None = None
 ) -> Windows:
-    """Windows for a front end.
+    """Return the windows for a front end.
 
     Args:
         feature: the detector's front end.
-        window_s: at most what the front end hears (the default): 5 s, LFCC 4 s, a waveform its own length.
+        window_s: at most the length that the front end uses (the default): 5 s, LFCC 4 s, a waveform its own
+            length.
         hop_s: in (0, window_s]; half a window by default.
 
     Raises:
@@ -118,9 +119,9 @@ def score_windows(
     """Score each window of a waveform.
 
     Args:
-        detector: any.
+        detector: any detector.
         waveform_S: float32 mono in [-1, 1], S >= 1.
-        sample_rate: Hz; resampled to 16 kHz where it differs.
+        sample_rate: Hz; resampled to 16 kHz if it differs.
         window_s, hop_s: see `plan_windows`.
 
     Raises:
@@ -137,7 +138,7 @@ def score_file_windows(
     """Score each window of an audio file, read block by block; as `score_windows`.
 
     Raises:
-        InputError: missing, empty, truncated or undecodable audio too.
+        InputError: also for missing, empty, truncated or undecodable audio.
     """
     windows = plan_windows(detector.card.feature, window_s, hop_s)
     with open_audio_file(path) as stream:
@@ -150,14 +151,14 @@ def score_blocks(
     """Score each window of a waveform that comes in blocks.
 
     Args:
-        detector: any.
-        blocks: 16 kHz; all of it is taken.
-        samples: of all blocks together.
-        windows: how to cut.
-        batch: windows that are computed at once; the scores are the same but for rounding.
+        detector: any detector.
+        blocks: blocks of samples at 16 kHz.
+        samples: number of samples of all blocks.
+        windows: how to divide them.
+        batch: number of windows computed at once; scores differ by rounding only.
 
     Raises:
-        InputError: as the blocks and the front end.
+        InputError: as raised by the blocks and the front end.
     """
     starts = windows.starts(samples)
     scores: list[float] = []
@@ -173,14 +174,16 @@ def score_blocks(
 
 
 def _heard(feature: FeatureConfig) -> tuple[int, int]:
-    """How many samples the front end's frames cover, and how many it uses: LFCC's deltas look ahead."""
+    """Return how many samples the front end's frames cover, and how many it reads: LFCC's deltas
+    look ahead.
+    """
     if feature.kind == "waveform":
         return feature.samples, feature.samples
     return (_LFCC_SAMPLES, MAX_SAMPLES) if feature.kind == "lfcc" else (MAX_SAMPLES, MAX_SAMPLES)
 
 
 def _pieces(blocks: Iterable[Waveform], starts: list[int], reach: int) -> Iterator[Waveform]:
-    """From each start on, `reach` samples or what there is."""
+    """Yield the samples from each start on, `reach` of them or as many as there are."""
     held_S, begin = np.empty(0, np.float32), 0
     source = iter(blocks)
     for start in starts:

@@ -1,8 +1,8 @@
-"""Every opening of an evaluation split is on record: when, by which detector, on what data.
+"""The record of every opening of an evaluation split: when, by which detector, on what data.
 
-The record lies beside the study that the detector comes from, else beside the detector, and is written before
-the first recording is read, so that an evaluation that was broken off counts too. Whoever tracks studies
-elsewhere is told through the entry-point group below.
+The record lies in the study folder of the detector, else in the detector's folder. It is written before the
+first recording is read, so that an interrupted evaluation counts, too. Entry points of the group below are
+called with each opening.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ GROUP = "fsd_tuner.openings"
 
 @dataclass(frozen=True)
 class Opening:
-    """One opening.
+    """One opening of an evaluation split.
 
     Attributes:
         when: UTC time, ISO 8601.
         detector: digest of the detector.
         folder: the detector's folder.
         data: folder of the corpus.
-        track: of the corpus.
-        utterances: how many the split has.
+        track: track of the corpus.
+        utterances: number of utterances of the split.
     """
 
     when: str
@@ -42,17 +42,17 @@ class Opening:
 
 
 def record_opening(opening: Opening, folder: Path) -> Path:
-    """Append an opening to the record and tell whoever listens.
+    """Append an opening to the record and call the entry points.
 
     Args:
-        opening: what is about to be opened.
+        opening: the opening that follows.
         folder: the detector's folder.
 
     Returns:
-        The record's file.
+        File of the record.
 
     Raises:
-        InputError: it cannot be written; the split then stays closed.
+        InputError: it cannot be written; the split is not opened then.
     """
     place = place_of(folder)
     file = place / FILE
@@ -74,16 +74,16 @@ def record_opening(opening: Opening, folder: Path) -> Path:
 
 
 def place_of(folder: Path) -> Path:
-    """Where the record of a detector's folder lies: the nearest study above it, else the folder itself."""
+    """Return the folder of a detector's record: the nearest study above it, else the detector's own."""
     folder = folder.resolve()
     return next((above for above in folder.parents if (above / "study.yaml").is_file()), folder)
 
 
 def read_openings(place: Path) -> list[Opening]:
-    """The record of a study's or detector's folder; empty where nothing was opened.
+    """Read the record of a study's or detector's folder; empty if nothing was opened.
 
     Raises:
-        InputError: `FILE:LINE`, a line that is no opening.
+        InputError: a faulty line, named as `FILE:LINE`.
     """
     file = place / FILE
     if not file.is_file():

@@ -1,10 +1,10 @@
-"""Two sets of scores of the same utterances: which detector is better, and whether that is shown.
+"""Compares two detectors on the same utterances: differences of metrics, with intervals.
 
-Both are judged on the same resampled speakers, so what makes a speaker hard for either cancels.
+Both are evaluated on the same resampled speakers, so what makes a speaker hard for both cancels.
 
 Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 4.4 (p-values).
 
-Shapes: N utterances, R resamples, D = 2 detectors, S figures.
+Shapes: N utterances, R resamples, D = 2 detectors, S metrics.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from fsd_model.scores.utterance_table import SCORES_SUFFIX, read_trials, trials_
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of both detectors; lower is better.
+    """One metric of both detectors; lower is better.
 
     Attributes:
-        figure: its name.
-        a, b: of either detector.
+        figure: name of the metric.
+        a, b: value of each detector.
         difference: b - a.
-        interval: of the difference, from resamples shared by both.
-        p_value: two-sided, of no difference; at most 1 - level exactly where the interval leaves out 0.
+        interval: interval of the difference, from resamples shared by both.
+        p_value: two-sided, of no difference; at most 1 - level exactly where the interval excludes 0.
     """
 
     figure: str
@@ -58,20 +58,20 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return not self.interval.low <= 0 <= self.interval.high
 
 
 def aligned(a: Scores, b: Scores, names: tuple[str, str] = ("A", "B")) -> Scores:
-    """`b` in the order of `a`.
+    """Return `b` in the order of `a`.
 
     Args:
         a: scores of one detector.
-        b: of the other.
-        names: of the two, for messages.
+        b: scores of the other.
+        names: names of the two, for messages.
 
     Raises:
-        InputError: an utterance is in one alone, or is of another class or attack there; the first is named.
+        InputError: an utterance is missing in one, or has another class or attack; names the first.
     """
     row_of = {utterance: row for row, utterance in enumerate(b.utterances)}
     rows = []
@@ -102,15 +102,15 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Difference]:
-    """Difference of each figure with a paired bootstrap interval (95 %) and p-value.
+    """Return the difference of each metric with a paired bootstrap interval (95 %) and p-value.
 
     Args:
         a: scores of one detector.
-        b: of the other, the same utterances in the same order (`aligned`).
-        statistics: figures of a ranking by name (`fsd_model.metrics.summary.figures`).
-        speakers: of each utterance; None where no one is known.
+        b: scores of the other, with the same utterances in the same order (`aligned`).
+        statistics: metrics of a ranking by name (`fsd_model.metrics.summary.figures`).
+        speakers: speaker of each utterance; None if all are unknown.
         resamples: number of draws, at least 39.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Raises:
         InputError: too few resamples.
@@ -132,7 +132,7 @@ def compare(
 
 
 def p_value(difference_R: Floats) -> float:
-    """Two-sided p-value of no difference, from resampled differences; at least 2 / (R + 1)."""
+    """Return the two-sided p-value of no difference, from resampled differences; at least 2 / (R + 1)."""
     beyond = min(np.count_nonzero(difference_R <= 0), np.count_nonzero(difference_R >= 0))
     return float(min(1.0, 2 * (1 + beyond) / (len(difference_R) + 1)))
 
@@ -146,7 +146,7 @@ def _not_the_same(names: tuple[str, str], found: str) -> InputError:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Score files `a` and `b`, the difference of each figure, and what is odd about either (`notes`)."""
+    """Score files `a` and `b`, the difference of each metric, and warnings about either (`notes`)."""
 
     a: str
     b: str
@@ -164,10 +164,10 @@ def compare_files(a: Path, b: Path, asv: Path | None, resamples: int, seed: int)
 
     Args:
         a: score file or folder of an evaluation.
-        b: the other.
-        asv: the organisers' ASV scores; None takes what the evaluations recorded, if anything.
+        b: the other one.
+        asv: the organisers' ASV scores; None for those recorded by the evaluations, if any.
         resamples: number of draws.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Raises:
         InputError: a file is faulty or missing, or the two are not of the same utterances.
@@ -183,7 +183,7 @@ def compare_files(a: Path, b: Path, asv: Path | None, resamples: int, seed: int)
 
 
 def score_files(a: Path, b: Path) -> tuple[Path, Path]:
-    """The score files meant: a file stands for itself, a folder for its eval or else its dev scores.
+    """Return the two score files: of a folder its eval scores, or else its dev scores.
 
     Raises:
         InputError: a folder has neither, or two folders have no split in common.
@@ -200,10 +200,10 @@ def score_files(a: Path, b: Path) -> tuple[Path, Path]:
 
 
 def speakers_of(scores: Scores, *files: Path) -> list[str] | None:
-    """Speaker of each utterance, from the first trials file that lies beside one of the score files.
+    """Return the speaker of each utterance, from the first table beside one of the score files.
 
     Raises:
-        InputError: the trials file does not describe these utterances.
+        InputError: the table does not describe these utterances.
     """
     path = next(filter(None, map(trials_beside, files)), None)
     if path is None:

@@ -1,6 +1,6 @@
 """The evaluation split. Only the final evaluation and `data check` import this module.
 
-Nothing the search runs may see it. The files of evaluation sets are named here and nowhere else.
+Nothing that a search runs may read it. The files of evaluation sets are named in this module only.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def read_eval(data: DataConfig) -> list[Utterance]:
 
 
 def evaluation_format(data: DataConfig) -> EvaluationFormat:
-    """The layout of a corpus; "auto" is resolved by the files that are there.
+    """Return the layout of a corpus; "auto" is resolved by the files in it.
 
     Raises:
-        InputError: none of the layouts, with all that was looked for.
+        InputError: none of the layouts fits; lists the files that were looked for.
     """
     if data.format != "auto":
         return data.format
@@ -59,7 +59,7 @@ def evaluation_format(data: DataConfig) -> EvaluationFormat:
 
 
 def has_eval(data: DataConfig) -> bool:
-    """Whether the corpus has an evaluation split; no line of it is read."""
+    """Return whether the corpus has an evaluation split, without reading a line of it."""
     layout = evaluation_format(data)
     if layout == "manifest":
         return "eval" in manifest.splits_in(dataset.find_manifest(data))
@@ -96,7 +96,7 @@ def _read_2021(data: DataConfig) -> list[Utterance]:
 
 
 def _keys_2021(data: DataConfig) -> list[Path]:
-    """Where the key lies in the archives as they unpack, beside the audio or within its folder."""
+    """Return the places of the key in the unpacked archives, beside the audio or within its folder."""
     track, name = data.track, f"ASVspoof2021_{data.track}_eval"
     archives = [f"{track}-keys-full", f"{track}-keys-stage-1"]
     roots = [data.root, *(data.root / part for part in (name, *archives))]
@@ -106,7 +106,7 @@ def _keys_2021(data: DataConfig) -> list[Path]:
 
 
 def _key_2021_places(data: DataConfig) -> str:
-    """The list of `_keys_2021` in short."""
+    """Return the places of `_keys_2021` in short."""
     track = data.track
     return f"[ASVspoof2021_{track}_eval/][{track}-keys-full/][keys/][{track}/]CM/{_KEY_2021}"
 

@@ -1,6 +1,6 @@
 """The final evaluation of a detector on a whole split: its scores and their metrics.
 
-The only module that opens the evaluation split; nothing that a search imports leads here.
+This module opens the evaluation split; nothing that a search imports leads here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fsd_model.scores.utterance_table import SCORES_SUFFIX, TRIALS_SUFFIX, Trial
 
 
 def utterances_of(data: DataConfig, split: EvaluationSplit) -> list[Utterance]:
-    """The utterances of "dev" or "eval"."""
+    """Read the utterances of "dev" or "eval"."""
     return read_eval(data) if split == "eval" else read_split(data, "dev")
 
 
@@ -53,13 +53,13 @@ def score_utterances(
 
     Args:
         detector: front end and network.
-        utterances: of either class.
+        utterances: utterances of either class.
         jobs: threads that read audio and compute features.
         progress: called with (done, total).
-        left_out: gets the bad files, which have no score; None: the first one stops.
+        left_out: receives the bad files, which get no score; None: the first one stops.
 
     Raises:
-        InputError: a faulty audio file, named; or a class of which every file is bad.
+        InputError: a faulty audio file, named; or every file of a class is bad.
     """
     values: list[float] = []
     scored: list[Utterance] = []
@@ -80,7 +80,7 @@ def score_utterances(
 
 
 def _reading(data: DataConfig, utterances: Sequence[Utterance]) -> dict[str, Any]:
-    """How the corpus was read, and a digest of its files' names, sizes and times of change."""
+    """Return how the corpus was read, and a digest of its files' names, sizes and modification times."""
     files = hashlib.sha256()
     for utterance in utterances:
         there = utterance.path.stat() if utterance.path.is_file() else None
@@ -94,7 +94,7 @@ def _settings(data: DataConfig) -> dict[str, Any]:
 
 
 def organisers_asv(data: DataConfig, split: EvaluationSplit) -> AsvErrorRates | None:
-    """The ASV operating point from the official score file, or None where the corpus has none."""
+    """Return the ASV operating point from the official score file, or None if the corpus has none."""
     if evaluation_format(data) != "asvspoof2019":
         return None
     folder = track_folder(data.root, data.track) / f"ASVspoof2019_{data.track}_asv_scores"
@@ -117,7 +117,7 @@ def evaluate(
 ) -> Evaluation:
     """Score a split; write `<split>.scores.txt`, `<split>.trials.tsv` and `<split>.json` into `out`.
 
-    The evaluation split is entered into the record of openings before its first recording is read.
+    An opening of the evaluation split is recorded before its first recording is read.
 
     Raises:
         InputError: faulty data, or `out` cannot be written.
@@ -142,9 +142,9 @@ def evaluate(
 def earlier_evaluation(
     detector: Detector, data: DataConfig, split: EvaluationSplit, out: Path
 ) -> Evaluation | None:
-    """What `evaluate` wrote into `out` for this very detector and corpus, or None.
+    """Return the earlier results in `out` for this detector and corpus, or None.
 
-    Results of an earlier version that lack a metric count as none: the split is scored again.
+    Results of an earlier version that lack a metric are ignored: the split is scored again.
     """
     found = read_evaluation(out / f"{split}.json")
     if found is None or found.detector != detector.digest() or found.data != str(data.root):

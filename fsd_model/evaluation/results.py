@@ -1,4 +1,4 @@
-"""What an evaluation found, and the file that keeps it."""
+"""Results of an evaluation, and their file."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class Evaluation:
     Attributes:
         split: "dev" or "eval".
         when: UTC time of scoring.
-        detector: digest of the detector that was scored.
+        detector: digest of the detector.
         data: folder of the corpus.
-        utterances: how many were scored.
+        utterances: number of scored utterances.
         eer: pooled EER.
-        false_alarm, miss: error rates at the detector's operating point (spoof accepted, bona fide refused).
-        figures: pooled, by name (`fsd_model.metrics.summary`); min t-DCF where the organisers' ASV scores
-        are there.
-        intervals: 95 %, of each figure.
-        eer_by_attack: each attack's spoofs against all bona fide.
-        eer_by_environment, eer_by_codec: within each that has both classes; empty where there is but one.
+        false_alarm, miss: error rates at the detector's operating point (spoof accepted, bona fide rejected).
+        figures: pooled metrics by name (`fsd_model.metrics.summary`); with min t-DCF if the organisers' ASV
+            scores are present.
+        intervals: 95 % interval of each metric.
+        eer_by_attack: EER of each attack's spoofs against all bona fide speech.
+        eer_by_environment, eer_by_codec: EER within each that has both classes; empty if there is only one.
         asv: the speaker verification system behind min t-DCF.
-        notes: what is odd about the scores.
+        notes: warnings about the scores.
         reading: how the corpus was read: format, track, subset, skip_bad.
         left_out: name and reason of each bad file that was not scored.
     """
@@ -71,14 +71,14 @@ class Evaluation:
 
     @property
     def min_tdcf(self) -> dict[str, float]:
-        """By form, legacy and revised; empty without the organisers' ASV scores."""
+        """min t-DCF by form, legacy and revised; empty without the organisers' ASV scores."""
         prefix = "min_tdcf_"
         return {n.removeprefix(prefix): value for n, value in self.figures.items() if n.startswith(prefix)}
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What was scored: fields as in `Evaluation`, and the detector's own `threshold` (accepted above it)."""
+    """The scored split: fields as in `Evaluation`, and the detector's `threshold` (accepted above it)."""
 
     split: EvaluationSplit
     detector: str
@@ -91,13 +91,13 @@ class Scored:
 def summarise(
     scored: Scored, scores: Scores, trials: Sequence[Trial], asv: AsvErrorRates | None
 ) -> Evaluation:
-    """Reduce scores to the official figures.
+    """Compute the official metrics of scores.
 
     Args:
-        scored: what was scored.
-        scores: of both classes.
-        trials: the same utterances in the same order.
-        asv: the organisers' speaker verification system, where it is known.
+        scored: the scored split.
+        scores: scores of both classes.
+        trials: table of the same utterances in the same order.
+        asv: the organisers' speaker verification system, if known.
     """
     statistics, bonafide_N = figures(asv), scores.labels == BONAFIDE
     ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
@@ -135,7 +135,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
 
 
 def read_evaluation(path: Path) -> Evaluation | None:
-    """Read a results file; None where there is none of today's form."""
+    """Read a results file; None if there is none of the present format."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         intervals = {name: Interval(**interval) for name, interval in found["intervals"].items()}
@@ -146,7 +146,7 @@ def read_evaluation(path: Path) -> Evaluation | None:
 
 
 def asv_beside(scores: Path) -> AsvErrorRates | None:
-    """The speaker verification system that the results beside a score file recorded, or None."""
+    """Return the speaker verification system recorded in the results beside a score file, or None."""
     if not scores.name.endswith(SCORES_SUFFIX):
         return None
     found = read_evaluation(scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + ".json"))

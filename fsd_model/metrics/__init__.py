@@ -1,4 +1,16 @@
-"""Metrics of a countermeasure, one name each; the definitions are in `docs/metrics.md`.
+"""Metrics of a countermeasure; docs/metrics.md has the definitions.
+
+In reading order:
+
+sorted_scores.py  scores sorted once, with counts: the input of every metric and resample
+eer.py            equal error rate
+dcf.py            minDCF, actDCF (ASVspoof 5)
+t_dcf.py          min t-DCF, with the speaker verification system behind (ASVspoof 2019, 2021)
+agnostic_dcf.py   a-DCF
+llr_cost.py       Cllr
+det.py            the DET curve
+bootstrap.py      intervals by speaker
+summary.py        the metrics of a result, their titles and formats
 
 Higher score = more bona fide. All rates are fractions. A score is accepted when it is above the threshold.
 """

@@ -1,4 +1,4 @@
-"""a-DCF: detection cost of one system that is to refuse both impostors and spoofs.
+"""a-DCF: detection cost of one system that rejects both impostors and spoofs.
 
 Source: Shim et al., Odyssey 2024, "a-DCF: an architecture agnostic metric with application to spoofing-robust
 speaker verification", and its package; ASVspoof 5, track 2.
@@ -19,7 +19,7 @@ from fsd_model.metrics.sorted_scores import Floats, checked_scores
 
 @dataclass(frozen=True)
 class AgnosticCosts:
-    """How often each kind of trial comes (the priors sum to 1), and what each error costs (> 0).
+    """Priors of each kind of trial (they sum to 1), and costs of each error (> 0).
 
     The defaults are those of the metric's package.
 
@@ -52,13 +52,13 @@ def a_dcf(
     spoof: ArrayLike,
     costs: AgnosticCosts = AgnosticCosts(),
 ) -> float:
-    """Minimum normalised architecture-agnostic detection cost over all thresholds.
+    """Return the minimum normalised architecture-agnostic detection cost over all thresholds.
 
     Args:
-        target: scores of bona fide speech of the claimed speaker; higher = more likely just that.
+        target: scores of bona fide speech of the claimed speaker; higher = more likely that.
         nontarget: scores of bona fide speech of other speakers.
         spoof: scores of spoofed speech.
-        costs: the package's by default; `ASVSPOOF5_COSTS` are those of the challenge.
+        costs: priors and costs, the package's by default; `ASVSPOOF5_COSTS` are the challenge's.
 
     Returns:
         In [0, 1]; 1 is the better of accept all and reject all. Equal to the package's value, with ties too.
@@ -81,5 +81,5 @@ def a_dcf(
 
 
 def _rejected(scores_N: Floats, threshold_P: Floats) -> Floats:
-    """Share of scores at or below each threshold."""
+    """Return the fraction of scores at or below each threshold."""
     return np.asarray(np.searchsorted(np.sort(scores_N), threshold_P, side="right") / len(scores_N))

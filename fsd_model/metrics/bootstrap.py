@@ -1,4 +1,7 @@
-"""Bootstrap intervals: how far a figure would move with other speakers of the same kind.
+"""Bootstrap intervals: how far a metric would move with other speakers of the same kind.
+
+Speakers, not utterances, are drawn with replacement, since the scores of one speaker are alike. A draw is a
+count per utterance; every metric reads counts, so scores are sorted once for all resamples.
 
 Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), sections 3.8 (clusters) and 5.2
 (percentile interval by order statistics).
@@ -27,7 +30,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """The middle `level` of a figure over `resamples` draws of `units` speakers or utterances (`unit`)."""
+    """Middle `level` of a metric over `resamples` draws of `units` speakers or utterances (`unit`)."""
 
     low: float
     high: float
@@ -38,7 +41,9 @@ class Interval:
 
 
 def of_arrays(metric: Callable[[Floats, Floats], float]) -> Statistic:
-    """A statistic from any metric of (bona fide scores, spoof scores); slower, for it sorts each resample."""
+    """Make a statistic of any metric of (bona fide scores, spoof scores); slower, as it sorts each
+    resample.
+    """
     return lambda ranking: metric(
         np.repeat(ranking.scores_N, ranking.positives_N), np.repeat(ranking.scores_N, ranking.negatives_N)
     )
@@ -53,16 +58,16 @@ def bootstrap_intervals(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
-    """Percentile intervals of several figures from the same resamples.
+    """Return percentile intervals of several metrics from the same resamples.
 
     Args:
         scores_N: (N,) finite scores.
-        bonafide_N: (N,) which are bona fide; both classes present.
-        statistics: figures of a ranking, e.g. `min_dcf_of`; see `of_arrays` for others.
-        drawn: what to draw (`fsd_model.metrics.bootstrap.resampling`).
-        rng: fixes the draws.
+        bonafide_N: (N,) whether each is bona fide; both classes present.
+        statistics: metrics of a ranking, e.g. `min_dcf_of`; see `of_arrays` for others.
+        drawn: units to draw, see `resampling`.
+        rng: random generator of the draws.
         resamples: number of draws, at least 2 / (1 - level) - 1.
-        level: share of the resamples inside, in (0, 1).
+        level: fraction of the resamples inside, in (0, 1).
 
     Returns:
         An interval for each statistic.
@@ -86,7 +91,7 @@ def resample(
     rng: np.random.Generator,
     resamples: int,
 ) -> Floats:
-    """Figures (R, D, S) of resamples, the same draw for every ranking."""
+    """Return metrics (R, D, S) of resamples, with the same draws for every ranking."""
     values_RDS = np.empty((resamples, len(rankings), len(statistics)))
     for values_DS in values_RDS:
         counts_N = drawn.draw(rng)
@@ -97,7 +102,7 @@ def resample(
 
 
 def percentile_interval(values_R: Floats, drawn: Resampling, level: float = LEVEL) -> Interval:
-    """The middle `level` of resampled values: the k-th from below and from above (`edge`)."""
+    """Return the middle `level` of resampled values: the k-th from below and from above (`edge`)."""
     rank_from_end = edge(len(values_R), level)
     sorted_R = np.sort(values_R)
     low, high = float(sorted_R[rank_from_end - 1]), float(sorted_R[-rank_from_end])
@@ -105,7 +110,7 @@ def percentile_interval(values_R: Floats, drawn: Resampling, level: float = LEVE
 
 
 def edge(resamples: int, level: float) -> int:
-    """k: the k-th smallest and the k-th largest of the resampled values bound the interval.
+    """Return k: the k-th smallest and the k-th largest resampled value bound the interval.
 
     Raises:
         InputError: too few resamples for the level, or a level outside (0, 1).
@@ -132,11 +137,11 @@ MIN_SPEAKERS = 10
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """What is drawn with replacement, and among what.
+    """Units that are drawn with replacement, and their strata.
 
     Attributes:
-        unit: what is drawn as a whole.
-        unit_N: the unit of each utterance.
+        unit: name of the unit, speaker or utterance.
+        unit_N: number of the unit of each utterance.
         strata: units that are drawn among themselves; no draw leaves a stratum empty.
     """
 
@@ -149,7 +154,7 @@ class Resampling:
         return sum(map(len, self.strata))
 
     def draw(self, rng: np.random.Generator) -> Counts:
-        """How often each utterance counts in one resample; both classes are always there."""
+        """Draw how often each utterance counts in one resample; both classes are always present."""
         counts_U = np.zeros(self.units, dtype=np.int64)
         for stratum in self.strata:
             drawn = rng.integers(len(stratum), size=len(stratum))
@@ -160,15 +165,15 @@ class Resampling:
 def resampling(
     labels_N: NDArray[np.integer], attacks: Sequence[str], speakers: Sequence[str] | None
 ) -> Resampling:
-    """By speaker where at least `MIN_SPEAKERS` are known, otherwise by utterance.
+    """Resample by speaker if at least `MIN_SPEAKERS` are known, otherwise by utterance.
 
-    Speakers are drawn among those with both classes, with bona fide and with spoofed speech alone, so the mix
-    of roles stays; utterances among those of the same class and attack.
+    Strata of speakers: those with both classes, with bona fide speech only, with spoofed speech only, so that
+    the mix of roles stays. Strata of utterances: class and attack.
 
     Args:
         labels_N: (N,) BONAFIDE or SPOOF, both present.
         attacks: attack of each utterance.
-        speakers: speaker of each utterance, `-` where unknown; None where no one is known.
+        speakers: speaker of each utterance, `-` where unknown; None if all are unknown.
     """
     if speakers is not None and UNKNOWN_SPEAKER not in speakers:
         names_U, unit_N = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)

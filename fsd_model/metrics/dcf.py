@@ -23,13 +23,14 @@ def min_dcf(
     c_miss: float = C_MISS,
     c_fa: float = C_FA,
 ) -> float:
-    """Minimum normalised detection cost over all thresholds; 1 is the better of accept all and reject all.
+    """Return the minimum normalised detection cost over all thresholds; 1 is the better of accept all and
+    reject all.
 
     Args:
         bonafide: scores of bona fide speech.
         spoof: scores of spoofed speech.
-        prior_spoof: how often speech is spoofed, in (0, 1).
-        c_miss: cost of refusing bona fide speech, > 0.
+        prior_spoof: prior probability of spoofed speech, in (0, 1).
+        c_miss: cost of rejecting bona fide speech, > 0.
         c_fa: cost of accepting spoofed speech, > 0.
 
     Returns:
@@ -49,13 +50,13 @@ def actual_dcf(
     c_miss: float = C_MISS,
     c_fa: float = C_FA,
 ) -> float:
-    """Normalised detection cost at the Bayes threshold, for scores that are log-likelihood ratios.
+    """Return the normalised detection cost at the Bayes threshold, for scores that are log-likelihood ratios.
 
     The threshold is -ln(beta), beta = c_miss (1 - prior_spoof) / (c_fa prior_spoof): -0.6418539 by default.
     Bona fide speech below it is a miss, spoofed speech at or above it a false alarm.
 
     Returns:
-        From 0; above 1 the scores are of less use than no detector. At least `min_dcf`.
+        From 0; above 1 the scores are worse than no detector. At least `min_dcf`.
 
     Args and Raises: as `min_dcf`.
     """
@@ -65,7 +66,7 @@ def actual_dcf(
 def min_dcf_of(
     ranking: Ranking, prior_spoof: float = PRIOR_SPOOF, c_miss: float = C_MISS, c_fa: float = C_FA
 ) -> float:
-    """`min_dcf` of scores that are sorted already."""
+    """Return `min_dcf` of sorted scores."""
     miss, false_alarm = _weights(prior_spoof, c_miss, c_fa)
     return lowest_cost(ranking, 0.0, miss, false_alarm) / min(miss, false_alarm)
 
@@ -73,7 +74,7 @@ def min_dcf_of(
 def actual_dcf_of(
     ranking: Ranking, prior_spoof: float = PRIOR_SPOOF, c_miss: float = C_MISS, c_fa: float = C_FA
 ) -> float:
-    """`actual_dcf` of scores that are sorted already."""
+    """Return `actual_dcf` of sorted scores."""
     miss, false_alarm = _weights(prior_spoof, c_miss, c_fa)
     first_accepted = int(ranking.scores_N.searchsorted(bayes_threshold(prior_spoof, c_miss, c_fa)))
     frr = ranking.positives_N[:first_accepted].sum() / ranking.positives_N.sum()
@@ -82,7 +83,7 @@ def actual_dcf_of(
 
 
 def bayes_threshold(prior_spoof: float = PRIOR_SPOOF, c_miss: float = C_MISS, c_fa: float = C_FA) -> float:
-    """The log-likelihood ratio from which on accepting speech costs less; Args and Raises as `min_dcf`."""
+    """Return the log-likelihood ratio above which accepting costs less; Args and Raises as `min_dcf`."""
     miss, false_alarm = _weights(prior_spoof, c_miss, c_fa)
     return 0.0 - math.log(miss / false_alarm)  # no -0.0
 
@@ -95,12 +96,12 @@ def _weights(prior_spoof: float, c_miss: float, c_fa: float) -> tuple[float, flo
 
 
 def check_prior(name: str, value: float) -> None:
-    """Refuse, as an InputError, what is no number between 0 and 1."""
+    """Raise InputError unless the value is a number between 0 and 1."""
     if not 0 < value < 1:
         raise InputError(f"{name} must lie between 0 and 1, got {value}; 0.05 is usual for spoofed speech")
 
 
 def check_cost(name: str, value: float) -> None:
-    """Refuse, as an InputError, what is no positive, finite number."""
+    """Raise InputError unless the value is a positive, finite number."""
     if not 0 < value < math.inf:
         raise InputError(f"{name} must be a positive, finite cost, got {value}; 1 and 10 are usual")

@@ -1,4 +1,4 @@
-"""Equal error rate, by the official definition and with ties treated as what they are.
+"""Equal error rate by the official definition, independent of the order of tied scores.
 
 Source: the official ASVspoof 2019, 2021 and 5 evaluation packages.
 """
@@ -21,7 +21,7 @@ class EqualErrorRate:
 
 
 def equal_error_rate(bonafide: ArrayLike, spoof: ArrayLike) -> EqualErrorRate:
-    """Equal error rate by the official definition, with ties treated as what they are.
+    """Return the equal error rate by the official definition, independent of the order of tied scores.
 
     Walking up the sorted scores one at a time, the rate is the mean of false rejection (FRR) and false
     acceptance (FAR) at the first minimum of |FRR - FAR|; no interpolation. That equals the official value
@@ -43,7 +43,7 @@ def equal_error_rate(bonafide: ArrayLike, spoof: ArrayLike) -> EqualErrorRate:
 
 
 def equal_error_of(ranking: Ranking) -> EqualErrorRate:
-    """Equal error rate of scores that are sorted already."""
+    """Return the equal error rate of sorted scores."""
     points = ranking.points
     positives, negatives = int(points.positives_P[-1]), int(points.negatives_P[-1])
     # (FRR - FAR) * positives * negatives, in whole numbers so that the crossing is found exactly; never falls

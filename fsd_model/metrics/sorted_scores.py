@@ -1,4 +1,4 @@
-"""Scores of two classes sorted once, with how often each counts: what every metric and resample starts from.
+"""Scores of two classes, sorted once, with a count each: the input of every metric and resample.
 
 Shapes: N scores of both classes, G groups of equal scores, P = G + 1 operating points.
 """
@@ -19,7 +19,8 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class OperatingPoints:
-    """How many of each class are rejected with the threshold below all scores and then at each distinct one.
+    """Numbers of rejected scores per class, with the threshold below all scores and then at each distinct
+    one.
 
     `positives_P` and `negatives_P` rise from 0 to the number of positives and of negatives. A threshold can
     only divide scores that differ, so every reachable pair of error rates is here and no other.
@@ -41,14 +42,14 @@ class OperatingPoints:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scores in ascending order.
+    """Sorted scores of two classes.
 
     Attributes:
-        scores_N: ascending.
-        positive_N: 1 for the class that is to score high (bona fide, target), otherwise 0.
-        counts_N: how often each score counts; 1, or what a resample drew.
-        order_N: place of each score in the order given.
-        ends_G: where each group of equal scores ends.
+        scores_N: scores, ascending.
+        positive_N: 1 for the class that should score high (bona fide, target), otherwise 0.
+        counts_N: how often each score counts; 1, or the count of a resample.
+        order_N: place of each score in the input.
+        ends_G: end of each group of equal scores.
     """
 
     scores_N: Floats
@@ -58,7 +59,7 @@ class Ranking:
     ends_G: NDArray[np.intp]
 
     def recounted(self, counts_N: Counts) -> Ranking:
-        """The same scores, each counted as often as `counts_N` says, in the order they were given in.
+        """Return the same scores with other counts, `counts_N` in the input order.
 
         Both classes must keep a positive count.
         """
@@ -78,14 +79,14 @@ class Ranking:
         return OperatingPoints(positives_P, _sums(self.counts_N, self.ends_G) - positives_P)
 
     def score_at(self, point: int) -> float:
-        """The highest score that counts and is rejected at an operating point (from 1 on)."""
+        """Return the highest score that counts and is rejected at an operating point (from 1 on)."""
         total_P = self.points.positives_P + self.points.negatives_P
         first = int(np.searchsorted(total_P, total_P[point]))
         return float(self.scores_N[self.ends_G[first - 1] - 1])
 
 
 def rank(scores_N: Floats, positive_N: NDArray[np.bool_]) -> Ranking:
-    """Sort scores of both classes; every one counts once."""
+    """Sort scores of both classes; each counts once."""
     order_N, ends_G = _sorted(scores_N)
     sorted_N = scores_N[order_N]
     counts_N = np.ones(len(sorted_N), dtype=np.int64)
@@ -93,10 +94,10 @@ def rank(scores_N: Floats, positive_N: NDArray[np.bool_]) -> Ranking:
 
 
 def _sorted(scores_N: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Places in ascending order, equal scores in the order given, and where each group of equal ones ends.
+    """Return places in ascending order, ties in input order, and the end of each group of ties.
 
-    NumPy's unstable sort is five times as fast as its stable one on processors with wide registers; what it
-    mixes up, places within a group, is sorted once more as whole numbers.
+    NumPy's unstable sort is five times as fast as its stable one on processors with wide registers; it only
+    mixes up places within a group of ties, which are sorted again as whole numbers.
     """
     order_N = np.argsort(scores_N)
     sorted_N = scores_N[order_N]
@@ -111,7 +112,7 @@ def _sorted(scores_N: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _sums(counts_N: Counts, ends_G: NDArray[np.intp]) -> Counts:
-    """0, then the sum of all counts up to the end of each group."""
+    """Return 0, then the sum of all counts up to the end of each group."""
     sums_P = np.zeros(len(ends_G) + 1, dtype=np.int64)
     if len(ends_G) == len(counts_N):
         np.cumsum(counts_N, out=sums_P[1:])
@@ -123,7 +124,7 @@ def _sums(counts_N: Counts, ends_G: NDArray[np.intp]) -> Counts:
 def rank_classes(
     positive: ArrayLike, negative: ArrayLike, names: tuple[str, str] = ("bona fide", "spoof")
 ) -> Ranking:
-    """Check and sort the scores of two classes, positives first in the order given.
+    """Check and sort the scores of two classes, positives first in the input order.
 
     Raises:
         InputError: a class is empty or holds NaN or inf.
@@ -134,7 +135,7 @@ def rank_classes(
 
 
 def lowest_cost(ranking: Ranking, fixed: float, miss: float, false_alarm: float) -> float:
-    """Minimum of `fixed + miss * FRR + false_alarm * FAR` over all thresholds.
+    """Return the minimum of `fixed + miss * FRR + false_alarm * FAR` over all thresholds.
 
     The official packages also pass through points inside a group of equal scores, which no threshold reaches;
     they count bona fide first, so such a point costs at least as much as an end of the group: same minimum.
@@ -144,10 +145,10 @@ def lowest_cost(ranking: Ranking, fixed: float, miss: float, false_alarm: float)
 
 
 def checked_scores(scores: ArrayLike, name: str) -> Floats:
-    """Scores of one class as float64.
+    """Return scores of one class as float64.
 
     Raises:
-        InputError: none, not in one row, or NaN or inf among them.
+        InputError: no scores, more than one axis, or NaN or inf among them.
     """
     scores_N = np.asarray(scores, dtype=np.float64)
     if scores_N.ndim != 1 or not scores_N.size:

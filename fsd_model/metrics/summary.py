@@ -1,4 +1,4 @@
-"""The figures that describe a set of scores, in the order in which they are told."""
+"""The metrics that describe a set of scores, in the order of every table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLES = {
 
 
 def figures(asv: AsvErrorRates | None) -> dict[str, Statistic]:
-    """Figures by name, lower is better; min t-DCF where the speaker verification system is known."""
+    """Return statistics by name, lower is better; min t-DCF if the speaker verification system is known."""
     found: dict[str, Statistic] = {EER: _rate}
     if asv is not None:
         found["min_tdcf_legacy"] = partial(min_tdcf_of, asv=asv, form="legacy")
@@ -33,7 +33,7 @@ def figures(asv: AsvErrorRates | None) -> dict[str, Statistic]:
 
 
 def shown(name: str, value: float, sign: str = "") -> str:
-    """A figure as people read it: the equal error rate in percent, costs with four digits."""
+    """Format a metric for the screen: the EER in percent, costs with four digits."""
     return f"{100 * value:{sign}.2f}" if name == EER else f"{value:{sign}.4f}"
 
 

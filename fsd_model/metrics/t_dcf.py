@@ -1,4 +1,4 @@
-"""Tandem detection cost: a countermeasure judged together with the speaker verification behind it.
+"""Tandem detection cost of a countermeasure together with the speaker verification behind it.
 
 Source: Kinnunen et al., IEEE/ACM TASLP 28 (2020), "Tandem assessment of spoofing countermeasures and
 automatic speaker verification: fundamentals"; the official ASVspoof 2019 and 2021 evaluation packages.
@@ -27,10 +27,10 @@ COST_MISS_CM, COST_FALSE_ALARM_CM = 1.0, 10.0
 
 @dataclass(frozen=True)
 class AsvErrorRates:
-    """A speaker verification system at its equal error point: all that min t-DCF needs to know of it.
+    """A speaker verification system at its equal error point, as min t-DCF needs it.
 
-    `false_alarm`: share of non-targets accepted; `miss`: of targets rejected; `spoof_miss`: of spoofs
-    rejected; `threshold`: scores from here on are accepted; `eer`: of targets against non-targets.
+    `false_alarm`: fraction of non-targets accepted; `miss`: of targets rejected; `spoof_miss`: of spoofs
+    rejected; `threshold`: scores at or above it are accepted; `eer`: of targets against non-targets.
     """
 
     false_alarm: float
@@ -41,7 +41,7 @@ class AsvErrorRates:
 
     @classmethod
     def from_scores(cls, target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> AsvErrorRates:
-        """Error rates of speaker verification scores (higher = more likely the claimed speaker).
+        """Return error rates of speaker verification scores (higher = more likely the claimed speaker).
 
         Raises:
             InputError: a class is empty or holds NaN or inf.
@@ -57,24 +57,24 @@ class AsvErrorRates:
 
 
 def min_tdcf(bonafide: ArrayLike, spoof: ArrayLike, asv: AsvErrorRates, form: Form = "legacy") -> float:
-    """Minimum normalised tandem detection cost over all thresholds of the countermeasure.
+    """Return the minimum normalised tandem detection cost over all thresholds of the countermeasure.
 
     Args:
         bonafide: countermeasure scores of bona fide speech.
         spoof: countermeasure scores of spoofed speech.
         asv: the speaker verification system behind the countermeasure.
-        form: "legacy" is the one of ASVspoof 2019, 0 for a perfect countermeasure; "revised" that of 2021,
-            which keeps the cost of the ASV's own errors.
+        form: "legacy" as in ASVspoof 2019, 0 for a perfect countermeasure; "revised" as in 2021, which
+            includes the cost of the ASV's own errors.
 
     Raises:
         InputError: a class is empty or holds NaN or inf; or the ASV is so poor, or rejects spoofs so well,
-            that a countermeasure has no cost to save.
+            that no countermeasure can reduce the cost.
     """
     return min_tdcf_of(rank_classes(bonafide, spoof), asv, form)
 
 
 def min_tdcf_of(ranking: Ranking, asv: AsvErrorRates, form: Form = "legacy") -> float:
-    """`min_tdcf` of scores that are sorted already."""
+    """Return `min_tdcf` of sorted scores."""
     fixed, miss, false_alarm = _tandem_weights(asv, form)
     if not (miss > 0 and false_alarm > 0):
         raise InputError(
@@ -85,7 +85,9 @@ def min_tdcf_of(ranking: Ranking, asv: AsvErrorRates, form: Form = "legacy") -> 
 
 
 def _tandem_weights(asv: AsvErrorRates, form: Form) -> tuple[float, float, float]:
-    """(C0, C1, C2): cost of the ASV alone, weight of countermeasure misses, weight of its false alarms."""
+    """Return (C0, C1, C2): cost of the ASV alone, weight of countermeasure misses, weight of its false
+    alarms.
+    """
     accept_spoof = PRIOR_SPOOF * COST_FALSE_ALARM_CM * (1 - asv.spoof_miss)
     asv_misses = PRIOR_TARGET * COST_MISS_ASV * asv.miss
     asv_false_alarms = PRIOR_NONTARGET * COST_FALSE_ALARM_ASV * asv.false_alarm

@@ -1,4 +1,4 @@
-"""What is odd about a set of scores; it is reported and never corrected."""
+"""Warnings about a set of scores; they are reported, and scores are never corrected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fsd_model.scores.score_file import Scores
 
 
 def oddities(scores: Scores) -> list[str]:
-    """A sentence for each: collapsed scores, hardly any distinct ones, flipped polarity."""
+    """Return a sentence for each: collapsed scores, few distinct scores, flipped polarity."""
     distinct, count = len(np.unique(scores.values)), len(scores.values)
     found = []
     if distinct == 1:

@@ -15,12 +15,14 @@ from fsd_model.scores.score_file import Scores
 
 
 def pooled_eer(scores: Scores) -> EqualErrorRate:
-    """Equal error rate of all spoofs against all bona fide speech."""
+    """Return the equal error rate of all spoofs against all bona fide speech."""
     return equal_error_rate(scores.of_class(BONAFIDE), scores.of_class(SPOOF))
 
 
 def per_attack_eer(scores: Scores) -> dict[str, EqualErrorRate]:
-    """Equal error rate of each attack against all bona fide speech, in the order of the attacks' names."""
+    """Return the equal error rate of each attack against all bona fide speech, in the order of the attacks'
+    names.
+    """
     bonafide = scores.of_class(BONAFIDE)
     attacks_N = np.array(scores.attacks)
     spoof_N = scores.labels == SPOOF
@@ -31,7 +33,9 @@ def per_attack_eer(scores: Scores) -> dict[str, EqualErrorRate]:
 
 
 def eer_by_condition(scores: Scores, condition_N: Sequence[str]) -> dict[str, EqualErrorRate]:
-    """Equal error rate within each condition (environment, codec) that has both classes, by name."""
+    """Return the equal error rate within each condition (environment, codec) that has both
+    classes, by name.
+    """
     conditions_N = np.asarray(condition_N, dtype=str)
     found = {}
     for condition in np.unique(conditions_N):
@@ -43,7 +47,7 @@ def eer_by_condition(scores: Scores, condition_N: Sequence[str]) -> dict[str, Eq
 
 
 def eer_by_exit(scores_NE: NDArray[np.floating], labels_N: NDArray[np.integer]) -> list[EqualErrorRate]:
-    """Equal error rate of each exit, shallowest first.
+    """Return the equal error rate of each exit, shallowest first.
 
     Args:
         scores_NE: (N, E) scores.

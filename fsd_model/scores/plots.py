@@ -1,6 +1,6 @@
-"""Figures of a set of scores: the detection error trade-off, and where each class lies.
+"""Plots of a set of scores: the DET curve, and the density of each class.
 
-Drawn without pyplot, whose state is one for all threads.
+Drawn without pyplot, whose state all threads share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Scores by utterance: score files, and the equal error rate pooled, per attack and per exit.
+"""Score files: one score per utterance.
 
-A score file has one line an utterance: `utterance attack key score`, attack `-` and key `bonafide` for bona
-fide speech (files with attack `A00` there are read too). Higher score = more bona fide.
+A score file has one line per utterance: `utterance attack key score`, attack `-` and key `bonafide` for bona
+fide speech (files with attack `A00` there are read, too). Higher score = more bona fide.
 
 Shapes: N utterances, E exits.
 """
@@ -42,16 +42,16 @@ class Scores:
             )
 
     def of_class(self, label: int) -> NDArray[np.floating]:
-        """Scores of one class, BONAFIDE or SPOOF."""
+        """Return the scores of one class, BONAFIDE or SPOOF."""
         chosen: NDArray[np.floating] = self.values[self.labels == label]
         return chosen
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write a score file atomically, with digits enough to read back the very same numbers.
+    """Write a score file atomically, with enough digits to read back equal numbers.
 
     Raises:
-        InputError: a score is not finite, a label is none, or the file cannot be written.
+        InputError: a score is not finite, a label is invalid, or the file cannot be written.
     """
     write_text(path, "".join(_line(*row) for row in _rows(scores)))
 
@@ -60,7 +60,7 @@ def read_scores(path: Path) -> Scores:
     """Read a score file.
 
     Returns:
-        Scores in the order of the file, float64, both classes present.
+        Scores in the order of the file, float64; both classes are present.
 
     Raises:
         InputError: `FILE:LINE: rule, got ..., way out`.

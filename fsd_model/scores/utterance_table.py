@@ -1,7 +1,7 @@
-"""What is known of each utterance of a score file, written beside it.
+"""A table beside a score file: what the protocol says about each utterance.
 
 `<split>.trials.tsv` beside `<split>.scores.txt`: a header, then `utterance speaker attack environment codec
-key`, tab-separated. Whoever reads the scores later thus never has to open the evaluation split again.
+key`, tab-separated. Later analyses use this file and need not open the evaluation split again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEYS = {label: key for key, label in LABELS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One utterance as the protocol describes it; `-` where it says nothing, `key` bonafide or spoof."""
+    """One utterance as in the protocol; `-` where unknown, `key` is bonafide or spoof."""
 
     utterance: str
     speaker: str
@@ -49,7 +49,7 @@ _HEADER = [field.name for field in fields(Trial)]
 
 
 def write_trials(path: Path, trials: Iterable[Trial]) -> None:
-    """Write a trials file atomically.
+    """Write a table atomically.
 
     Raises:
         InputError: it cannot be written.
@@ -62,7 +62,7 @@ def write_trials(path: Path, trials: Iterable[Trial]) -> None:
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """Read a trials file.
+    """Read a table.
 
     Raises:
         InputError: `FILE:LINE: rule, got ..., way out`.
@@ -82,7 +82,7 @@ def read_trials(path: Path) -> list[Trial]:
 
 
 def trials_beside(scores: Path) -> Path | None:
-    """The trials file that belongs to a score file, or None where there is none."""
+    """Return the table that belongs to a score file, or None if there is none."""
     if not scores.name.endswith(SCORES_SUFFIX):
         return None
     path = scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + TRIALS_SUFFIX)

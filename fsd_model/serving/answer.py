@@ -1,4 +1,4 @@
-"""The answer to a recording: its score, a score for each window, and a small spectrogram where asked for."""
+"""The answer to a recording: its score, a score per window, and a small spectrogram on request."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ POLARITY = "higher = more bona fide; a score from the threshold on is called bon
 
 
 def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, picture: bool) -> dict[str, Any]:
-    """Score an uploaded file; blocking, for a thread of its own.
+    """Score an uploaded file; blocks, so call it in a separate thread.
 
     Args:
-        detector: any.
-        digest: of the detector.
-        file: on the disk; closed here.
-        limits: of the audio.
-        picture: with a spectrogram.
+        detector: any detector.
+        digest: digest of the detector.
+        file: the file on disk; closed here.
+        limits: limits of the audio.
+        picture: whether to add a spectrogram.
 
     Returns:
-        What `POST /score` answers; see docs/serve.md.
+        The answer of `POST /score`; see docs/serve.md.
 
     Raises:
-        RefusalError: 415 not whole FLAC, WAV or OGG, or samples that are no audio; 422 too long, too short or
-            too odd.
+        RefusalError: 415 for anything but a complete FLAC, WAV or OGG; 422 for audio that is too long, too
+            short or unusual.
     """
     try:
         with file, open_audio(file, _NAME) as stream:
@@ -58,7 +58,7 @@ def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, pic
 
 
 def _told(detector: Detector, scores: WindowScores) -> dict[str, Any]:
-    """The scores in words; the first window's is `Detector.score` of the whole, which hears no more."""
+    """Return the scores as JSON values; the first window's is `Detector.score` of the whole file."""
     windows = [
         {"start_s": start, "end_s": end, **asdict(detector.verdict(score))}
         for start, end, score in zip(

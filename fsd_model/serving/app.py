@@ -31,11 +31,11 @@ _PAGE = {
 
 
 def build_app(detector: Detector, limits: Limits, pool: Executor) -> FastAPI:
-    """The application, without its guard.
+    """Build the application, without its guard.
 
     Args:
-        detector: what scores.
-        limits: of requests.
+        detector: the detector.
+        limits: limits of requests.
         pool: `limits.jobs` threads that compute.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their page loads from elsewhere

@@ -1,4 +1,4 @@
-"""How many requests are worked on and how many wait; the rest is told to come back."""
+"""Limits how many requests are processed and how many wait; the others are refused with a retry time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fsd_model.serving.refusal import RefusalError
 
 
 class Gate:
-    """First come, first served.
+    """A queue, first come, first served.
 
     Args:
-        inside: at once.
-        waiting: at most.
-        patience_s: how long each waits.
+        inside: number of requests processed at once.
+        waiting: largest number of waiting requests.
+        patience_s: longest wait, seconds.
     """
 
     def __init__(self, inside: int, waiting: int, patience_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask: the right Host (against DNS rebinding), no foreign Origin; and headers on every answer."""
+"""Access: checks Host (against DNS rebinding) and Origin, and adds headers to every answer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Guard:
-    """Stands before the application.
+    """Middleware in front of the application.
 
-    A page of another site can make a browser send requests here: under its own name that resolves to this
-    machine (then the Host is foreign), or straight (then the Origin is). Where every interface is listened
-    to, the machine's own name and bare addresses, which no name service can redirect, are right too.
+    A page of another site can make a browser send requests here: under a name of that site that resolves to
+    this machine (then the Host is foreign), or directly (then the Origin is). A server on all interfaces also
+    accepts the machine's own name and bare addresses, which no name service can redirect.
 
     Args:
-        app: what answers.
-        host: the address that is listened to.
+        app: the application.
+        host: address of the server.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:

@@ -1,4 +1,4 @@
-"""What a server accepts."""
+"""Limits of what a server accepts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _VALUES_A_SECOND = 96_000  # of 48 kHz stereo
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one request and of all of them together.
+    """Bounds of a request, and of all requests together.
 
     Attributes:
-        max_bytes: of an upload.
-        max_seconds: of its audio.
-        jobs: recordings that are scored at once, each by one thread.
-        receiving: uploads that may be on the disk beyond those.
-        waiting: requests that may wait for their turn, unread.
-        patience_s: how long each may wait, and how long its upload may take.
+        max_bytes: largest size of an upload.
+        max_seconds: longest audio.
+        jobs: number of recordings scored at once, one thread each.
+        receiving: number of further uploads on disk.
+        waiting: number of requests that may wait, unread.
+        patience_s: longest wait, and longest duration of an upload.
     """
 
     max_bytes: int = 20_000_000
@@ -35,12 +35,12 @@ class Limits:
     patience_s: float = 60.0
 
     def shown(self) -> dict[str, float]:
-        """What a client should know before it sends."""
+        """Return the limits that a client should know."""
         given = asdict(self)
         return {"min_seconds": SHORTEST_S, **{name: given[name] for name in ("max_bytes", "max_seconds")}}
 
     def check_audio(self, stream: AudioStream) -> None:
-        """By the header alone: a small file may announce, and decode to, any duration.
+        """Check the header only: a small file may announce, and decode to, any duration.
 
         Raises:
             RefusalError: 422, with the rule.
@@ -63,6 +63,6 @@ class Limits:
         raise RefusalError(422, f"{rule}; convert or cut it")
 
     def too_large(self) -> RefusalError:
-        """What an upload beyond the limit gets."""
+        """Return the refusal of an upload beyond the limit."""
         size = f"{self.max_bytes / 1e6:g} MB"
         return RefusalError(413, f"an upload must be at most {size}; cut the audio or send it as FLAC")

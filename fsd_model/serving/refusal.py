@@ -1,15 +1,15 @@
-"""What a request gets that cannot be answered: a status and one line."""
+"""The answer to a refused request: a status and one line."""
 
 from __future__ import annotations
 
 
 class RefusalError(Exception):
-    """A request that is turned down.
+    """A refused request.
 
     Args:
-        status: of HTTP.
-        message: one line: what, the rule, the value, the way out.
-        retry_s: when to ask again, seconds, or None.
+        status: HTTP status.
+        message: one line: subject, rule, value, way out.
+        retry_s: time until a retry makes sense, seconds, or None.
     """
 
     def __init__(self, status: int, message: str, retry_s: int | None = None) -> None:
@@ -20,5 +20,5 @@ class RefusalError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the answer."""
+        """Headers of the answer."""
         return {} if self.retry_s is None else {"Retry-After": str(self.retry_s)}

@@ -19,17 +19,17 @@ _END_S = 10  # requests under way may take so long to finish
 
 
 def serve(detector: Detector, limits: Limits, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are finished first.
+    """Serve until SIGINT or SIGTERM; running requests are finished first.
 
     Args:
-        detector: what scores.
-        limits: of requests.
-        host: address to listen to.
-        port: 0 takes a free one.
-        ready: called with the address of the page once it is listened to.
+        detector: the detector.
+        limits: limits of requests.
+        host: address to listen on.
+        port: port; 0 for a free one.
+        ready: called with the address of the page once the server listens.
 
     Raises:
-        InputError: the port is taken or the address is none of this machine.
+        InputError: the port is taken, or the address does not belong to this machine.
     """
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""A small picture of a recording of any length: level by time and frequency, one byte a point.
+"""A small picture of a recording of any length: level by time and frequency, one byte per point.
 
 Shapes: S samples, K frequency rows, T columns.
 """
@@ -18,10 +18,11 @@ _QUIETEST = 1e-10  # of full scale, -100 dB: digital silence is black and not am
 
 
 class Spectrogram:
-    """Fed block by block. A column is the mean power of the frames in it; two neighbouring bins are a row.
+    """A spectrogram computed block by block. A column is the mean power of its frames; a row is two adjacent
+    bins.
 
     Args:
-        samples: of all blocks together, at 16 kHz.
+        samples: number of samples of all blocks, at 16 kHz.
     """
 
     def __init__(self, samples: int) -> None:
@@ -35,7 +36,7 @@ class Spectrogram:
         self._count_T = np.zeros(self._columns)
 
     def add(self, block_S: Waveform) -> None:
-        """The next samples, 16 kHz, in [-1, 1)."""
+        """Add the next samples, 16 kHz, in [-1, 1)."""
         held_S = np.concatenate([self._held_S, block_S])
         if len(held_S) < self._skip + _FFT:
             self._held_S = held_S
@@ -53,7 +54,9 @@ class Spectrogram:
         self._held_S, self._skip = held_S[kept:], following - kept
 
     def picture(self) -> NDArray[np.uint8]:
-        """(K, T), lowest frequency first: 255 is the loudest point, 0 is 80 dB and more below it."""
+        """Return levels (K, T), lowest frequency first: 255 is the loudest point, 0 is 80 dB or more below
+        it.
+        """
         self.add(np.zeros(_FFT // 2, np.float32))
         power_KT = self._power_KT / np.maximum(self._count_T, 1)
         full_scale = float(self._window.sum()) ** 2 / 4

@@ -1,4 +1,4 @@
-"""The body of a request as a file on the disk: raw, or the first file of a form; within the limit."""
+"""The body of a request as a file on disk: raw, or the first file of a form; within the limit."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _DISCARD_S = 10.0
 
 
 class Upload:
-    """The body of one request, counted as it arrives: a Content-Length may be missing or lie.
+    """The body of one request, counted as it arrives: a Content-Length may be missing or wrong.
 
     Args:
-        request: whose body was not read.
-        limits: of the size, and of the time that sending may take.
+        request: request with an unread body.
+        limits: limits of size and duration.
     """
 
     def __init__(self, request: Request, limits: Limits) -> None:

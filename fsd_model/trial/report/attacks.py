@@ -16,7 +16,7 @@ from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.det import Rates, det_curve
 from fsd_model.scores.eer_by_group import per_attack_eer, pooled_eer
 from fsd_model.scores.score_file import Scores
-from fsd_model.trial.report.reported_trial import Section, Told
+from fsd_model.trial.report.reported_trial import ReportedTrial, Section
 
 _TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _ROLES = ("baseline", "winner", "finalist")
@@ -24,8 +24,8 @@ _FOLDS = "unseen/eer_"
 _MOST = 400  # points of a curve: more cannot be seen
 
 
-def attack_section(trials: Sequence[Told]) -> Section | None:
-    """EER by attack on dev, or by held-out group where attacks were held out; None without either."""
+def attack_section(trials: Sequence[ReportedTrial]) -> Section | None:
+    """Return the section of EER by attack on dev, or by held-out group; None without either."""
     shown = [trial for trial in _with_role(trials) if _rates(trial)]
     if not shown:
         return None
@@ -51,8 +51,8 @@ def attack_section(trials: Sequence[Told]) -> Section | None:
     return {"title": "Attacks", "text": [text], "tables": [table], "numbers": rates, "figures": [figure]}
 
 
-def det_section(trials: Sequence[Told]) -> Section | None:
-    """DET curves on dev of all trials that saved their scores; None without any."""
+def det_section(trials: Sequence[ReportedTrial]) -> Section | None:
+    """Return the section of DET curves on dev of all trials with scores; None without any."""
     shown = [(trial, trial.scores) for trial in _with_role(trials) if trial.scores is not None]
     if not shown:
         return None
@@ -81,11 +81,11 @@ def count_of(scores: Scores) -> dict[str, int]:
     return {"bonafide": len(scores.of_class(BONAFIDE)), "spoof": len(scores.of_class(SPOOF))}
 
 
-def _with_role(trials: Sequence[Told]) -> list[Told]:
+def _with_role(trials: Sequence[ReportedTrial]) -> list[ReportedTrial]:
     return sorted((trial for trial in trials if trial.role), key=lambda trial: _ROLES.index(trial.role))
 
 
-def _rates(trial: Told) -> dict[str, float]:
+def _rates(trial: ReportedTrial) -> dict[str, float]:
     if any(name.startswith(_FOLDS) for name in trial.metrics):
         rates = {name.partition(_FOLDS)[2]: rate for name, rate in trial.metrics.items()}
         return {name: rate for name, rate in rates.items() if name not in ("", "mean", "worst", "fold")}
@@ -107,14 +107,14 @@ def _draw_bars(axes: Axes, names: Sequence[str], rows: Sequence[tuple[str, dict[
 
 
 def _thinned(frr_P: Rates, far_P: Rates) -> tuple[Rates, Rates]:
-    """At most `_MOST` points of a curve, evenly spaced by their number."""
+    """Return at most `_MOST` points of a curve, evenly spaced by number."""
     if len(frr_P) <= _MOST:
         return frr_P, far_P
     points = np.linspace(0, len(frr_P) - 1, _MOST).astype(int)
     return frr_P[points], far_P[points]
 
 
-def _draw_det(axes: Axes, shown: Sequence[tuple[Told, Scores]]) -> None:
+def _draw_det(axes: Axes, shown: Sequence[tuple[ReportedTrial, Scores]]) -> None:
     lowest = 0.4
     for place, (trial, scores) in enumerate(shown):
         frr_P, far_P = _thinned(*det_curve(scores.of_class(BONAFIDE), scores.of_class(SPOOF)))

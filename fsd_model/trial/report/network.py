@@ -1,4 +1,4 @@
-"""EER drawn on the network: by place of the cut, and by exit.
+"""Report sections of the network: EER by place of the cut, and by exit.
 
 Rates are fractions inside and percent on the axes.
 """
@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from fsd_model.networks.attention_resnet import STAGE_CHANNELS, NetworkConfig, stage_ends
-from fsd_model.trial.report.reported_trial import Section, Told
+from fsd_model.trial.report.reported_trial import ReportedTrial, Section
 
 EER = "dev/eer_best"
 _GOLDEN = 0.618  # spreads trials of one place evenly, and the same each time
 
 
-def network_section(trials: Sequence[Told]) -> Section | None:
+def network_section(trials: Sequence[ReportedTrial]) -> Section | None:
     """The network with the EER of the trials that cut at each place; None where cuts or network differ"
     " not."""
     complete = [trial for trial in trials if trial.complete and EER in trial.metrics]
@@ -45,8 +45,8 @@ def network_section(trials: Sequence[Told]) -> Section | None:
     return {"title": "Split points on the network", "text": text, "numbers": rows, "figures": [figure]}
 
 
-def by_cut(trials: Sequence[Told], blocks: int) -> list[dict[str, Any]]:
-    """For every legal cut: how many trials have it, and the median and lowest EER of these."""
+def by_cut(trials: Sequence[ReportedTrial], blocks: int) -> list[dict[str, Any]]:
+    """Return for every legal cut the number of trials with it, and their median and lowest EER."""
     rows = []
     for cut in range(1, blocks):
         rates = [trial.metrics[EER] for trial in trials if cut in trial.config.resolved_cuts]
@@ -55,8 +55,8 @@ def by_cut(trials: Sequence[Told], blocks: int) -> list[dict[str, Any]]:
     return rows
 
 
-def exit_section(trials: Sequence[Told]) -> Section | None:
-    """EER of each exit of the trials with a role; None where no exit was reported."""
+def exit_section(trials: Sequence[ReportedTrial]) -> Section | None:
+    """Return the section of EER by exit of the trials with a role; None without reported exits."""
     rows = [(trial, exit_rates(trial)) for trial in trials if trial.role]
     rows = [(trial, rates) for trial, rates in rows if rates]
     if not rows:
@@ -81,20 +81,20 @@ def exit_section(trials: Sequence[Told]) -> Section | None:
     return {"title": "Exits", "text": text, "tables": [table], "numbers": numbers, "figures": [figure]}
 
 
-def exit_rates(trial: Told) -> list[tuple[int, float]]:
-    """EER at each exit: (block that it follows, rate), shallowest first; those reported."""
+def exit_rates(trial: ReportedTrial) -> list[tuple[int, float]]:
+    """Return (block before the exit, EER) of each reported exit, shallowest first."""
     places = (*trial.config.resolved_cuts, trial.config.blocks)
     named = [(place, trial.metrics.get(f"dev/eer_exit{exit}")) for exit, place in enumerate(places, 1)]
     return [(place, rate) for place, rate in named if rate is not None]
 
 
-def _blocks(trial: Told) -> tuple[int, ...]:
-    """Ends of the stages of a built-in network, otherwise how many blocks there are."""
+def _blocks(trial: ReportedTrial) -> tuple[int, ...]:
+    """Return the ends of the stages of a built-in network, otherwise the number of blocks."""
     network = trial.config.network
     return stage_ends(network.depth) if isinstance(network, NetworkConfig) else (trial.config.blocks,)
 
 
-def _draw_network(axes: Axes, trials: Sequence[Told], rows: Sequence[dict[str, Any]]) -> None:
+def _draw_network(axes: Axes, trials: Sequence[ReportedTrial], rows: Sequence[dict[str, Any]]) -> None:
     for trial in trials:
         own, cuts = trial.role == "winner", trial.config.resolved_cuts
         shift = 0.0 if own else ((trial.number * _GOLDEN) % 1 - 0.5) * 0.4
@@ -109,7 +109,7 @@ def _draw_network(axes: Axes, trials: Sequence[Told], rows: Sequence[dict[str, A
 
 
 def _draw_blocks(axes: Axes, ends: Sequence[int], rates: Sequence[float]) -> None:
-    """The blocks below the data, stage by stage."""
+    """Draw the blocks below the data, stage by stage."""
     low, high = min(rates), max(rates)
     room = (high - low) or 1.0
     axes.set_ylim(low - 0.36 * room, high + 0.08 * room)
@@ -129,7 +129,7 @@ def _draw_blocks(axes: Axes, ends: Sequence[int], rates: Sequence[float]) -> Non
     axes.set_yticks([tick for tick in axes.get_yticks() if low - 0.05 * room <= tick <= high + 0.05 * room])
 
 
-def _draw_exits(axes: Axes, rows: Sequence[tuple[Told, list[tuple[int, float]]]]) -> None:
+def _draw_exits(axes: Axes, rows: Sequence[tuple[ReportedTrial, list[tuple[int, float]]]]) -> None:
     for trial, rates in rows:
         places, values = [place for place, _ in rates], [100 * rate for _, rate in rates]
         axes.plot(places, values, "--o" if trial.role == "baseline" else "-o", label=trial.name)

@@ -1,4 +1,4 @@
-"""A trial as the report tells it: its configuration, its last metrics and, of a few, its dev scores."""
+"""A trial as the report shows it: configuration, last metrics and, for a few, dev scores."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Section = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
-    """One trial.
+class ReportedTrial:
+    """One trial of the report.
 
     Attributes:
-        number: in the search.
+        number: number in the search.
         role: "winner", "baseline", "finalist" or "".
         default: whether it is the study's default.
         complete: whether it ran to its end.
         config: its settings.
         metrics: its last report.
-        scores: of dev at its best epoch; None where it has no role, or saved none.
+        scores: dev scores at its best epoch; None if it has no role or saved none.
     """
 
     number: int
@@ -40,19 +40,19 @@ class Told:
 
     @property
     def name(self) -> str:
-        """For a legend."""
+        """Name for a legend."""
         also = ", the default" if self.default and self.role != "baseline" else ""
         return f"{self.role or 'trial'}{also} ({self.number})"
 
 
-def read_trials(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Told]:
-    """The trials that a report hands over; arguments as for `fsd_model.trial.report.sections.sections`.
+def read_trials(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[ReportedTrial]:
+    """Read the trials of a report; arguments as for `fsd_model.trial.report.sections.sections`.
 
     Raises:
         pydantic.ValidationError, InputError: settings or scores that cannot be read.
     """
     return [
-        Told(
+        ReportedTrial(
             trial["number"], trial["role"], trial["number"] == 0 and "default" in study,
             trial["state"] == "complete",
             TrainConfig.model_validate(trial["config"]), trial["metrics"], _scores(trial["folder"]),

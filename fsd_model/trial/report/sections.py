@@ -1,6 +1,6 @@
-"""What the trial adds to the report of a search: rates on the network, by exit, by attack, and DET curves.
+"""The sections that speech adds to the report: EER by cut, by exit, by attack, and DET curves.
 
-Imports nothing of the search: a section is a plain dict, as the trial's contract has it.
+A section is a plain dict, as defined by the trial contract, so nothing of the search is imported.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from fsd_model.trial.report.reported_trial import Section, read_trials
 
 
 def report_sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[Section]:
-    """The sections of a report that know of speech.
+    """Return the sections about speech.
 
     Args:
         study: the study file's content.
-        trials: each with number, role, state, config, metrics and, where it has a role, its folder.
+        trials: each with number, role, state, config, metrics and, if it has a role, its folder.
 
     Returns:
-        Those that there is something for.
+        The sections with content.
 
     Raises:
         pydantic.ValidationError, InputError: settings or scores that cannot be read.

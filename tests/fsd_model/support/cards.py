@@ -8,12 +8,12 @@ from typing import Any
 from fsd_model.data.training_splits import DataConfig
 from fsd_model.detector.calibration import Calibration
 from fsd_model.detector.card import DetectorCard
-from fsd_model.detector.dev_results import DevFigures, EerInterval
+from fsd_model.detector.dev_results import DevMetrics, EerInterval
 from fsd_model.detector.operating_point import OperatingPoint
 from fsd_model.features.front_end import FeatureConfig
 
 CALIBRATION = Calibration(slope=2.0, offset=-1.0, bonafide=40, spoof=60)
-DEV = DevFigures(
+DEV = DevMetrics(
     utterances=100,
     eer=0.25,
     eer_interval=EerInterval(low=0.2, high=0.3, level=0.95, resamples=200, unit="speaker", units=12),
