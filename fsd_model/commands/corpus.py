@@ -31,18 +31,13 @@ def make(
 
     if track not in ("LA", "PA"):
         raise InputError(f"--track: must be LA or PA, got `{track}`")
-    left_out: list[str] = []
     with progress_bar("corpus") as progress:
-        if track == "PA":
-            replays = make_replay_corpus(out, "tiny" if tiny else "demo", jobs, progress)
-            counts, digest = replays.files, replays.digest
-        else:
-            summary = make_corpus(out, "tiny" if tiny else "demo", jobs, progress)
-            counts, digest, left_out = summary.files, summary.digest, summary.left_out
-    for split, files in counts.items():
+        make_track = make_replay_corpus if track == "PA" else make_corpus
+        summary = make_track(out, "tiny" if tiny else "demo", jobs, progress)
+    for split, files in summary.files.items():
         bonafide, attacks = files["-"], [name for name in files if name != "-"]
         spoof = sum(files[name] for name in attacks)
         typer.echo(f"{split:5}  {bonafide} bona fide, {spoof} spoofed by {', '.join(attacks)}")
-    if left_out:
-        typer.echo(f"left out (no speech synthesiser on this machine): {', '.join(left_out)}")
-    typer.echo(f"corpus: {out / track}  (digest {digest[:12]})")
+    if summary.left_out:
+        typer.echo(f"left out (no speech synthesiser on this machine): {', '.join(summary.left_out)}")
+    typer.echo(f"corpus: {out / track}  (digest {summary.digest[:12]})")

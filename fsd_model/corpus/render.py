@@ -1,20 +1,16 @@
-"""Makes one file of the demo corpus, in any process and in any order with the same result."""
+"""Samples of one file of the demo corpus, the same in any process and in any order."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from fsd_model.corpus.attacks.attack import Material
 from fsd_model.corpus.attacks.registry import ATTACKS
 from fsd_model.corpus.codec import through_codec
-from fsd_model.corpus.plan import BONAFIDE, Item, Variant, takes_used
+from fsd_model.corpus.plan import NO_ATTACK, Item, Variant, seed_of, takes_used
 from fsd_model.corpus.post_processing import finish
-from fsd_model.corpus.signals import SAMPLE_RATE_HZ, Floats
+from fsd_model.corpus.signals import Floats
 from fsd_model.corpus.voices import VOICES, utterances
 
 _SAME_VOICE = 40
@@ -38,21 +34,16 @@ def _material(
     )
 
 
-def render(item: Item, variant: Variant, spoken: NDArray[np.int16] | None) -> NDArray[np.int16]:
-    """Samples of one file.
+def render(variant: Variant, item: Item, spoken: NDArray[np.int16] | None) -> NDArray[np.int16]:
+    """Return the samples of one file.
 
     Args:
-        spoken: what the synthesiser said, for the attacks that need it.
+        variant: variant of the corpus, which decides the recordings an attack may use.
+        item: the file.
+        spoken: output of the speech synthesiser, for the attacks that need it.
     """
-    rng = np.random.default_rng(item.seed)
+    rng = np.random.default_rng(seed_of(item))
     wave = utterances(item.voice, item.takes)[item.take]
-    if item.system != BONAFIDE:
-        wave = through_codec(ATTACKS[item.system](wave, rng, _material(item, variant, spoken, rng)))
+    if item.attack != NO_ATTACK:
+        wave = through_codec(ATTACKS[item.attack](wave, rng, _material(item, variant, spoken, rng)))
     return finish(wave, rng)
-
-
-def write_item(item: Item, variant: Variant, spoken: NDArray[np.int16] | None, folder: Path) -> None:
-    """Makes one file and writes it as 16-bit FLAC."""
-    memory = io.BytesIO()  # soundfile reports a full disk as a decoding error; Path.write_bytes does not
-    soundfile.write(memory, render(item, variant, spoken), SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    (folder / f"{item.utterance}.flac").write_bytes(memory.getvalue())

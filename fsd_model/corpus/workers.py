@@ -1,4 +1,4 @@
-"""How a corpus is made: in a folder beside the final one, by processes that each have one thread."""
+"""Staging folder and worker processes, one thread each, for making a corpus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-Progress = Callable[[int, int], None]
+from fsd_model.progress import Progress
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _ABANDONED_S = 3600.0
@@ -21,7 +21,7 @@ _ABANDONED_S = 3600.0
 
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that is gone afterwards, unless it was renamed."""
+    """Yield a folder beside `out` that is deleted afterwards, unless it was renamed."""
     out.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{out.name}.partial-"
     for abandoned in out.parent.glob(f"{prefix}*"):  # of a make that was killed
@@ -45,8 +45,8 @@ def in_processes(
     Args:
         write: a function that other processes can import.
         columns: its arguments, each as long as the first.
-        jobs: processes.
-        progress: called with (rows done, rows in all) after each.
+        jobs: number of processes.
+        progress: called with (rows done, all rows) after each row.
     """
     with _environment(_ONE_THREAD):
         pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
@@ -60,7 +60,7 @@ def in_processes(
 
 @contextmanager
 def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started meanwhile."""
+    """Set environment variables for the processes started meanwhile."""
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:

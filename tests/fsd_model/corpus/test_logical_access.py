@@ -17,10 +17,10 @@ import soundfile
 
 from fsd_model.corpus.attacks import text_to_speech
 from fsd_model.corpus.attacks.registry import KNOWN, UNKNOWN, usable
-from fsd_model.corpus.folder import audio_folder, digest, protocol_path
+from fsd_model.corpus.folder import digest
 from fsd_model.corpus.logical_access import make_corpus
-from fsd_model.corpus.plan import BONAFIDE as NO_ATTACK
-from fsd_model.corpus.plan import SPLITS, plan
+from fsd_model.corpus.plan import NO_ATTACK, SPLITS, plan
+from fsd_model.corpus.track import LA
 from fsd_model.corpus.voices import RECORDINGS, VOICES, Split, read_index
 from fsd_model.errors import InputError
 from tests.fsd_model.support.trivial_measures import MEASURES, Wave, equal_error_rate
@@ -39,12 +39,12 @@ class Row:
 
 
 def rows(root: Path, split: Split) -> list[Row]:
-    return [Row(*line.split(" ")) for line in protocol_path(root, split).read_text("utf-8").splitlines()]
+    return [Row(*line.split(" ")) for line in LA.protocol(root, split).read_text("utf-8").splitlines()]
 
 
 @cache
 def waves(root: Path, split: Split) -> list[Wave]:
-    folder = audio_folder(root, split)
+    folder = LA.audio(root, split)
     return [soundfile.read(folder / f"{row.utterance}.flac")[0] for row in rows(root, split)]
 
 
@@ -105,7 +105,7 @@ def test_the_leak_measures_would_see_a_leak() -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_demo_holds_what_it_promises(split: Split) -> None:
     here = [item for item in plan("demo") if item.split == split]
-    spoofs = [item.system for item in here if item.system != NO_ATTACK]
+    spoofs = [item.attack for item in here if item.attack != NO_ATTACK]
     assert (len(here) - len(spoofs), len(spoofs)) == COUNTS[split]
     assert set(spoofs) == set(usable(UNKNOWN if split == "eval" else KNOWN))
     per_system = Counter(spoofs).values()
@@ -116,7 +116,7 @@ def test_demo_holds_what_it_promises(split: Split) -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_whole_demo_is_what_was_planned(split: Split, demo_corpus: Path) -> None:
     planned = [item.protocol_line for item in plan("demo") if item.split == split]
-    assert protocol_path(demo_corpus, split).read_text("utf-8") == "".join(planned)
+    assert LA.protocol(demo_corpus, split).read_text("utf-8") == "".join(planned)
     sound(demo_corpus, split)
 
 
@@ -146,12 +146,12 @@ def test_layout_is_that_of_asvspoof(split: Split, tiny_corpus: Path) -> None:
         assert row.key in ("bonafide", "spoof")
     listed = sorted(f"{row.utterance}.flac" for row in here)
     assert len(set(listed)) == len(listed)
-    assert sorted(file.name for file in audio_folder(tiny_corpus, split).iterdir()) == listed
+    assert sorted(file.name for file in LA.audio(tiny_corpus, split).iterdir()) == listed
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_files_are_16_khz_16_bit_mono_flac(split: Split, tiny_corpus: Path) -> None:
-    for file in audio_folder(tiny_corpus, split).iterdir():
+    for file in LA.audio(tiny_corpus, split).iterdir():
         info = soundfile.info(file)
         assert (info.format, info.subtype, info.samplerate, info.channels) == ("FLAC", "PCM_16", 16_000, 1)
         assert len(soundfile.read(file)[0]) == info.frames > 8000
@@ -182,7 +182,7 @@ def test_ids_do_not_tell_the_class(split: Split) -> None:
     here = [item for item in plan("demo") if item.split == split]
     assert [item.utterance for item in here] == sorted(item.utterance for item in here)
     number = np.array([int(item.utterance[5:]) for item in here], dtype=float)
-    real = np.array([item.system == "-" for item in here])
+    real = np.array([item.attack == "-" for item in here])
     assert 0.45 <= equal_error_rate(number[real], number[~real]) <= 0.55
 
 
@@ -249,17 +249,16 @@ def test_the_other_variant_is_refused(tiny_corpus: Path) -> None:
 
 def test_a_corpus_that_lost_a_file_is_refused(tiny_corpus: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_corpus, tmp_path / "out")
-    next(audio_folder(tmp_path / "out", "dev").iterdir()).unlink()
+    next(LA.audio(tmp_path / "out", "dev").iterdir()).unlink()
     with pytest.raises(InputError, match=r"dev/flac: 25 files of 26"):
         make_corpus(tmp_path / "out", "tiny")
 
 
 def test_without_a_synthesiser_the_other_attacks_fill_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_to_speech, "is_available", lambda: False)
-    spoofs = [item for item in plan("demo") if item.split == "eval" and item.system != "-"]
-    assert {item.system for item in spoofs} == set(UNKNOWN) - {"A07", "A15"}
+    spoofs = [item for item in plan("demo") if item.split == "eval" and item.attack != "-"]
+    assert {item.attack for item in spoofs} == set(UNKNOWN) - {"A07", "A15"}
     assert len(spoofs) == COUNTS["eval"][1]
-    assert all(item.request is None for item in spoofs)
 
 
 def test_recordings_are_complete_and_licensed() -> None:

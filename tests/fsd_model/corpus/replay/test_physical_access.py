@@ -13,12 +13,13 @@ import soundfile
 from typer.testing import CliRunner
 
 from fsd_model.cli import app
-from fsd_model.corpus.folder import digest, replay_audio
+from fsd_model.corpus.folder import digest
 from fsd_model.corpus.logical_access import make_corpus
 from fsd_model.corpus.plan import SPLITS
 from fsd_model.corpus.replay import physical_access as replay_corpus
 from fsd_model.corpus.replay.physical_access import make_replay_corpus
 from fsd_model.corpus.replay.scene import ATTACKS, ENVIRONMENTS
+from fsd_model.corpus.track import PA
 from fsd_model.corpus.voices import Split
 from fsd_model.data.training_splits import DataConfig, read_split
 from fsd_model.data.utterance import Utterance
@@ -46,7 +47,7 @@ def test_the_projects_own_reader_takes_it(split: Split, tiny_replay: Path) -> No
         assert one.attack in (ATTACKS if one.label == 0 else ("-",))
     assert {one.attack for one in here} == {*ATTACKS, "-"}
     listed = sorted(f"{one.name}.flac" for one in here)
-    assert sorted(file.name for file in replay_audio(tiny_replay / "PA", split).iterdir()) == listed
+    assert sorted(file.name for file in PA.audio(tiny_replay, split).iterdir()) == listed
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -82,7 +83,7 @@ def test_a_corpus_is_the_same_to_the_byte_whatever_the_number_of_processes(
     assert json.loads((tmp_path / "PA" / "corpus.json").read_text("utf-8"))["digest"] == summary.digest
     total = sum(sum(by_attack.values()) for by_attack in summary.files.values())
     assert seen == [(done, total) for done in range(1, total + 1)]
-    (replay_audio(tmp_path / "PA", "dev") / f"{utterances(tmp_path, 'dev')[0].name}.flac").unlink()
+    (PA.audio(tmp_path, "dev") / f"{utterances(tmp_path, 'dev')[0].name}.flac").unlink()
     with pytest.raises(InputError, match=r"dev/flac: 31 files of 32; delete it"):
         make_replay_corpus(tmp_path, "tiny")
 

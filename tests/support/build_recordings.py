@@ -1,9 +1,9 @@
-"""Maintainer command: makes `fsd_model/recordings/` again from the Debian packages it was chosen from.
+"""Maintainer command: make `fsd_model/corpus/recordings/` again from the Debian packages it was chosen from.
 
     apt-get download fillets-ng-data-cs fillets-ng-data-nl asterisk-core-sounds-{en,es,fr,it,ru}-g722
     for package in *.deb; do dpkg-deb -x "$package" unpacked; done
     pip install G722
-    python -m fsd_model.corpus.build_recordings --packages unpacked --out fsd_model/recordings
+    python -m tests.support.build_recordings --packages unpacked --out fsd_model/corpus/recordings
 
 The packages are only unpacked: nothing is installed into the system and nothing needs root.
 
@@ -82,7 +82,7 @@ def _decode(file: Path) -> Floats:
 
 
 def _shorten(wave_S: Floats) -> Floats:
-    """Ends an utterance longer than 4.5 s at its quietest moment from 2.5 s on."""
+    """End an utterance longer than 4.5 s at its quietest moment from 2.5 s on."""
     if len(wave_S) <= _LONG:
         return wave_S
     level = np.convolve(frame_level_db(wave_S)[250:450], np.full(9, 1 / 9), "same")
@@ -90,7 +90,7 @@ def _shorten(wave_S: Floats) -> Floats:
 
 
 def _cleaned(files: list[Path], rng: np.random.Generator) -> Iterator[tuple[str, Floats]]:
-    """(name, speech) of every usable file, in random order."""
+    """Yield (name, speech) of every usable file, in random order."""
     for i in rng.permutation(len(files)):
         wave = _decode(files[i])
         if len(wave) < 4000 or np.abs(wave).max() < 1e-3:
@@ -101,7 +101,7 @@ def _cleaned(files: list[Path], rng: np.random.Generator) -> Iterator[tuple[str,
 
 
 def _utterances(recording: Recording, share: Path) -> Iterator[tuple[str, Floats]]:
-    """(names of the origin files, 1 to 5 s of speech) until the recording has enough."""
+    """Yield (names of the origin files, 1 to 5 s of speech) until the recording has enough."""
     rng = np.random.default_rng([_SEED, *recording.name.encode()])
     held: list[tuple[str, Floats]] = []
     for name, speech in _cleaned(_origin_files(recording, share), rng):
@@ -117,7 +117,7 @@ def _utterances(recording: Recording, share: Path) -> Iterator[tuple[str, Floats
 
 
 def build(packages: Path, out: Path) -> None:
-    """Writes audio, index and licence text of every source under `out`."""
+    """Write audio, index and licence text of every source under `out`."""
     share = packages / "usr" / "share"
     for source in dict.fromkeys(recording.source for recording in RECORDINGS):
         folder = out / source
@@ -128,7 +128,7 @@ def build(packages: Path, out: Path) -> None:
 
 
 def _write(recording: Recording, share: Path, folder: Path) -> str:
-    """Writes one speaker's file; returns its lines of the index."""
+    """Write the file of one speaker; return its lines of the index."""
     pieces: list[Floats] = []
     rows = []
     start = _GAP
@@ -145,7 +145,7 @@ def _write(recording: Recording, share: Path, folder: Path) -> str:
 
 
 def _licence(source: str, share: Path) -> str:
-    """Full text of the source's licence."""
+    """Return the full text of the licence of a source."""
     if source.startswith("fillets"):
         return Path("/usr/share/common-licenses/GPL-2").read_text(encoding="utf-8")
     name = "CC-BY-3.0" if source in ("asterisk-it", "asterisk-ru") else "CC-BY-SA-3.0"
@@ -159,6 +159,6 @@ def _licence(source: str, share: Path) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make the source recordings of the demo corpus again.")
     parser.add_argument("--packages", type=Path, required=True, help="folder that holds usr/share/...")
-    parser.add_argument("--out", type=Path, required=True, help="fsd_model/recordings")
+    parser.add_argument("--out", type=Path, required=True, help="fsd_model/corpus/recordings")
     chosen = parser.parse_args()
     build(chosen.packages, chosen.out)
