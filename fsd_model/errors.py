@@ -1,4 +1,4 @@
-"""What a user did or has that cannot work, said in one line: place or setting, rule, value, way out."""
+"""The error for faults of the user's input, in one line: setting or file, rule, value, way out."""
 
 from __future__ import annotations
 

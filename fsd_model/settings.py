@@ -1,4 +1,4 @@
-"""The base of every configuration class: frozen, strictly typed, no NaN, unknown keys named."""
+"""Base class of all configurations: frozen, strictly typed, no NaN; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Settings(BaseModel):
-    """Frozen and strict: `"3"` and `True` are not the number 3, NaN and inf pass nowhere.
+    """Frozen and strict settings: `"3"` and `True` are not the number 3, NaN and inf are errors.
 
     Raises:
         pydantic.ValidationError: an unknown key (with the nearest known one), a wrong type or range.

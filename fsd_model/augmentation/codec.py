@@ -1,4 +1,4 @@
-"""What telephony and web codecs leave of a recording: encoded and decoded in memory by libsndfile.
+"""Telephony and web codecs: a waveform encoded and decoded in memory by libsndfile.
 
 `narrow_band`, `mu_law`, `a_law` (both G.711) and `gsm` (full rate 06.10) work at 8 kHz, so nothing above
 4 kHz is left; `vorbis`, `opus` and `mp3` work at 16 kHz and take a degree of compression.
@@ -44,7 +44,7 @@ _CODINGS: dict[Codec, _Coding] = {
 
 
 def random_codec(config: CodecConfig, wave_S: Signal, rng: Generator) -> Signal:
-    """The recording through one of `config.names` at a random compression; as `through_codec`."""
+    """Pass the waveform through one of `config.names` at a random compression; see `through_codec`."""
     name = config.names[int(rng.integers(len(config.names)))]
     return through_codec(wave_S, name, rng.uniform(*config.compression))
 
@@ -67,7 +67,7 @@ def through_codec(wave_S: Signal, name: Codec, compression: float = 0.5) -> Sign
 
 
 def at_own_rate(wave_S: Signal, name: Codec, compression: float = 0.5) -> Signal:
-    """As `through_codec` for a signal at the codec's own rate; what comes back may be longer by a block."""
+    """Encode and decode a signal at the codec's own rate; the result may be longer by a block."""
     coding = _CODINGS[name]
     if not coding.container:
         return wave_S

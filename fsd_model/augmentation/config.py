@@ -1,6 +1,6 @@
-"""Settings of augmentation. Every part is there and off (`probability` 0), so a search may turn on any.
+"""Settings of augmentation. Every part is off by default (`probability` 0); a search may turn on any.
 
-A pair (low, high) is a range from which each utterance draws its own value, evenly.
+A pair (low, high) is a range from which a value is drawn uniformly per utterance.
 
 Source: the defaults of each part are named in its class; docs/augmentation.md lists them all.
 """
@@ -145,10 +145,10 @@ class AugmentConfig(Settings):
 
     @property
     def changes_waveforms(self) -> bool:
-        """Whether any part that works on the recording is on."""
+        """Return whether any part that works on the waveform is on."""
         return any(part.probability > 0 for part in (self.noise, self.rawboost, self.codec))
 
     @property
     def is_off(self) -> bool:
-        """Whether batches are the stored features and nothing else."""
+        """Return whether batches are the stored features only."""
         return not (self.changes_waveforms or self.spec.probability > 0 or self.two_view)

@@ -15,13 +15,13 @@ Signal: TypeAlias = NDArray[np.float64]
 
 
 def limit(wave_S: Signal) -> Signal:
-    """The signal (S,), scaled to a peak of 1 where it is louder; others stay as they are."""
+    """Return the signal (S,), scaled to a peak of 1 where it is louder."""
     peak = np.abs(wave_S).max()
     return wave_S / peak if peak > 1 else wave_S
 
 
 def add_at_snr(wave_S: Signal, noise_S: Signal, snr_db: float) -> Signal:
-    """The sum of a signal and noise scaled to a signal-to-noise ratio, before any limiting.
+    """Add noise at a signal-to-noise ratio, before any limiting.
 
     Args:
         wave_S: (S,) signal.

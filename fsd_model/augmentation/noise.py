@@ -1,4 +1,4 @@
-"""Additive noise, made or recorded.
+"""Additive noise, synthetic or recorded.
 
 Shapes: S samples.
 """
@@ -22,7 +22,7 @@ from fsd_model.errors import InputError
 
 
 def add_noise(config: NoiseConfig, files: NoiseFiles | None, wave_S: Signal, rng: Generator) -> Signal:
-    """The recording with noise at a random signal-to-noise ratio.
+    """Add noise at a random signal-to-noise ratio.
 
     Args:
         config: colour and ratio.
@@ -71,7 +71,7 @@ class NoiseFiles:
         return sha256("".join(contents).encode()).hexdigest()
 
     def piece(self, samples: int, rng: Generator) -> Signal:
-        """A piece (S,) at 16 kHz from a random place of a random file, repeated where the file is shorter.
+        """Draw a piece (S,) at 16 kHz from a random place of a random file, repeated if the file is shorter.
 
         Every file is drawn as often as the others, whatever its length.
 

@@ -41,13 +41,13 @@ _STREAMS: dict[Part, int] = {"noise": 7001, "rawboost": 7002, "codec": 7003, "sp
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to the training utterances of a run.
+    """Augmentation of the training utterances of a run.
 
     Attributes:
         config: the parts and their probabilities.
         feature: the front end, computed again for recordings that were changed.
         seed: of the run.
-        threads: utterances of a batch that are worked on at once.
+        threads: utterances of a batch that are processed at once.
         recordings: needed where a part works on the recording; else None.
         noise: recorded noise; None makes it.
     """
@@ -125,13 +125,13 @@ def open_augmentation(
     utterances: Sequence[Utterance],
     progress: Progress | None = None,
 ) -> Augmentation | None:
-    """What the configuration asks for, or None where it asks for nothing.
+    """Return the configured augmentation, or None if every part is off.
 
     Args:
         augment: the parts and their probabilities.
         feature: the front end.
         seed: of the run.
-        threads: utterances of a batch that are worked on at once.
+        threads: utterances of a batch that are processed at once.
         store: the feature store, which also keeps the recordings.
         utterances: the training set, every one that a batch may name.
         progress: as of `open_features`.

@@ -30,7 +30,7 @@ _EDGE_HZ = 1e-3  # how close a notch may come to 0 Hz and to 8 kHz
 
 
 def rawboost(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
-    """The configured algorithm, see `RawBoostConfig`."""
+    """Apply the configured algorithm, see `RawBoostConfig`."""
     if config.algorithm == 8:
         return limit(convolutive(config, wave_S, rng) + impulsive(config, wave_S, rng))
     return reduce(lambda signal_S, n: _PARTS[n](config, signal_S, rng), SERIES[config.algorithm], wave_S)

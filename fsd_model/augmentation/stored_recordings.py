@@ -1,4 +1,4 @@
-"""The training recordings as the feature store keeps them, found by the name of their utterance.
+"""The training waveforms in the feature store, by the name of their utterance.
 
 Shapes: N utterances, S samples.
 """
@@ -28,7 +28,7 @@ class Recordings:
     Attributes:
         samples_N1S: int16, read-only; a recording shorter than S is repeated.
         lengths_N: samples of each recording, which may be more than S.
-        row_of: where each utterance lies, by name.
+        row_of: row of each utterance, by name.
     """
 
     samples_N1S: NDArray[Any]
@@ -36,7 +36,7 @@ class Recordings:
     row_of: dict[str, int]
 
     def waveform(self, name: str) -> Waveform:
-        """The recording (S',) float32 in [-1, 1) at its own length, S at most."""
+        """Return the waveform (S',) float32 in [-1, 1) at its own length, at most S."""
         row = self.row_of[name]
         return from_stored(self.samples_N1S[row, 0, : self.lengths_N[row]])
 
@@ -47,7 +47,7 @@ def open_recordings(
     feature: FeatureConfig,
     progress: Progress | None = None,
 ) -> Recordings:
-    """Open as much of each recording as the front end looks at, storing it where the store has none yet.
+    """Open as much of each recording as the front end reads, storing it where the store has none yet.
 
     Raises:
         InputError: as `open_features`.

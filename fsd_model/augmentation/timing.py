@@ -1,4 +1,4 @@
-"""How long augmentation takes, as it was measured once: a guide to what configurations cost."""
+"""Measured time of augmentation, for cost estimates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FRONT_END_MS: Mapping[Kind, float] = {
 
 
 def augmentation_ms(augment: AugmentConfig, feature: FeatureConfig) -> float:
-    """Expected time to augment one utterance of 3.5 s, milliseconds of one core.
+    """Return the expected time to augment one utterance of 3.5 s, milliseconds on one core.
 
     Source: the table of docs/augmentation.md (`python -m tests.bench.augmentation`); masks count nothing.
     """

@@ -1,4 +1,4 @@
-"""The lossy codec that every file of the demo corpus went through exactly once: Ogg Vorbis at 16 kHz."""
+"""The lossy codec that every file of the demo corpus passed exactly once: Ogg Vorbis at 16 kHz."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = 16_000  # libsndfile overruns its stack when a Vorbis stream is written
 
 
 def encode(wave_S: Floats, target: Path | io.BytesIO) -> None:
-    """Writes a signal as Ogg Vorbis with the settings of the corpus.
+    """Write a signal as Ogg Vorbis with the settings of the corpus.
 
     Args:
         wave_S: (S,) at 16 kHz, within [-1, 1].
@@ -30,13 +30,13 @@ def encode(wave_S: Floats, target: Path | io.BytesIO) -> None:
 
 
 def stored_level(wave_S: Floats) -> Floats:
-    """The signal at the level at which utterances are encoded, lower where its peaks would clip."""
+    """Scale a signal to the level at which utterances are encoded, lower where its peaks would clip."""
     scaled = wave_S * (STORED_RMS / rms(wave_S))
     return np.asarray(scaled * min(1.0, 0.95 / (np.abs(scaled).max() + 1e-9)))
 
 
 def through_codec(wave_S: Floats) -> Floats:
-    """What comes back after encoding and decoding a signal once, equally long."""
+    """Encode and decode a signal once; the result has the same length."""
     level = stored_level(wave_S)
     memory = io.BytesIO()
     encode(np.pad(level, _LEAD_IN), memory)

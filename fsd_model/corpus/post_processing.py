@@ -1,4 +1,4 @@
-"""The last steps of every file, the same for bona fide and spoof, so that no side effect tells them apart."""
+"""Last steps of every file, the same for bona fide and spoof, so no side effect tells them apart."""
 
 from __future__ import annotations
 

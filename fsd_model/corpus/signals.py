@@ -19,7 +19,7 @@ TINY = 1e-10
 
 
 def rms(wave_S: Floats) -> float:
-    """Root mean square of a signal; never zero, so that it can divide."""
+    """Return the root mean square of a signal; never zero, so that it can divide."""
     return float(np.sqrt(np.mean(wave_S * wave_S) + 1e-12))
 
 
@@ -67,7 +67,7 @@ def istft(spectrum_TK: Spectrum, length: int, hop: int, samples: int) -> Floats:
 
 
 def fit_length(wave_S: Floats, samples: int) -> Floats:
-    """The first `samples` samples, with zeros where the signal is shorter."""
+    """Return the first `samples` samples, with zeros where the signal is shorter."""
     return np.pad(wave_S[:samples], (0, max(0, samples - len(wave_S))))
 
 
@@ -106,7 +106,7 @@ def mel_cepstrum(wave_S: Floats, coefficients: int = 20, hop: int = 160) -> Floa
 
 
 def real_cepstrum(magnitude_TK: Floats, order: int) -> Floats:
-    """The first order + 1 coefficients of the real cepstrum: the smooth part of the log spectrum."""
+    """Return the first order + 1 coefficients of the real cepstrum: the smooth part of the log spectrum."""
     return np.asarray(np.fft.irfft(np.log(magnitude_TK + 1e-6), axis=1)[:, : order + 1])
 
 

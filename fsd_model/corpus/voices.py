@@ -20,7 +20,7 @@ Split = Literal["train", "dev", "eval"]
 
 @dataclass(frozen=True)
 class Voice:
-    """One person.
+    """One speaker.
 
     Attributes:
         label: the speaker's id in the protocols.
@@ -47,7 +47,7 @@ VOICES = (
 
 
 def read_index(source: Path) -> list[dict[str, str]]:
-    """Rows of a source's `segments.tsv`."""
+    """Return the rows of a source's `segments.tsv`."""
     header, *rows = (source / "segments.tsv").read_text(encoding="utf-8").splitlines()
     names = header.split("\t")
     return [dict(zip(names, row.split("\t"), strict=True)) for row in rows]
@@ -61,16 +61,16 @@ def _segments(stem: str) -> tuple[tuple[int, int], ...]:
 
 
 def lengths_s(voice: Voice, takes: int) -> list[float]:
-    """Seconds of the first `takes` utterances of each of a speaker's files."""
+    """Return the seconds of the first `takes` utterances of each of a speaker's files."""
     return [length / SAMPLE_RATE_HZ for stem in voice.stems for _, length in _segments(stem)[:takes]]
 
 
 @cache
 def utterances(voice: Voice, takes: int) -> tuple[Floats, ...]:
-    """The first `takes` utterances of each of a speaker's files, decoded.
+    """Return the first `takes` utterances of each of a speaker's files, decoded.
 
     Returns:
-        Signals at 16 kHz; kept in memory, so never to be changed.
+        Signals at 16 kHz; cached, so do not modify them.
     """
     found: list[Floats] = []
     for stem in voice.stems:

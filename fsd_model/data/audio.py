@@ -1,7 +1,8 @@
-"""Audio files to mono float32 at 16 kHz; the one place that turns seconds into samples.
+"""Audio files as mono float32 at 16 kHz; the one place that converts seconds to samples.
 
-A damaged file must never pass as a shorter one, and libsndfile alone does not see to that: it stops on a cut
-FLAC, but reads a cut WAV or OGG without a word. The lengths the containers announce are checked here.
+A damaged file must never pass as a shorter one, and libsndfile alone does not ensure that: it refuses a
+truncated FLAC, but reads a truncated WAV or OGG without an error. So the lengths in their containers are
+checked.
 
 Shapes: S samples.
 """
@@ -28,8 +29,10 @@ SAMPLE_RATE = 16000
 Waveform: TypeAlias = NDArray[np.float32]
 
 _LARGEST = np.nextafter(np.float32(1), np.float32(0))
-_OVERSHOOT = 2.0  # lossy decoders pass 1.0 by a little; beyond 2.0 the samples are not scaled to [-1, 1)
-_LONGEST_FILTER = 1000  # terms of the reduced rate ratio (44100:16000 = 441:160); a prime rate needs a GB
+_OVERSHOOT = 2.0  # lossy decoders exceed 1.0 slightly; beyond 2.0 the samples are not scaled to [-1, 1)
+_LONGEST_FILTER = (
+    1000  # larger term of the reduced ratio of rates (44100:16000 = 441:160); a prime rate would need a GB
+)
 
 
 def seconds_to_samples(seconds: float) -> int:
@@ -59,7 +62,7 @@ def read_audio(path: str | PathLike[str]) -> Waveform:
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
-    """The bytes of a file.
+    """Return the bytes of a file.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -71,14 +74,14 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
 
 
 def unreadable(path: str | PathLike[str], error: OSError) -> InputError:
-    """What to say of a file that does not open."""
+    """Return the error for a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: audio file must exist, found none; check the name and the folder")
     return InputError(f"{path}: audio file must be readable, got: {error.strerror}; check it")
 
 
 def decode_audio(data: bytes, path: str | PathLike[str]) -> Waveform:
-    """Decode the bytes of an audio file; as `read_audio`, which see (`path` is for the errors)."""
+    """Decode the bytes of an audio file; see `read_audio`. `path` is only used in error messages."""
     if not data:
         raise InputError(f"{path}: audio file must hold samples, got 0 bytes; copy or record it again")
     if is_cut(data):
@@ -91,14 +94,14 @@ def decode_audio(data: bytes, path: str | PathLike[str]) -> Waveform:
 
 
 def mono(samples_SC: NDArray[np.float32], path: str | PathLike[str]) -> Waveform:
-    """The mean of C channels, (S,); `path` names the file in errors.
+    """Return the mean of C channels, (S,). `path` is only used in error messages.
 
     Raises:
         InputError: NaN or inf.
     """
     if not np.isfinite(samples_SC).all():
         raise InputError(f"{path}: samples must be finite, got NaN or inf; export it again as 16-bit PCM")
-    # one channel is its own mean, which NumPy takes long to find
+    # NumPy is slow at the mean of one channel
     mean_S: Waveform = (
         samples_SC[:, 0] if samples_SC.shape[1] == 1 else samples_SC.mean(axis=1, dtype=np.float32)
     )
@@ -106,7 +109,7 @@ def mono(samples_SC: NDArray[np.float32], path: str | PathLike[str]) -> Waveform
 
 
 def scaled(waveform_S: Waveform, path: str | PathLike[str]) -> Waveform:
-    """A waveform (S >= 1,) cut to [-1, 1), which lossy decoders pass by a little.
+    """Clip a waveform (S >= 1,) to [-1, 1), which lossy decoders exceed slightly.
 
     Raises:
         InputError: samples that are not scaled to that range.
@@ -165,7 +168,7 @@ def at_16_khz(waveform_S: Waveform, rate: int, path: str | PathLike[str] = "wave
 
 
 def is_cut(data: bytes | mmap) -> bool:
-    """Whether a WAV or OGG ends before its container says so."""
+    """Return whether a WAV or OGG is shorter than its container states."""
     if data[:4] == b"RIFF":
         size = int.from_bytes(data[4:8], "little")
         # 0xFFFFFFFF: written to a pipe, size unknown. One byte less: some writers leave the padding byte out.
@@ -174,7 +177,7 @@ def is_cut(data: bytes | mmap) -> bool:
 
 
 def _ends_ogg(data: bytes | mmap) -> bool:
-    """Whether the last page is whole and carries the end-of-stream flag (RFC 3533, section 6)."""
+    """Return whether the last page is complete and has the end-of-stream flag (RFC 3533, section 6)."""
     page = data[data.rfind(b"OggS") :]
     if len(page) < 27 or len(page) < 27 + page[26]:
         return False

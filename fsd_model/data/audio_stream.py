@@ -1,4 +1,4 @@
-"""Audio files of any length, block by block: as `read_audio`, in memory that does not grow with the file.
+"""Audio files of any length, read block by block, in memory that does not grow with the file.
 
 Shapes: S samples, C channels.
 """
@@ -34,12 +34,12 @@ _BLOCK_S, _BLOCK_VALUES = 10.0, 2_000_000
 
 @dataclass(frozen=True)
 class AudioStream:
-    """An open audio file whose header was read and believed, and nothing else yet.
+    """An open audio file of which only the header was read.
 
     Attributes:
-        frames: samples a channel, as announced.
-        rate: Hz.
-        channels: how many are averaged.
+        frames: samples per channel, as the header states.
+        rate: sampling rate, Hz.
+        channels: number of channels that are averaged.
     """
 
     frames: int
@@ -50,19 +50,19 @@ class AudioStream:
 
     @property
     def duration_s(self) -> float:
-        """Announced duration, seconds; `blocks` never gives more."""
+        """Duration in seconds, as the header states; `blocks` never returns more."""
         return self.frames / self.rate
 
     @property
     def samples(self) -> int:
-        """How many samples `blocks` gives in all, at 16 kHz."""
+        """Total number of samples of all `blocks`, at 16 kHz."""
         return math.ceil(self.frames * SAMPLE_RATE / self.rate)
 
     def blocks(self) -> Iterator[Waveform]:
-        """The waveform, once: blocks (S,) float32 in [-1, 1), 16 kHz, 10 s at most.
+        """Yield the waveform once, in blocks (S,) float32 in [-1, 1), 16 kHz, of at most 10 s.
 
-        One block holds a file of up to 10 s and 2 million values (48 kHz, 4 channels), bit for bit as
-        `read_audio` gives it; at the seams of resampled ones float32 rounds differently.
+        A file of up to 10 s and 2 million values (48 kHz, 4 channels) is one block, equal bit for bit to
+        `read_audio`; at the seams between resampled blocks float32 rounds differently.
 
         Raises:
             InputError: as `read_audio`, once the damage is reached.
@@ -130,10 +130,10 @@ def open_audio(file: IO[bytes], name: str | PathLike[str]) -> Iterator[AudioStre
 
 @contextmanager
 def open_audio_file(path: str | PathLike[str]) -> Iterator[AudioStream]:
-    """As `open_audio`, by path.
+    """Open an audio file by path; see `open_audio`.
 
     Raises:
-        InputError: missing or unreadable too.
+        InputError: as `open_audio`; the file is missing or unreadable.
     """
     with ExitStack() as held:
         try:
@@ -144,7 +144,7 @@ def open_audio_file(path: str | PathLike[str]) -> Iterator[AudioStream]:
 
 
 def _check_container(file: IO[bytes], name: str | PathLike[str]) -> None:
-    """By the first bytes, before a decoder sees the others; mapped, not read: only their ends matter."""
+    """Check the container by its first and last bytes, before a decoder reads the rest."""
     if not file.seek(0, 2):
         raise InputError(f"{name}: audio file must hold samples, got 0 bytes; copy or record it again")
     with mmap(file.fileno(), 0, access=ACCESS_READ) as data:

@@ -13,11 +13,11 @@ WAY_OUT = "or leave bad files out with data.skip_bad (--skip-bad)"
 
 
 class LeftOut(Settings):
-    """One file that was left out.
+    """A file that was left out.
 
     Attributes:
-        name: of the utterance.
-        reason: what is wrong with its file.
+        name: name of the utterance.
+        reason: fault of its file.
     """
 
     name: str
@@ -25,12 +25,12 @@ class LeftOut(Settings):
 
 
 def reason_of(utterance: Utterance, error: InputError) -> str:
-    """What `error` says about the file of `utterance`, without its path."""
+    """Return the message of `error` without the path of the utterance."""
     return str(error).removeprefix(f"{utterance.path}: ")
 
 
 def check_remaining(asked: Iterable[Utterance], kept: Iterable[Utterance], gone: Sequence[LeftOut]) -> None:
-    """Of each class that was asked for, something must be left.
+    """Raise if skipping bad files removed a whole class.
 
     Raises:
         InputError: every file of a class was bad; names the first bad file.

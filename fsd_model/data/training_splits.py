@@ -70,7 +70,7 @@ def read_split(data: DataConfig, split: Split) -> list[Utterance]:
 
 
 def training_format(data: DataConfig) -> TrainingFormat:
-    """The layout of a corpus to train on; "auto" is resolved by the files that are there.
+    """Return the layout of a corpus to train on; "auto" is resolved by the files present.
 
     Raises:
         InputError: an evaluation set, or none of the layouts.
@@ -86,7 +86,7 @@ def training_format(data: DataConfig) -> TrainingFormat:
 
 
 def recognise(data: DataConfig) -> TrainingFormat | None:
-    """The layout of `data.root` by its files, or None."""
+    """Return the layout of `data.root` by its files, or None."""
     if manifest.find(data.root) or data.root.suffix in (".csv", ".parquet"):
         return "manifest"
     if asvspoof2019.corpus_folder(data.root, data.track):
@@ -95,7 +95,7 @@ def recognise(data: DataConfig) -> TrainingFormat | None:
 
 
 def places(data: DataConfig) -> list[str]:
-    """Where `recognise` looks, within `data.root`."""
+    """Return where `recognise` looks, relative to `data.root`."""
     looked = [
         *asvspoof2019.protocol_folders(data.root, data.track),
         *asvspoof5.tries(data.root, _PROTOCOL5["train"]),
@@ -105,7 +105,7 @@ def places(data: DataConfig) -> list[str]:
 
 
 def find_manifest(data: DataConfig) -> Path:
-    """The manifest file.
+    """Return the manifest file.
 
     Raises:
         InputError: there is none.

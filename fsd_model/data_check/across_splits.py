@@ -1,4 +1,4 @@
-"""What must not be shared: speakers between splits, recordings between any two utterances."""
+"""Speakers shared between splits and recordings that occur more than once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNKNOWN_SPEAKER = "-"
 
 
 def shared_speakers(splits: Mapping[str, Checked]) -> list[Finding]:
-    """Speakers of more than one split: a warning, as official sets exist in which some speakers recur."""
+    """Return speakers of more than one split, as warnings: some official sets share speakers."""
     speakers = {
         name: {u.speaker for u in checked.utterances} - {_UNKNOWN_SPEAKER} for name, checked in splits.items()
     }
@@ -27,7 +27,7 @@ def shared_speakers(splits: Mapping[str, Checked]) -> list[Finding]:
 
 
 def duplicates(splits: Mapping[str, Checked]) -> list[Finding]:
-    """Utterances with the same bytes, or the same samples in other bytes.
+    """Return utterances with the same bytes, or the same samples in other bytes.
 
     An error where a recording is called bona fide and spoof at once; else a warning.
     """
@@ -47,7 +47,7 @@ def duplicates(splits: Mapping[str, Checked]) -> list[Finding]:
 
 
 def _findings(groups: list[list[tuple[str, Utterance]]], what: str) -> list[Finding]:
-    """One finding for each set of splits and each kind of contradiction."""
+    """Return one finding per set of splits and kind of contradiction."""
     sorted_in: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for group in groups:
         where = "+".join(dict.fromkeys(split for split, _ in group))

@@ -27,14 +27,14 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a check.
+    """Result of a check.
 
     Attributes:
         root: folder or manifest.
         format: its layout.
         splits: by name, in the order train, dev, eval.
-        findings: what is wrong, errors first.
-        eval_left_unopened: there is an evaluation split, and it was not looked at.
+        findings: faults, errors first.
+        eval_left_unopened: there is an evaluation split, and it was not read.
     """
 
     root: str
@@ -45,11 +45,11 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether there is an error."""
+        """Return whether there is an error."""
         return any(finding.level == "error" for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, with the definition of silence."""
+        """Return plain data, with the definition of silence."""
         tree = asdict(self)
         for split in tree["splits"].values():
             split["undecodable"] = [bad.model_dump() for bad in split["undecodable"]]
@@ -57,7 +57,7 @@ class Report:
 
 
 def splits_to_check(data: DataConfig, with_eval: bool) -> list[CheckedSplit]:
-    """Train and dev; also eval where asked for; eval alone of a set that has nothing else.
+    """Return train and dev; with `with_eval` also eval; only eval for evaluation sets.
 
     Raises:
         InputError: no corpus.
@@ -79,8 +79,8 @@ def check_data(
 
     Args:
         data: the corpus; with `skip_bad`, bad files are warnings.
-        splits: what to open.
-        jobs: threads.
+        splits: splits to read.
+        jobs: number of threads.
         progress: called with (done, total).
 
     Raises:
@@ -109,7 +109,7 @@ def _utterances(data: DataConfig, split: CheckedSplit) -> list[Utterance]:
 def _results(
     utterances: Sequence[Utterance], jobs: int, progress: Progress | None
 ) -> list[Measured | str | None]:
-    """In order; the audio of a bounded number of files is in memory."""
+    """Measure all files, in order; the audio of at most `_AT_ONCE` files is in memory."""
     results: list[Measured | str | None] = []
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(utterances), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""What `data check` found, as data: the same numbers for the table and the JSON file."""
+"""Report and findings of one split, as data for the table and the JSON file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Level = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line to act on.
+    """A fault to act on.
 
     Attributes:
         level: errors make the exit code 1.
         where: the split, or two joined by `+`.
-        text: what is wrong, and with how many.
-        names: the utterances or speakers concerned, all of them.
+        text: the fault, and how many are affected.
+        names: all affected utterances or speakers.
     """
 
     level: Level
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One split; counts of utterances unless said otherwise.
+    """Report of one split; counts are numbers of utterances unless stated otherwise.
 
     Attributes:
         utterances: lines of the protocol.
@@ -65,7 +65,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class Checked:
-    """A split as read: each utterance, and what was measured, or why not, or None for a missing file."""
+    """A split as read: per utterance its measures, the reason why there are none, or None if missing."""
 
     utterances: Sequence[Utterance]
     results: Sequence[Measured | str | None]
@@ -91,7 +91,7 @@ def report_split(checked: Checked) -> SplitReport:
 
 
 def findings_of(split: str, report: SplitReport, skip_bad: bool) -> list[Finding]:
-    """What is wrong within one split; with `skip_bad`, files that can be left out are warnings."""
+    """Return the faults within one split; with `skip_bad`, files that can be left out are warnings."""
     level: Level = "warning" if skip_bad else "error"
     found = []
     if report.missing:
@@ -102,13 +102,13 @@ def findings_of(split: str, report: SplitReport, skip_bad: bool) -> list[Finding
     if set(report.rates) - {str(SAMPLE_RATE)}:
         rates = ", ".join(f"{count} at {rate} Hz" for rate, count in report.rates.items())
         found.append(Finding("warning", split, f"not all at {SAMPLE_RATE} Hz, will be resampled: {rates}"))
-    for measure, found_shortcut in report.shortcuts.items():
-        if found_shortcut.suspicious:
-            found.append(Finding("warning", split, _say(measure, found_shortcut)))
+    for measure, each in report.shortcuts.items():
+        if each.suspicious:
+            found.append(Finding("warning", split, _message(measure, each)))
     return found
 
 
-def _say(measure: str, found: Shortcut) -> str:
+def _message(measure: str, found: Shortcut) -> str:
     return (
         f"{MEASURES[measure]} alone tells the classes apart: median {found.bonafide:.3g} in bona fide,"
         f" {found.spoof:.3g} in spoof, AUC {max(found.auc, 1 - found.auc):.2f}; a detector may learn that"

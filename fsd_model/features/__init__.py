@@ -1,4 +1,4 @@
-"""What the network sees: front ends, and the store that all trials share.
+"""Front ends: the input of the network, and the store that all trials share.
 
 front_end.py         FeatureConfig; F0 subband, log-power spectrum, LFCC, waveform
 low_band_stft.py     the 45 lowest STFT bins without computing the other 820

@@ -1,8 +1,8 @@
-"""Features of a split in the memory of a GPU, as they are stored, and gathered there.
+"""Features of a split in GPU memory, in their stored form; batches are gathered there.
 
-A batch then costs two small operations and a copy of its row numbers that nobody waits for, where it would be
-gathered on the host, copied and waited for. Runs on any device, so tests compare it on the CPU, bit for bit.
-Not run on a GPU yet.
+A batch then costs two small operations and an asynchronous copy of its row numbers, instead of gathering on
+the host and a copy that blocks. Runs on any device, so tests compare it on the CPU, bit for bit. Not run on a
+GPU yet.
 
 Shapes: N utterances, F bins, T frames, B utterances of a batch.
 """
@@ -23,7 +23,7 @@ from fsd_model.features.storage_format import tensor_from_stored
 Residence = bool | Literal["auto"]
 
 SHARE = 1 / 8
-"""Of the GPU's free memory, what features may take under "auto": several trials may begin on it at once."""
+"""Share of the free GPU memory for features under "auto": several trials may start at once."""
 
 _AT_ONCE = 1024  # utterances read from the memory map before they are copied
 
@@ -41,19 +41,19 @@ class Resident:
     labels_N: Tensor
 
     def batch(self, rows_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, F, T) float32 and labels (B,) of rows whose numbers are on the device."""
+        """Return features (B, F, T) float32 and labels (B,) of row numbers on the device."""
         return tensor_from_stored(self.stored_NFT.index_select(0, rows_B)), self.labels_N[rows_B]
 
 
 class Copyable(Protocol):
-    """What can be made resident: `FeatureSet`."""
+    """A split that can be copied to a device: `FeatureSet`."""
 
     @property
     def stored_bytes(self) -> int:
-        """Of its own utterances."""
+        """Size of the stored features, bytes."""
 
     def make_resident(self, device: torch.device) -> None:
-        """Copy it there, unless that was done before."""
+        """Copy it to the device, unless it is there."""
 
 
 def copy_to(
@@ -62,9 +62,9 @@ def copy_to(
     """Copy a split piece by piece, so that the host never holds it as a whole.
 
     Args:
-        device: where to.
-        stored: gives a copy of rows, (B, F, T) in stored form.
-        labels_N: of all rows.
+        device: target.
+        stored: returns a copy of rows, (B, F, T) in stored form.
+        labels_N: labels of all rows.
     """
     pieces = _pieces(stored, len(labels_N))
     first = next(pieces)
@@ -83,21 +83,21 @@ def _pieces(stored: Callable[[NDArray[np.int64]], NDArray[Any]], count: int) -> 
 
 
 def ready_for(device: torch.device, values: NDArray[Any]) -> Tensor:
-    """Numbers on the host that can be copied to the device without a wait.
+    """Return a host tensor that can be copied to the device asynchronously.
 
-    For a GPU they lie in pinned memory, which torch hands out again only after the copy.
+    For a GPU it lies in pinned memory, which torch reuses only after the copy.
     """
     tensor = torch.from_numpy(values)
     return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 def to_device(values: NDArray[Any], device: torch.device) -> Tensor:
-    """Numbers on the device; on a GPU the host does not wait for the copy."""
+    """Copy to the device; on a GPU the host does not wait for the copy."""
     return ready_for(device, values).to(device, non_blocking=True)
 
 
 def keep_resident(sets: Sequence[Copyable], device: torch.device, choice: Residence) -> None:
-    """Copy the splits of a training to its device, as `runtime.resident` says."""
+    """Copy the splits of a training run to its device according to `runtime.resident`."""
     if choice is True or (choice == "auto" and device.type == "cuda" and _fit(sets, device)):
         for each in sets:
             each.make_resident(device)

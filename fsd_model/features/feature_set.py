@@ -22,11 +22,11 @@ class FeatureSet:
     """Features of one split, or of some of its utterances.
 
     Attributes:
-        features_MFT: as stored (see `packing`), read-only; of all M >= N stored utterances.
+        features_MFT: as stored (see `storage_format`), read-only; of all M >= N stored utterances.
         labels_N: int64, 0 spoof, 1 bona fide.
         utterances: in the same order.
-        rows_N: where each utterance lies among the M; None where that is its own number.
-        resident: copies on devices, which whoever shares this object shares; see `resident`.
+        rows_N: index of each utterance among the M; None if N = M.
+        resident: copies on devices, shared with this object; see `device_cache`.
     """
 
     features_MFT: NDArray[Any]
@@ -38,23 +38,23 @@ class FeatureSet:
     )
 
     def batch(self, rows_B: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Rows on the device: features (B, F, T) float32, labels (B,) int64; the map stays as it is."""
+        """Return rows on the device: features (B, F, T) float32, labels (B,) int64."""
         if (resident := self.resident.get(device)) is not None:
             return resident.batch(to_device(rows_B, device))
         stored_BFT = torch.from_numpy(self._stored(rows_B)).to(device)
         return tensor_from_stored(stored_BFT), torch.from_numpy(self.labels_N[rows_B]).to(device)
 
     def features(self, rows_B: NDArray[np.int64]) -> NDArray[np.float32]:
-        """A copy of rows, (B, F, T) float32."""
+        """Return a copy of rows, (B, F, T) float32."""
         return from_stored(self._stored(rows_B))
 
     @property
     def stored_bytes(self) -> int:
-        """What the features of the N utterances take as they are stored."""
+        """Size of the stored features of the N utterances, bytes."""
         return len(self.labels_N) * self.features_MFT[:1].nbytes
 
     def make_resident(self, device: torch.device) -> None:
-        """Keep a copy on the device, from which batches are gathered from now on; once is enough.
+        """Keep a copy on the device; later batches are gathered from it.
 
         Args:
             device: with its number, where it is a GPU.
@@ -63,7 +63,7 @@ class FeatureSet:
             self.resident[device] = copy_to(device, self._stored, self.labels_N)
 
     def select(self, rows_K: NDArray[np.int64]) -> FeatureSet:
-        """The utterances at `rows_K`, over the same memory map."""
+        """Return the utterances at `rows_K`, over the same memory map."""
         stored_K = rows_K if self.rows_N is None else self.rows_N[rows_K]
         utterances = tuple(self.utterances[row] for row in rows_K)
         return FeatureSet(self.features_MFT, self.labels_N[rows_K], utterances, stored_K)
@@ -74,7 +74,7 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one update trains on.
+    """Input of one update.
 
     Attributes:
         features_BFT: what the network sees, float32.

@@ -153,7 +153,7 @@ def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
 
 
 def waveform(waveform_S: Waveform, samples: int) -> Features:
-    """The recording itself: its first `samples` samples, a shorter one repeated from its start.
+    """Return the first `samples` samples of the recording, a shorter one repeated from its start.
 
     Args:
         waveform_S: (S,) floating point in [-1, 1), 16 kHz.

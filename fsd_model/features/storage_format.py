@@ -1,9 +1,8 @@
-"""How front-end output lies in the feature store, and how exactly it comes back.
+"""Storage format of front-end output, and its precision.
 
-Spectral features are float16. A waveform is 16-bit PCM: that is what nearly every corpus has, so it comes
-back bit for bit, at half the size of float32; what was decoded from another form is rounded as if it had been
-saved as a 16-bit file. (float16 would keep 11 bits of each sample.) With it goes the true length of the
-recording, since a short one is repeated.
+Spectral features are float16. A waveform is 16-bit PCM, the format of nearly every corpus, so it is
+restored bit for bit at half the size of float32; other formats are rounded as if saved as a 16-bit file. (float16 would
+keep 11 bits per sample.) The length of the recording is stored too, since a short one is repeated.
 
 Shapes: N utterances, F feature rows, T frames.
 """
@@ -22,7 +21,7 @@ _PCM = 32768
 
 
 def record_type(config: FeatureConfig) -> np.dtype[Any]:
-    """The form of one utterance: float16 (F, T), or `samples` int16 (1, samples) and `length` int32."""
+    """Return the record type: float16 (F, T), or `samples` int16 (1, samples) and `length` int32."""
     shape = feature_shape(config)
     if config.kind == "waveform":
         return np.dtype([("samples", "<i2", shape), ("length", "<i4")])
@@ -30,7 +29,7 @@ def record_type(config: FeatureConfig) -> np.dtype[Any]:
 
 
 def pack(config: FeatureConfig, features_FT: Features, length: int) -> bytes:
-    """One utterance of `length` samples as a record."""
+    """Return one utterance of `length` samples as a record."""
     stored_FT = to_stored(config, features_FT)
     if config.kind != "waveform":
         return stored_FT.tobytes()
@@ -40,7 +39,7 @@ def pack(config: FeatureConfig, features_FT: Features, length: int) -> bytes:
 
 
 def to_stored(config: FeatureConfig, features: Features) -> NDArray[Any]:
-    """Front-end output of any leading shape, rounded to the stored form: float16, or int16 for a waveform."""
+    """Round front-end output of any leading shape to the stored form: float16, or int16 for a waveform."""
     if config.kind != "waveform":
         return features.astype("<f2")
     samples = np.clip(np.rint(features * np.float32(_PCM)), -_PCM, _PCM - 1)
@@ -48,17 +47,17 @@ def to_stored(config: FeatureConfig, features: Features) -> NDArray[Any]:
 
 
 def from_stored(stored: NDArray[Any]) -> Features:
-    """Stored features of any shape as float32; int16 is scaled to [-1, 1)."""
+    """Convert stored features of any shape to float32; int16 is scaled to [-1, 1)."""
     features = stored.astype(np.float32)
     return features / np.float32(_PCM) if stored.dtype.kind == "i" else features
 
 
 def tensor_from_stored(stored: Tensor) -> Tensor:
-    """As `from_stored`, on the tensor's device."""
+    """Convert as `from_stored`, on the tensor's device."""
     features = stored.float()
     return features if stored.is_floating_point() else features / _PCM
 
 
 def as_stored(config: FeatureConfig, features: Features) -> Features:
-    """Front-end output as it would come back from the store."""
+    """Round front-end output as storing and reading it would."""
     return from_stored(to_stored(config, features))

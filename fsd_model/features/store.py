@@ -1,7 +1,7 @@
 """Features computed once per corpus and front end, then shared by all trials as a memory map.
 
-A store folder is named by the SHA-256 of all that determines its content, so a changed file or setting can
-never meet old features. Bad files that were left out are recorded in it (see `feature_folder`).
+A store folder is named by the SHA-256 of everything that determines its content, so a changed file or setting
+never gets old features. Bad files that were left out are recorded in it (see `store_folder`).
 
 Shapes: N utterances, F feature rows, T frames.
 """
@@ -32,8 +32,8 @@ from fsd_model.progress import Progress
 
 STORE_VARIABLE = "FSD_STORE"
 
-_VERSION = 1  # raise when features.py, audio.py or the layout below changes what is stored
-_LARGEST = float(np.finfo(np.float16).max)
+_VERSION = 1  # raise when front_end.py, audio.py or the layout below changes what is stored
+_FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class StoredFeatures:
     """Features of a sequence of utterances.
 
     Attributes:
-        array: (N, F, T) in the form of `packing` (float16; int16 for waveforms), read-only.
+        array: (N, F, T) in the form of `storage_format` (float16; int16 for waveforms), read-only.
         content_digest: hexadecimal SHA-256 over the names, labels and audio bytes of the N utterances, the
             same on every machine and for every front end.
-        utterances: the N that have a row: all that were asked for, less those left out.
+        utterances: the N utterances with a row: all requested ones minus those left out.
         left_out: the others, in order.
-        lengths_N: of waveforms only, each recording's samples.
+        lengths_N: samples of each recording; waveforms only.
     """
 
     array: NDArray[Any]
@@ -57,7 +57,7 @@ class StoredFeatures:
 
 
 def default_store() -> Path:
-    """Folder named by the environment variable FSD_STORE, else one in the user's cache folder."""
+    """Return the folder in the environment variable FSD_STORE, or one in the user's cache folder."""
     named = os.environ.get(STORE_VARIABLE)
     return Path(named).expanduser().absolute() if named else user_cache_path("fsd-tuner") / "features"
 
@@ -151,7 +151,7 @@ def _file_name(config: FeatureConfig) -> str:
 
 
 class _Rows:
-    """The rows of a store folder in the making, and what is to be said about them when all are done."""
+    """Rows of a store folder while it is built, and the content of `about.json` once all are done."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Rows:
                 self.progress(number + 1, len(self.utterances))
 
     def about(self) -> Iterator[bytes]:
-        """To be asked for when the rows are done."""
+        """Yield the content of `about.json`; iterate the rows first."""
         shape = [len(self.utterances) - len(self.bad), *feature_shape(self.config)]
         about = {"front_end": self.config.identity(), "shape": shape, "record": str(record_type(self.config))}
         yield json.dumps({**about, "left_out": self.bad}).encode()
@@ -197,9 +197,9 @@ def _row(data: bytes, path: Path, config: FeatureConfig) -> bytes:
     waveform_S = decode_audio(data, path)
     features_FT = extract(config, waveform_S)
     peak = float(np.abs(features_FT).max())
-    if not peak <= _LARGEST:
+    if not peak <= _FLOAT16_MAX:
         raise InputError(
-            f"{path}: features must fit float16 (at most {_LARGEST:g}), got {peak:g}; leave it out"
+            f"{path}: features must fit float16 (at most {_FLOAT16_MAX:g}), got {peak:g}; leave it out"
         )
     return pack(config, features_FT, len(waveform_S))
 

@@ -1,6 +1,6 @@
 """A folder of the feature store: built by one process, whole or not at all.
 
-It holds the rows one after another, and what they are of: shape, front end, and the files left out.
+It contains the rows one after another, and `about.json`: shape, front end, and the files left out.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ ABOUT_FILE = "about.json"
 def build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
     """Build `folder` under a lock in a temporary folder, unless another process has done so meanwhile.
 
+    Processes that find no folder queue at the lock; each looks again once it has the lock, so one builds. A
+    killed process loses its lock, and the next one deletes what it left.
+
     Args:
-        folder: under its final name it is whole, whoever was killed when.
-        files: content in pieces, by name; each is asked for when those before it are written.
+        folder: complete as soon as it has its final name.
+        files: content in pieces, by name; a file is iterated after those before it are written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -37,7 +40,7 @@ def build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
 
 
 def bad_rows(folder: Path) -> dict[int, str]:
-    """The utterances that have no row here, by number, and why."""
+    """Return the utterances without a row, by index, with the reason."""
     about = json.loads((folder / ABOUT_FILE).read_bytes())
     return {int(number): reason for number, reason in about.get("left_out", {}).items()}
 

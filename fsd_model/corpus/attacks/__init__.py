@@ -1,1 +1,1 @@
-"""The spoofing methods of the demo corpus."""
+"""Spoofing methods of track LA: `attack.py` has their interface, `registry.py` the id of each."""

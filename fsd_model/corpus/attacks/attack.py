@@ -1,4 +1,4 @@
-"""What an attacker has besides the utterance: other recordings of the same and of another voice."""
+"""Interface of an attack, and the material it may use besides the utterance."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _MEL_BANDS = 80
 def phase_from_magnitude(
     magnitude_TK: Floats, rounds: int, samples: int, rng: np.random.Generator, momentum: float = 0.99
 ) -> Floats:
-    """A signal whose short-time magnitude comes near the one given.
+    """Return a signal whose short-time magnitude approximates the given one.
 
     Source: Perraudin et al., "A fast Griffin-Lim algorithm", 2013.
     """

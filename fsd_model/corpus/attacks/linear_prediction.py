@@ -51,7 +51,7 @@ def analyse(wave_S: Floats) -> tuple[Floats, Floats]:
 
 
 def _filter_frames(wave_S: Floats, top_TP: Floats, bottom_TP: Floats, gain_T: Floats) -> Floats:
-    """Each windowed frame through its own filter top / bottom, overlap-added to the length of the signal."""
+    """Filter each windowed frame by its own top / bottom and overlap-add to the length of the signal."""
     pieces = frames(wave_S, _LENGTH, _HOP) * hann(_LENGTH) * gain_T[:, None]
     pieces = np.pad(pieces, ((0, 0), (0, _TAIL)))
     rows = [lfilter(top_TP[t], bottom_TP[t], pieces[t]) for t in range(len(pieces))]

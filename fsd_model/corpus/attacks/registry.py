@@ -1,4 +1,4 @@
-"""Which method stands behind each attack id, and which ids a split may hold."""
+"""Attack ids: the method of each, and the ids of each split."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ ATTACKS: dict[str, Attack] = KNOWN | UNKNOWN
 
 
 def usable(attacks: dict[str, Attack]) -> tuple[str, ...]:
-    """Ids in order, without those whose synthesiser is not installed."""
+    """Return the ids in order, without those whose synthesiser is not installed."""
     return tuple(a for a in attacks if a not in SPOKEN or text_to_speech.is_available())

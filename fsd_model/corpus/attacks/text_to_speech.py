@@ -46,12 +46,12 @@ class SpeechRequest:
 
 
 def is_available() -> bool:
-    """Whether the speech synthesiser is installed (its wheel exists for Linux only)."""
+    """Return whether the speech synthesiser is installed (its wheel exists for Linux only)."""
     return sys.platform == "linux" and find_spec("py_nanotts") is not None
 
 
 def random_request(seconds: float, rng: np.random.Generator) -> SpeechRequest:
-    """A text in the language of a random voice, long enough to fill the given time."""
+    """Draw a text in the language of a random voice, long enough to fill the given time."""
     voice = str(rng.choice(_VOICES))
     speed = float(rng.uniform(0.9, 1.15))
     sentences = SENTENCES[voice[:2]]
@@ -130,5 +130,5 @@ def speech_in_place(wave_S: Floats, rng: np.random.Generator, material: Material
 
 
 def converted_speech(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """The same, followed by a conversion towards another speaker's spectra."""
+    """Synthesise, then convert towards another speaker's spectra."""
     return differential_filter(speech_in_place(wave_S, rng, material), rng, material)

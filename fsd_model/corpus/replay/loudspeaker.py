@@ -20,7 +20,7 @@ _EVEN = 0.5  # share of the second harmonic, that of an unsymmetric cone, beside
 
 @dataclass(frozen=True)
 class Loudspeaker:
-    """A device that is not perfect.
+    """An imperfect loudspeaker.
 
     Attributes:
         lower_hz: lower edge of its band, 12 dB an octave: a closed box.
@@ -34,7 +34,7 @@ class Loudspeaker:
 
 
 def draw_loudspeaker(quality: Quality, rng: np.random.Generator) -> Loudspeaker | None:
-    """A device of a quality; None is the perfect one, A.
+    """Draw a loudspeaker of a quality; None is the perfect one, A.
 
     Source: README.PA.txt of ASVspoof 2019 for the limits between B and C (band of 10 kHz, lower edge of
     600 Hz, linearity of 100 dB); the outer ends of the ranges are ours.
@@ -48,7 +48,7 @@ def draw_loudspeaker(quality: Quality, rng: np.random.Generator) -> Loudspeaker 
 
 
 def play(wave_S: Floats, device: Loudspeaker | None) -> Floats:
-    """What a device makes of a signal, whatever the signal's level.
+    """Play a signal through a loudspeaker, independent of the signal's level.
 
     The distortion is of the second and third order, in the device's band, without the part that is a copy of
     the signal; so `linearity_db` holds exactly.

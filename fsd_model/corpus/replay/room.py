@@ -15,10 +15,10 @@ from scipy.signal import fftconvolve
 from fsd_model.corpus.signals import SAMPLE_RATE_HZ, Floats
 
 SPEED_OF_SOUND = 343.0
-"""Metres a second; the library's own value."""
+"""Metres per second; the library's own value."""
 
 IMAGES_S = 0.08
-"""Seconds after which noise stands for the image sources, of which there are then thousands a second."""
+"""Seconds after which noise replaces the image sources, then thousands per second."""
 
 _T30_DB = (-5.0, -35.0)
 
@@ -49,13 +49,13 @@ def _octant() -> tuple[Floats, Floats]:
 
 
 def _wall_hits(room: Room) -> Floats:
-    """Reflections a second (D,) of sound that travels in each direction."""
+    """Return reflections per second (D,) of sound that travels in each direction."""
     directions_3D, _ = _octant()
     return np.asarray(SPEED_OF_SOUND * (1 / np.array(room.size_m)) @ directions_3D)
 
 
 def wall_loss(room: Room) -> float:
-    """Loss of energy a reflection, in nepers, that gives the room its reverberation time.
+    """Return the loss of energy per reflection, in nepers, that gives the room its reverberation time.
 
     Sound that travels along the longer sides meets fewer walls, so a rectangular room keeps more of its late
     energy than Sabine and Eyring say. Here the decay is averaged over all directions, which is what image
@@ -73,10 +73,10 @@ def wall_loss(room: Room) -> float:
 
 
 def late_power(room: Room, times_S: Floats) -> Floats:
-    """Expected square of a sample of the impulse response at times in seconds.
+    """Return the expected square of a sample of the impulse response at times in seconds.
 
-    At a distance r there is one image source for every volume of the room, each with energy 1 / r^2 less what
-    the walls took; so the power is 4 pi c / V times the mean decay, per second.
+    At a distance r there is one image source per volume of the room, each with energy 1 / r^2 minus what the
+    walls absorbed; so the power is 4 pi c / V times the mean decay, per second.
 
     Source: Allen and Berkley, "Image method for efficiently simulating small-room acoustics", 1979.
     """
@@ -86,7 +86,7 @@ def late_power(room: Room, times_S: Floats) -> Floats:
 
 
 def impulse_response(room: Room, source_m: Floats, microphone_m: Floats, rng: np.random.Generator) -> Floats:
-    """What the microphone hears of a click of the source, both without directivity.
+    """Return the impulse response from source to microphone, both omnidirectional.
 
     Args:
         source_m: (3,) position in the room.
@@ -116,7 +116,7 @@ def impulse_response(room: Room, source_m: Floats, microphone_m: Floats, rng: np
 def through_room(
     wave_S: Floats, room: Room, source_m: Floats, microphone_m: Floats, rng: np.random.Generator
 ) -> Floats:
-    """A signal played at one place and recorded at another.
+    """Return a signal played at one place and recorded at another.
 
     Returns:
         (S,) from the arrival of the direct sound, as long as the signal: neither the way nor the echo after

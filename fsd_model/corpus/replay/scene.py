@@ -1,4 +1,4 @@
-"""What the letters of an environment and of a replay attack stand for, and rooms and places drawn from them.
+"""Environments and replay attacks of ASVspoof 2019 PA by their letters; rooms and places drawn from them.
 
 Source: README.PA.txt of ASVspoof 2019 (https://doi.org/10.7488/ds/2555).
 """
@@ -33,7 +33,7 @@ _STEEPEST = 0.5  # difference in height over distance
 
 
 def draw_room(environment: str, rng: np.random.Generator) -> Room:
-    """A room of the size and reverberation time of an environment."""
+    """Draw a room of the size and reverberation time of an environment."""
     area = rng.uniform(*AREA_M2[environment[0]])
     width = np.sqrt(area / rng.uniform(*_LENGTH_TO_WIDTH))
     size = (float(area / width), float(width), float(rng.uniform(*_HEIGHT_M)))
@@ -41,7 +41,7 @@ def draw_room(environment: str, rng: np.random.Generator) -> Room:
 
 
 def draw_places(room: Room, distance_m: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Two places (3,) in a room, so far apart and clear of the walls.
+    """Draw two places (3,) in a room, at a distance and clear of the walls.
 
     They exist in every room of 2 m2 and more for every distance up to 1.5 m.
     """

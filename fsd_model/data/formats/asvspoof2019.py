@@ -23,17 +23,17 @@ _ENVIRONMENT_RULE = {
 
 
 def corpus_folder(root: Path, track: Track) -> Path | None:
-    """The folder that holds `ASVspoof2019_<track>_cm_protocols`: `root`, `root/<track>` or None."""
+    """Return the folder that contains `ASVspoof2019_<track>_cm_protocols`: `root`, `root/<track>` or None."""
     return next((file.parent for file in protocol_folders(root, track) if file.is_dir()), None)
 
 
 def protocol_folders(root: Path, track: Track) -> list[Path]:
-    """Where the folder of protocols is looked for."""
+    """Return the places where the folder of protocols may lie."""
     return [_protocols(folder, track) for folder in (root, root / track)]
 
 
 def track_folder(root: Path, track: Track) -> Path:
-    """As `corpus_folder`.
+    """Return `corpus_folder`, which must exist.
 
     Raises:
         InputError: neither holds it.
@@ -50,7 +50,7 @@ def track_folder(root: Path, track: Track) -> Path:
 
 
 def protocol_file(folder: Path, track: Track, name: str) -> Path:
-    """The countermeasure protocol `name`, e.g. `train.trn`, in the folder of `track_folder`."""
+    """Return the countermeasure protocol `name`, e.g. `train.trn`, in the folder of `track_folder`."""
     return _protocols(folder, track) / f"ASVspoof2019.{track}.cm.{name}.txt"
 
 
@@ -60,7 +60,7 @@ def audio_folder(folder: Path, track: Track, split: Literal["train", "dev", "eva
 
 
 def parse_line(columns: list[str], audio: Path, track: Track) -> Utterance:
-    """The utterance of one protocol line.
+    """Return the utterance of one protocol line.
 
     Raises:
         InputError: a wrong number of columns, attack, key or environment.

@@ -25,7 +25,7 @@ _NONE = ("none", "nocodec", "-")
 
 
 def parse_line(columns: list[str], audio: Path, track: Track, subset: Subset) -> Utterance | None:
-    """The utterance of one line of the key, or None where it belongs to another subset.
+    """Return the utterance of one line of the key, or None where it belongs to another subset.
 
     PA names an attack by the attacker's distance to the talker and the replay device (e.g. `c4s3`), as 2019.
 

@@ -19,17 +19,17 @@ _UNNAMED = "unknown"
 
 
 def find(root: Path, name: str) -> Path | None:
-    """The protocol `name` in `root` or its folder `ASVspoof5_protocols`, or None."""
+    """Return the protocol `name` in `root` or its folder `ASVspoof5_protocols`, or None."""
     return next((file for file in tries(root, name) if file.is_file()), None)
 
 
 def tries(root: Path, name: str) -> list[Path]:
-    """Where a protocol is looked for."""
+    """Return the places where a protocol may lie."""
     return [root / name, root / "ASVspoof5_protocols" / name]
 
 
 def parse_line(columns: list[str], audio: Path) -> Utterance:
-    """The utterance of one protocol line; spoofs of the six-column form have the attack `unknown`.
+    """Return the utterance of one protocol line; spoofs of the six-column form have the attack `unknown`.
 
     Raises:
         InputError: a wrong number of columns, attack or key.

@@ -18,7 +18,7 @@ _ATTACK = "unknown"
 
 
 def parse_row(row: Mapping[str, str], folder: Path) -> Utterance:
-    """The utterance of one row of the list; every spoof has the attack `unknown`.
+    """Return the utterance of one row of the list; every spoof has the attack `unknown`.
 
     Raises:
         InputError: no file, or another label than bona-fide and spoof.

@@ -20,19 +20,19 @@ _SPLITS = ("train", "dev", "eval")
 
 
 def find(root: Path) -> Path | None:
-    """The manifest: `root` itself, or `manifest.csv` or `manifest.parquet` in it, or None."""
+    """Return the manifest: `root` itself, or `manifest.csv` or `manifest.parquet` in it, or None."""
     return next((file for file in tries(root) if file.is_file()), None)
 
 
 def tries(root: Path) -> list[Path]:
-    """Where a manifest is looked for."""
+    """Return the places where a manifest may lie."""
     if root.suffix in (".csv", ".parquet"):
         return [root]
     return [root / "manifest.csv", root / "manifest.parquet"]
 
 
 def read_manifest(file: Path, split: ManifestSplit, check_files: bool) -> list[Utterance]:
-    """The utterances of one split; of rows of other splits nothing but the split is looked at.
+    """Return the utterances of one split; of rows of other splits only the column `split` is read.
 
     Raises:
         InputError: `FILE:LINE: rule, got ..., way out`.
@@ -46,7 +46,7 @@ def read_manifest(file: Path, split: ManifestSplit, check_files: bool) -> list[U
 
 
 def splits_in(file: Path) -> set[str]:
-    """The splits that a manifest has rows of; looks at no other column.
+    """Return the splits of a manifest; only the column `split` is read.
 
     Raises:
         InputError: a damaged table or another split than train, dev and eval.
@@ -55,7 +55,7 @@ def splits_in(file: Path) -> set[str]:
 
 
 def parse_row(row: Mapping[str, str], folder: Path) -> Utterance:
-    """The utterance of one row; its name is the path without suffix, white space as `_`.
+    """Return the utterance of one row; its name is the path without suffix, white space as `_`.
 
     Args:
         row: texts by column.
