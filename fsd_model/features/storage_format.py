@@ -1,8 +1,9 @@
 """Storage format of front-end output, and its precision.
 
 Spectral features are float16. A waveform is 16-bit PCM, the format of nearly every corpus, so it is
-restored bit for bit at half the size of float32; other formats are rounded as if saved as a 16-bit file. (float16 would
-keep 11 bits per sample.) The length of the recording is stored too, since a short one is repeated.
+restored bit for bit at half the size of float32; other formats are rounded as if saved as a 16-bit file.
+(float16 would keep 11 bits per sample.) The length of the recording is stored too, since a short one is
+repeated.
 
 Shapes: N utterances, F feature rows, T frames.
 """
