@@ -25,7 +25,7 @@ def cuts(
     """List the legal cuts of a network: number, module, shape, and the share of parameters and cost before
     it.
 
-    Example: fsd-tuner cuts ecanet-18
+    Example: fsd-tuner cuts ecanet18
     """
     from fsd_model.features.front_end import FeatureConfig
     from fsd_model.networks.cut_table import cut_table

@@ -36,7 +36,7 @@ _LONGEST_FILTER = (
 
 
 def seconds_to_samples(seconds: float) -> int:
-    """Duration in seconds to the nearest number of samples at 16 kHz.
+    """Convert a duration in seconds to the nearest number of samples at 16 kHz.
 
     Raises:
         InputError: negative, NaN or infinite.
@@ -56,7 +56,7 @@ def read_audio(path: str | PathLike[str]) -> Waveform:
         (S,) float32 in [-1, 1), 16 kHz.
 
     Raises:
-        InputError: missing, empty, cut off, undecodable, not finite or not scaled to [-1, 1).
+        InputError: missing, empty, truncated, undecodable, not finite or not scaled to [-1, 1).
     """
     return decode_audio(read_bytes(path), path)
 
@@ -143,7 +143,7 @@ def _decode(data: bytes, path: str | PathLike[str]) -> tuple[NDArray[np.float32]
 
 
 def check_length(announced: int, path: str | PathLike[str]) -> None:
-    """Refuse a header that announces no samples or an unknown number of them."""
+    """Raise if a header announces no samples or an unknown number."""
     if announced == 0:
         raise InputError(f"{path}: audio must hold samples, got a header and 0 samples; record it again")
     if announced >= 2**62:  # libsndfile's way to say that a FLAC written to a pipe does not know its length
@@ -154,7 +154,7 @@ def at_16_khz(waveform_S: Waveform, rate: int, path: str | PathLike[str] = "wave
     """Resample a waveform (S,) of `rate` Hz to 16 kHz; `path` names it in errors.
 
     Raises:
-        InputError: a rate without a small common measure with 16 kHz.
+        InputError: a rate without a small common divisor with 16 kHz.
     """
     if rate == SAMPLE_RATE:
         return waveform_S

@@ -1,6 +1,7 @@
-"""SHA-256 of audio files, remembered by path, size and modification time: a known corpus is not read again.
+"""SHA-256 of audio files, cached by path, size and modification time, so that a known corpus is not read
+again.
 
-One JSON file per folder of audio. A file whose content changes while its size and time stay is not noticed.
+One JSON file per folder of audio. A change of content with equal size and time is not noticed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _Known = dict[str, tuple[int, int, str]]  # file name: size in bytes, modificati
 
 
 def audio_digests(memory: Path, paths: Sequence[Path]) -> list[str]:
-    """Digest of each file, read only where it is new or changed.
+    """Return the digest of each file; only new or changed files are read.
 
     Args:
-        memory: folder where digests are remembered; made if missing. Processes may share it.
+        memory: folder of the cache; created if missing. Processes may share it.
         paths: audio files.
 
     Returns:

@@ -65,13 +65,13 @@ class AudioStream:
         `read_audio`; at the seams between resampled blocks float32 rounds differently.
 
         Raises:
-            InputError: as `read_audio`, once the damage is reached.
+            InputError: as `read_audio`, when the damage is reached.
         """
         for block_S in self._resampled():
             yield scaled(block_S, self._name)
 
     def _resampled(self) -> Iterator[Waveform]:
-        """Blocks at 16 kHz; each is resampled with as much of its neighbours as the filter reaches."""
+        """Yield blocks at 16 kHz; each is resampled with as much of its neighbours as the filter reaches."""
         if self.rate == SAMPLE_RATE:
             yield from self._mono()
             return
@@ -111,11 +111,11 @@ def open_audio(file: IO[bytes], name: str | PathLike[str]) -> Iterator[AudioStre
     """Read the header of a FLAC, WAV or OGG file; no sample is decoded.
 
     Args:
-        file: a file on the disk, open for reading; its position does not matter and it stays open.
-        name: of the file, for errors.
+        file: a file on disk, open for reading, at any position; it stays open.
+        name: name of the file for errors.
 
     Raises:
-        InputError: empty, cut off, another container, or a header without a length.
+        InputError: empty, truncated, another container, or a header without a length.
     """
     _check_container(file, name)
     try:

@@ -1,4 +1,4 @@
-"""Under which licence a corpus says that it is."""
+"""The licence that a corpus states."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _LONGEST = 500
 
 
 def licence_of(data: DataConfig) -> str:
-    """`licence` in the corpus's `corpus.json`, else the first line of its licence file, else "not stated".
+    """Return `licence` in the corpus's `corpus.json`, else the first line of its licence file, else "not
+    stated".
 
-    Looked for in the folder of the corpus and in that of its track (`LA/`).
+    Looks in the folder of the corpus and in that of its track (`LA/`).
     """
     for folder in _folders(data):
         if found := _summary(folder / "corpus.json") or _file(folder):

@@ -1,8 +1,7 @@
-"""What every corpus format shares: utterances, labels, and a reader that names the line at fault.
+"""The reader of protocols that all layouts share; it names the line at fault.
 
-The formats themselves are in `fsd_model.data.formats`. Reading a split by name lives elsewhere (`dataset`:
-train
-and dev; `evaluation_data`: eval), so that what the search imports cannot reach the evaluation set.
+The layouts are in `fsd_model.data.formats`. Splits are read by name in `data.training_splits` (train and dev)
+and `evaluation.eval_split`, so that nothing that a search imports can reach the evaluation set.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ def read_listing(
     """Parse the rows of a protocol or manifest.
 
     Args:
-        file: named in errors.
+        file: file name for errors.
         rows: (line number, row).
-        parse: makes the utterance of a row; None for a row of another split.
+        parse: returns the utterance of a row; None for a row of another split.
         check_files: whether every audio file must exist; each folder is listed once.
 
     Returns:
-        Utterances in the order of the rows; names are unique and both classes are there.
+        Utterances in the order of the rows; names are unique and both classes present.
 
     Raises:
         InputError: `FILE:LINE: rule, got ..., way out`.
@@ -58,7 +57,7 @@ def read_listing(
 
 
 def split_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, columns) of a text file with columns between spaces or tabs; empty lines are passed over.
+    """Yield (line number, columns) of a text file with columns between spaces or tabs; skips empty lines.
 
     Raises:
         InputError: the file is missing, unreadable or not UTF-8.
@@ -69,7 +68,7 @@ def split_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def check_attack(attack: str, key: str) -> None:
-    """Spoofed speech has an attack, bona fide speech has none.
+    """Raise unless spoofed speech has an attack and bona fide speech has none.
 
     Raises:
         InputError: the two columns disagree, or the key is unknown.
@@ -85,7 +84,7 @@ def check_attack(attack: str, key: str) -> None:
 
 
 def check_key(key: str) -> None:
-    """Raise InputError where `key` is neither bonafide nor spoof."""
+    """Raise InputError if `key` is neither bonafide nor spoof."""
     if key not in LABELS:
         raise InputError(f"key must be bonafide or spoof, got `{key}`; correct the last column")
 

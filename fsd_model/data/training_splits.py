@@ -1,7 +1,7 @@
-"""The training and development splits of a corpus, and the terms all data share.
+"""The training and development splits of a corpus.
 
-The evaluation split is out of reach from here on purpose (see `evaluation_data`): no file of one is named,
-and sets that are for evaluation alone are not looked for.
+This module must not read the evaluation split (see `evaluation.eval_split`): it names none of its files and
+does not look for sets that are for evaluation only.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class DataConfig(Settings):
 
     Attributes:
         root: its folder, or a manifest (`.csv`, `.parquet`).
-        format: how it is laid out; "auto" goes by the files that are there.
-        track: of ASVspoof 2019 and 2021: "LA" (synthesis and conversion), "PA" (replay), "DF" (2021 alone).
-        subset: of ASVspoof 2021.
-        skip_bad: leave out and record files that are missing or do not decode; else the first one stops.
+        format: its layout; "auto" detects it by files.
+        track: track of ASVspoof 2019 and 2021: "LA" (synthesis and conversion), "PA" (replay), "DF" (2021).
+        subset: subset of ASVspoof 2021.
+        skip_bad: whether to leave out and record files that are missing or do not decode; otherwise the first
+            one is an error.
     """
 
     root: Annotated[Path, Field(strict=False)]
@@ -57,10 +58,10 @@ def read_split(data: DataConfig, split: Split) -> list[Utterance]:
         split: "train" or "dev".
 
     Returns:
-        Utterances in protocol order, both classes present; every audio file is there unless `data.skip_bad`.
+        Utterances in protocol order, both classes present; every audio file exists unless `data.skip_bad`.
 
     Raises:
-        InputError: another split, a folder that is no corpus to train on, or a bad line (`FILE:LINE: ...`).
+        InputError: another split, a folder without a training corpus, or a bad line (`FILE:LINE: ...`).
     """
     if split not in _SUFFIX:
         raise InputError(
@@ -73,7 +74,7 @@ def training_format(data: DataConfig) -> TrainingFormat:
     """Return the layout of a corpus to train on; "auto" is resolved by the files present.
 
     Raises:
-        InputError: an evaluation set, or none of the layouts.
+        InputError: an evaluation set, or no known layout.
     """
     if data.format == "auto":
         return recognise(data) or _refuse_unknown(data)

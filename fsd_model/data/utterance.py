@@ -16,9 +16,9 @@ NO_CODEC = "-"
 class Utterance:
     """One recording of a protocol.
 
-    `attack` is `-` for bona fide; `label` is BONAFIDE or SPOOF; `environment` is the recording conditions of
-    replay tracks (2019: room size, reverberation, distance; 2021: room, microphone, distance), else `-`;
-    `codec` is what the recording went through (2021 LA: codec/transmission), `-` for none.
+    `attack` is `-` for bona fide; `label` is BONAFIDE or SPOOF; `environment` describes the recording
+    conditions of replay tracks (2019: room size, reverberation, distance; 2021: room, microphone, distance),
+    else `-`; `codec` is the codec of the recording (2021 LA: codec/transmission), `-` for none.
     """
 
     name: str

@@ -79,7 +79,7 @@ class Batch:
     Attributes:
         features_BFT: what the network sees, float32.
         labels_B: int64, 0 spoof, 1 bona fide.
-        clean_BFT: the same utterances without augmentation, for a teacher that sees them clean; else None.
+        clean_BFT: the same utterances without augmentation, for the teacher; None for one view.
     """
 
     features_BFT: Tensor

@@ -1,12 +1,11 @@
-"""Front ends: F0 subband, log-power spectrum ("LPS") and LFCC, each of a fixed number of frames, and the
-waveform itself, of a fixed number of samples.
+"""Front ends of fixed size: F0 subband, log-power spectrum ("LPS"), LFCC, and the waveform itself.
 
 The spectrogram is that of the method's authors: the first 5 s, pre-emphasis 0.97, 1728-point STFT (108 ms,
 bins of 9.26 Hz) every 130 samples (8.125 ms), Blackman window, natural log of the magnitude. The F0
 subband is its lowest 45 bins (0-407 Hz), the LPS its lowest 432 (0-3.99 kHz). No normalisation.
 
-Computed in float64: quiet bins next to loud ones drown in the rounding of a float32 transform (6 % of the
-values of a real recording are off by more than 1e-3).
+Computed in float64: in float32 the rounding of loud bins exceeds quiet bins beside them (6 % of the values of
+a real recording are off by more than 1e-3).
 
 Source: Xue et al., arXiv 2208.01214 and 2303.01211; the authors' extractor, SRLARes2NetF0Subband 9ba0edb.
 
@@ -89,7 +88,7 @@ def extract(config: FeatureConfig, waveform_S: Waveform) -> Features:
         (F, T) float32, `feature_shape(config)`.
 
     Raises:
-        InputError: the waveform is empty, not one-dimensional, not floating point, or holds NaN or inf.
+        InputError: the waveform is empty, not one-dimensional, not floating point, or contains NaN or inf.
     """
     if config.kind == "waveform":
         return waveform(waveform_S, config.samples)
@@ -104,12 +103,12 @@ def f0_subband(waveform_S: Waveform, pad: Pad = "zero") -> Features:
 
     Args:
         waveform_S: (S,) floating point in [-1, 1), 16 kHz; samples after the first 80,000 are not used.
-        pad: what the centred frames at both ends see outside the recording. A recording shorter than half a
-            window is reflected as often as needed.
+        pad: padding of the centred frames at both ends. A recording shorter than half a window is reflected
+            repeatedly.
 
     Returns:
-        (45, 600) float32, natural log of the magnitude, at least -80. Recordings below 4.87 s are continued
-        by their mirror image, then doubled until they fill the 600 frames.
+        (45, 600) float32, natural log of the magnitude, at least -80. Recordings below 4.87 s are extended by
+        their mirror image, then doubled until they fill the 600 frames.
 
     Raises:
         InputError: as `extract`.
@@ -130,7 +129,7 @@ def log_power_spectrum(waveform_S: Waveform, pad: Pad = "zero") -> Features:
 
 
 def lfcc(waveform_S: Waveform, pad: Pad = "zero") -> Features:
-    """Linear-frequency cepstral coefficients: 20 static, 20 delta, 20 double delta.
+    """Return linear-frequency cepstral coefficients: 20 static, 20 delta, 20 double delta.
 
     Hann window of 20 ms every 10 ms, 512-point power spectrum, 20 triangular filters from 0 to 8 kHz, natural
     log (offset 1e-6), orthonormal DCT-II; regression deltas over 5 frames, taken before the tiling.
@@ -157,7 +156,7 @@ def waveform(waveform_S: Waveform, samples: int) -> Features:
 
     Args:
         waveform_S: (S,) floating point in [-1, 1), 16 kHz.
-        samples: length wanted.
+        samples: length.
 
     Returns:
         (1, samples) float32.
@@ -171,11 +170,11 @@ def waveform(waveform_S: Waveform, samples: int) -> Features:
 
 
 def tile(frames_FT: Features, length: int) -> Features:
-    """Make any number of frames `length`: append the mirror image once, double until enough, cut.
+    """Extend or cut frames to `length`: append the mirror image once, then double until long enough, cut.
 
     Args:
         frames_FT: (F, T) with T >= 1.
-        length: frames wanted.
+        length: number of frames.
 
     Returns:
         (F, length); the first T columns are the given ones where T < length.
@@ -199,7 +198,7 @@ def _finish(features_FT: NDArray[np.float64], length: int) -> Features:
 
 
 def _padded(samples_S: NDArray[np.float64], pad: Pad, length: int) -> NDArray[np.float64]:
-    """Half a window before the samples; then they and what follows them, up to `length`."""
+    """Pad half a window before the samples, and after them up to `length`."""
     end = FFT // 2 + len(samples_S)
     if pad == "reflect":
         return np.pad(samples_S, (FFT // 2, max(0, length - end)), mode="reflect")[:length]

@@ -71,18 +71,18 @@ def open_features(
 ) -> StoredFeatures:
     """Open the features of `utterances`, computing them if no process has done so before.
 
-    Safe in several processes at once: one builds, the others wait. A second opening reads no audio.
+    Safe with several processes: one builds, the others wait. A second opening reads no audio.
 
     Args:
-        store: folder of all features; made if missing.
+        store: folder of all features; created if missing.
         utterances: at least one.
         config: the front end.
         progress: called while building, after each utterance, with (done, total).
-        skip_bad: leave files out that are missing or do not decode, instead of stopping at the first.
+        skip_bad: whether to skip files that are missing or do not decode, instead of stopping at the first.
 
     Raises:
-        InputError: no utterances, a bad audio file (named; with `skip_bad`: no good one of a class), or a
-            store that is full or not writable (named); no half-built features stay behind.
+        InputError: no utterances, a bad audio file (named; with `skip_bad`: no good file of a class), or a
+            store that is full or not writable (named); nothing half-built is left.
     """
     if not utterances:
         raise InputError("features must be of at least one utterance, got none; check the split")

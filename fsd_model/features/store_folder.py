@@ -19,7 +19,7 @@ ABOUT_FILE = "about.json"
 
 
 def build_once(folder: Path, files: dict[str, Iterator[bytes]]) -> None:
-    """Build `folder` under a lock in a temporary folder, unless another process has done so meanwhile.
+    """Build `folder` under a lock in a temporary folder, unless another process has built it meanwhile.
 
     Processes that find no folder queue at the lock; each looks again once it has the lock, so one builds. A
     killed process loses its lock, and the next one deletes what it left.

@@ -1,4 +1,4 @@
-"""ASVspoof 2019 LA and PA: five columns a line.
+"""ASVspoof 2019 LA and PA: five columns per line.
 
 Source: README.LA.txt and README.PA.txt of ASVspoof 2019 (https://doi.org/10.7488/ds/2555).
 """
@@ -55,7 +55,7 @@ def protocol_file(folder: Path, track: Track, name: str) -> Path:
 
 
 def audio_folder(folder: Path, track: Track, split: Literal["train", "dev", "eval"]) -> Path:
-    """Folder of the `<utterance>.flac` files of a split."""
+    """Return the folder of the `<utterance>.flac` files of a split."""
     return folder / f"ASVspoof2019_{track}_{split}" / "flac"
 
 

@@ -1,6 +1,6 @@
-"""ASVspoof 2021 LA, PA and DF: the key with its meta-labels. An evaluation set: nothing here opens a file.
+"""ASVspoof 2021 LA, PA and DF: the key with its meta-labels. An evaluation set: this module opens no file.
 
-Columns of bona fide lines that describe an attack may be `-` or `bonafide`; both are met.
+Columns of bona fide lines that describe an attack may be `-` or `bonafide`; both occur.
 
 Source: eval-package of ASVspoof 2021 (https://github.com/asvspoof-challenge/2021).
 """

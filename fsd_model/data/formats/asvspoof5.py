@@ -1,6 +1,6 @@
 """ASVspoof 5, track 1: files named tsv whose ten columns are separated by spaces.
 
-The first release to participants had six columns: speaker, file, three of no use here, key.
+The first release to participants had six columns: speaker, file, three unused ones, key.
 
 Source: README.txt of ASVspoof 5 (https://doi.org/10.5281/zenodo.14498691).
 """

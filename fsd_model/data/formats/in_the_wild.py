@@ -1,4 +1,4 @@
-"""In-the-Wild: recordings of public figures. An evaluation set: nothing here opens a file.
+"""In-the-Wild: recordings of public figures. An evaluation set: this module opens no file.
 
 Source: N. Mueller et al., "Does Audio Deepfake Detection Generalize?" (arXiv 2203.16263).
 """
@@ -21,7 +21,7 @@ def parse_row(row: Mapping[str, str], folder: Path) -> Utterance:
     """Return the utterance of one row of the list; every spoof has the attack `unknown`.
 
     Raises:
-        InputError: no file, or another label than bona-fide and spoof.
+        InputError: no file, or a label other than bona-fide and spoof.
     """
     file, label = row["file"], row["label"]
     if not file or "/" in file or len(file.split()) != 1:

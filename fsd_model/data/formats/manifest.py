@@ -1,4 +1,4 @@
-"""Any corpus by a list of its own: a CSV or Parquet table with a row an utterance."""
+"""Any corpus with a manifest: a CSV or Parquet table with one row per utterance."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def splits_in(file: Path) -> set[str]:
     """Return the splits of a manifest; only the column `split` is read.
 
     Raises:
-        InputError: a damaged table or another split than train, dev and eval.
+        InputError: a damaged table or a split other than train, dev and eval.
     """
     return {_split_of(file, number, row) for number, row in table_rows(file, ("split",))}
 
@@ -58,8 +58,8 @@ def parse_row(row: Mapping[str, str], folder: Path) -> Utterance:
     """Return the utterance of one row; its name is the path without suffix, white space as `_`.
 
     Args:
-        row: texts by column.
-        folder: what relative paths start from.
+        row: text by column.
+        folder: folder that relative paths start from.
 
     Raises:
         InputError: no path, an unknown label, or an attack that does not fit the label.

@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet tables as texts by column, with the line they stand in."""
+"""Reads rows of CSV and Parquet tables as text by column, with line numbers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _ROWS_AT_ONCE = 10_000
 def table_rows(
     file: Path, required: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, texts by column) of a `.csv` or `.parquet` table; a missing optional value is empty.
+    """Yield (line number, text by column) of a `.csv` or `.parquet` table; a missing optional value is empty.
 
-    The header of a CSV is line 1; rows of a Parquet table count from 1. Memory holds a part of the table.
+    The header of a CSV is line 1; rows of a Parquet table count from 1. Only a part of the table is in
+    memory.
 
     Raises:
         InputError: missing, unreadable or damaged file, a column that is missing, or a row of another length.
