@@ -48,18 +48,18 @@ def _show(differences: list[Difference]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fsd_model.metrics.summary import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, format_metric
 
     table = Table("")
     for column in ("A", "B", "B - A", "95 % interval", "p"):
         table.add_column(column, justify="right")
     for row in differences:
-        low, high = (shown(row.figure, edge, "+") for edge in (row.interval.low, row.interval.high))
+        low, high = (format_metric(row.figure, edge, "+") for edge in (row.interval.low, row.interval.high))
         table.add_row(
             TITLES[row.figure],
-            shown(row.figure, row.a),
-            shown(row.figure, row.b),
-            shown(row.figure, row.difference, "+"),
+            format_metric(row.figure, row.a),
+            format_metric(row.figure, row.b),
+            format_metric(row.figure, row.difference, "+"),
             f"{low} to {high}",
             f"{row.p_value:.3f}",
         )
@@ -72,11 +72,11 @@ def _show(differences: list[Difference]) -> None:
 
 def sentence(row: Difference) -> str:
     """Return a difference in words."""
-    from fsd_model.metrics.summary import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, format_metric
 
     title = TITLES[row.figure].removesuffix(" %")
     if not row.shown:
         return f"{title}: no difference shown"
     better = "B" if row.difference < 0 else "A"
     unit = " points" if TITLES[row.figure].endswith("%") else ""
-    return f"{title}: {better} is better by {shown(row.figure, abs(row.difference))}{unit}"
+    return f"{title}: {better} is better by {format_metric(row.figure, abs(row.difference))}{unit}"

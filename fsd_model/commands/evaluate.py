@@ -103,15 +103,15 @@ def _show_figures(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fsd_model.metrics.summary import TITLES, shown
+    from fsd_model.metrics.summary import TITLES, format_metric
 
     table = Table("all utterances")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, value in result.figures.items():
         interval = result.intervals[name]
-        limits = f"{shown(name, interval.low)} to {shown(name, interval.high)}"
-        table.add_row(TITLES[name], shown(name, value), limits)
+        limits = f"{format_metric(name, interval.low)} to {format_metric(name, interval.high)}"
+        table.add_row(TITLES[name], format_metric(name, value), limits)
     Console().print(table)
     drawn = result.intervals["eer"]
     typer.echo(f"intervals: {drawn.resamples} draws of {drawn.units} {drawn.unit}s")

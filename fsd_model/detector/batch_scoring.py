@@ -1,4 +1,4 @@
-"""Scores files, folders and streams of paths, in batches and in order."""
+"""Batch scoring of files, folders and streams of paths, in order."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ STREAM = "-"
 SUFFIXES = (".flac", ".wav", ".ogg")
 
 
-def audio_files(given: Iterable[str], stream: Iterable[str]) -> Iterator[Path]:
+def audio_files(arguments: Iterable[str], stream: Iterable[str]) -> Iterator[Path]:
     """Yield the audio files that arguments name.
 
     Args:
-        given: files; folders, for their FLAC, WAV and OGG files at any depth, sorted by path; `-` for the
+        arguments: files; folders, for their FLAC, WAV and OGG files at any depth, sorted by path; `-` for the
             lines of `stream`, each a file or a folder, without empty lines.
         stream: such as standard input; read only as far as files are consumed.
 
     Raises:
         InputError: a folder without audio.
     """
-    for name in given:
+    for name in arguments:
         if name == STREAM:
             yield from audio_files((line.rstrip("\r\n") for line in stream if line.strip()), ())
         elif Path(name).is_dir():
@@ -40,10 +40,10 @@ def audio_files(given: Iterable[str], stream: Iterable[str]) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not found:
-        raise InputError(f"{folder}: must hold FLAC, WAV or OGG files, found none; check the folder")
-    return found
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise InputError(f"{folder}: must contain FLAC, WAV or OGG files, found none; check the folder")
+    return files
 
 
 def score_files(
@@ -53,7 +53,7 @@ def score_files(
 
     Args:
         detector: front end and network.
-        paths: may be an endless stream; `batch` of them are taken at a time.
+        paths: audio files, also an endless stream; read `batch` at a time.
         jobs: threads that read audio and compute features.
         batch: number of files that the network computes at once; results come after each batch.
 
@@ -69,9 +69,9 @@ def score_files(
 
     rest = iter(paths)
     with ThreadPoolExecutor(jobs) as pool:
-        while taken := list(islice(rest, batch)):
-            found = list(pool.map(features, taken))
-            good = [each for each in found if not isinstance(each, InputError)]
+        while chunk := list(islice(rest, batch)):
+            results = list(pool.map(features, chunk))
+            good = [each for each in results if not isinstance(each, InputError)]
             scores = iter(detector.score_features(np.stack(good)).tolist() if good else ())
-            for path, each in zip(taken, found, strict=True):
+            for path, each in zip(chunk, results, strict=True):
                 yield path, each if isinstance(each, InputError) else next(scores)

@@ -101,5 +101,5 @@ def _fit(bonafide_N: Floats, spoof_N: Floats) -> tuple[float, float]:
         return float(value), np.array([residual_N @ places_N, residual_N.sum()])
 
     # BFGS: L-BFGS-B wakes every thread of the linear algebra for two unknowns, 15 ms each time
-    found = minimize(loss, [1.0, 0.0], jac=True, method="BFGS", options={"gtol": 1e-9})
-    return float(found.x[0]), float(found.x[1])
+    fit = minimize(loss, [1.0, 0.0], jac=True, method="BFGS", options={"gtol": 1e-9})
+    return float(fit.x[0]), float(fit.x[1])

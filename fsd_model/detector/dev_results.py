@@ -58,7 +58,7 @@ class DevMetrics(Settings):
     false_alarm: float = Field(ge=0, le=1)
 
 
-def dev_figures(
+def dev_metrics(
     scores: Scores, speakers: Sequence[str], calibration: Calibration, point: OperatingPoint
 ) -> DevMetrics:
     """Compute the metrics of the scores of dev.
@@ -79,7 +79,7 @@ def dev_figures(
         eer=equal.rate,
         eer_interval=_interval(scores, speakers),
         eer_threshold=equal.threshold,
-        eer_by_attack={attack: found.rate for attack, found in per_attack_eer(scores).items()},
+        eer_by_attack={attack: result.rate for attack, result in per_attack_eer(scores).items()},
         cllr=cllr(bonafide, spoof),
         cllr_calibrated=cllr(*llr),
         miss=float(np.mean(llr[0] < point.threshold)),
@@ -88,15 +88,15 @@ def dev_figures(
 
 
 def _interval(scores: Scores, speakers: Sequence[str]) -> EerInterval:
-    drawn = resampling(scores.labels, scores.attacks, speakers)
+    sampling = resampling(scores.labels, scores.attacks, speakers)
     statistics = {"eer": lambda ranking: equal_error_of(ranking).rate}
     rng, bonafide_N = np.random.default_rng(SEED), scores.labels == BONAFIDE
-    found = bootstrap_intervals(scores.values, bonafide_N, statistics, drawn, rng, RESAMPLES)["eer"]
+    interval = bootstrap_intervals(scores.values, bonafide_N, statistics, sampling, rng, RESAMPLES)["eer"]
     return EerInterval(
-        low=found.low,
-        high=found.high,
-        level=found.level,
-        resamples=found.resamples,
-        unit=found.unit,
-        units=found.units,
+        low=interval.low,
+        high=interval.high,
+        level=interval.level,
+        resamples=interval.resamples,
+        unit=interval.unit,
+        units=interval.units,
     )

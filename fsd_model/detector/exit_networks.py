@@ -1,6 +1,6 @@
 """Deployed networks with another exit than the deepest, or with several.
 
-Shapes: B utterances, A of them still on their way, E exits, C channels, F rows and T frames of the front end.
+Shapes: B utterances, A of them still active, E exits, C channels, F rows and T frames of the front end.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ class EarlyNetwork(ExitsNetwork):
 def deploy_exits(network: MultiExitNetwork, numbers: Sequence[int]) -> ExitsNetwork:
     """Return some exits of a network by number from 1, in order; modules are shared where they stay whole."""
     places = (*network.cuts, len(network.backbone.shapes))
-    kept = [network.classifiers[number - 1] for number in numbers]
+    classifiers = [network.classifiers[number - 1] for number in numbers]
     last = places[numbers[-1] - 1]
     backbone = network.backbone if last == places[-1] else network.backbone.up_to(last)
-    return ExitsNetwork(backbone, [places[number - 1] for number in numbers[:-1]], kept)
+    return ExitsNetwork(backbone, [places[number - 1] for number in numbers[:-1]], classifiers)
 
 
 def planned(backbone: Cuttable, plan: ExitPlan) -> DeployedNetwork | EnsembleNetwork | EarlyNetwork:
@@ -140,9 +140,9 @@ def planned_weights(
         classifiers: weights of the plan's exits, shallowest first.
     """
     ends = [name for name in network.state_dict() if name.startswith("classifier")]
-    found = {**whole, **dict(zip(ends, classifiers, strict=True))}
-    # what an exit has left without use is empty in its network, see `TracedNetwork.up_to`
-    return {name: found[name] if own.numel() else own for name, own in network.state_dict().items()}
+    weights = {**whole, **dict(zip(ends, classifiers, strict=True))}
+    # modules that an exit does not use are empty in its network, see `TracedNetwork.up_to`
+    return {name: weights[name] if own.numel() else own for name, own in network.state_dict().items()}
 
 
 def _ratio(calibration: Calibration, score_B: Tensor) -> Tensor:

@@ -96,10 +96,10 @@ def read_weights(folder: Path, weights_sha256: str) -> dict[str, Tensor]:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: weights must be readable, got: {error.strerror}; {_AGAIN}") from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != weights_sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != weights_sha256:
         raise InputError(
-            f"{path}: not this detector's weights (SHA-256 {found[:12]}..., the card says"
+            f"{path}: not this detector's weights (SHA-256 {digest[:12]}..., the card says"
             f" {weights_sha256[:12]}...); {_AGAIN}"
         )
     try:

@@ -1,4 +1,4 @@
-"""A detector as an MLflow model. MLflow calls `_load_pyfunc` by name; nothing of it is imported here."""
+"""A detector as an MLflow model. MLflow calls `_load_pyfunc` by name; this module does not import MLflow."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def model_card(card: DetectorCard, weights_sha256: str) -> str:
         weights=weights_sha256,
         versions=", ".join(f"{name} {version}" for name, version in card.versions.items()),
         **_decision(card),
-        **_figures(card),
+        **_metrics(card),
         **_data(card),
     )
 
@@ -136,7 +136,7 @@ def _decision(card: DetectorCard) -> dict[str, float]:
     }
 
 
-def _figures(card: DetectorCard) -> dict[str, float | str]:
+def _metrics(card: DetectorCard) -> dict[str, float | str]:
     dev = card.dev
     rows = [f"| {attack} | {100 * rate:.2f} |" for attack, rate in dev.eer_by_attack.items()]
     return {

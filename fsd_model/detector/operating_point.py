@@ -34,9 +34,9 @@ class OperatingPoint(Settings):
 
     @model_validator(mode="after")
     def _threshold_follows(self) -> Self:
-        wanted = bayes_threshold(self.prior_spoof, self.cost_miss, self.cost_false_alarm)
-        if not abs(self.threshold - wanted) <= _ROUNDING:
-            raise ValueError(f"threshold must follow from prior and costs ({wanted}), got {self.threshold}")
+        expected = bayes_threshold(self.prior_spoof, self.cost_miss, self.cost_false_alarm)
+        if not abs(self.threshold - expected) <= _ROUNDING:
+            raise ValueError(f"threshold must follow from prior and costs ({expected}), got {self.threshold}")
         return self
 
     @classmethod
@@ -78,7 +78,7 @@ class OperatingPoint(Settings):
         return Verdict(score, llr, 0.5 * (1 - math.tanh(log_odds / 2)), decision)
 
     def words(self) -> str:
-        """Return one line for the screen."""
+        """Return prior, costs and threshold in one line for the screen."""
         return (
             f"spoofed speech is {100 * self.prior_spoof:g} % of all, refusing bona fide speech costs"
             f" {self.cost_miss:g}, accepting spoofed speech {self.cost_false_alarm:g}:"

@@ -1,4 +1,4 @@
-"""Scores long audio window by window, in memory that does not grow with the audio.
+"""Scoring of long audio window by window, in memory that does not grow with the audio.
 
 A detector uses the first 4 to 5 s only. Here it slides over the whole recording: windows of that length, each
 half a window after the one before, the last one aligned to the end. Audio not longer than a window has a
@@ -50,12 +50,12 @@ class WindowScores:
 
     @property
     def worst(self) -> float:
-        """Lowest score: that of the window most like a spoof."""
+        """Lowest score, of the window most like a spoof."""
         return float(self.scores.min())
 
     @property
     def worst_at(self) -> int:
-        """Number of that window, from 0; the first one of ties."""
+        """Number of the lowest window, from 0; the first of ties."""
         return int(self.scores.argmin())
 
 
@@ -93,12 +93,12 @@ def plan_windows(
     Raises:
         InputError: a length outside its range.
     """
-    length, reach = _heard(feature)
+    length, reach = _extent(feature)
     if window_s is not None:
         if not _SHORTEST_S <= window_s <= length / SAMPLE_RATE:
             raise InputError(
                 f"window: must be {_SHORTEST_S} to {length / SAMPLE_RATE:g} s, which is what this front end"
-                f" ({feature.kind}) hears, got {window_s:g}"
+                f" ({feature.kind}) uses, got {window_s:g}"
             )
         length = reach = round(window_s * SAMPLE_RATE)
     hop = length / 2 if hop_s is None else hop_s * SAMPLE_RATE
@@ -154,7 +154,7 @@ def score_blocks(
         detector: any detector.
         blocks: blocks of samples at 16 kHz.
         samples: number of samples of all blocks.
-        windows: how to divide them.
+        windows: division of the waveform into windows.
         batch: number of windows computed at once; scores differ by rounding only.
 
     Raises:
@@ -173,7 +173,7 @@ def score_blocks(
     return WindowScores(starts_W, ends_W, np.array(scores, dtype=np.float32))
 
 
-def _heard(feature: FeatureConfig) -> tuple[int, int]:
+def _extent(feature: FeatureConfig) -> tuple[int, int]:
     """Return how many samples the front end's frames cover, and how many it reads: LFCC's deltas
     look ahead.
     """
@@ -184,6 +184,8 @@ def _heard(feature: FeatureConfig) -> tuple[int, int]:
 
 def _pieces(blocks: Iterable[Waveform], starts: list[int], reach: int) -> Iterator[Waveform]:
     """Yield the samples from each start on, `reach` of them or as many as there are."""
+    # `held_S` contains the samples from `begin` on. Before a block is added, samples before the next window
+    # are dropped, so memory is bounded by a window and a block, whatever the length of the recording.
     held_S, begin = np.empty(0, np.float32), 0
     source = iter(blocks)
     for start in starts:

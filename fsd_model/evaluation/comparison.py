@@ -30,9 +30,9 @@ from fsd_model.metrics.bootstrap import (
     resampling,
 )
 from fsd_model.metrics.sorted_scores import Floats, rank
-from fsd_model.metrics.summary import figures
+from fsd_model.metrics.summary import statistics_of
 from fsd_model.scores.asv_scores import read_asv_scores
-from fsd_model.scores.checks import oddities
+from fsd_model.scores.checks import score_warnings
 from fsd_model.scores.score_file import Scores, read_scores
 from fsd_model.scores.utterance_table import SCORES_SUFFIX, read_trials, trials_beside
 
@@ -107,7 +107,7 @@ def compare(
     Args:
         a: scores of one detector.
         b: scores of the other, with the same utterances in the same order (`aligned`).
-        statistics: metrics of a ranking by name (`fsd_model.metrics.summary.figures`).
+        statistics: metrics of a ranking by name (`fsd_model.metrics.summary.statistics_of`).
         speakers: speaker of each utterance; None if all are unknown.
         resamples: number of draws, at least 39.
         seed: seed of the draws.
@@ -177,8 +177,8 @@ def compare_files(a: Path, b: Path, asv: Path | None, resamples: int, seed: int)
     scores_b = aligned(scores_a, read_scores(path_b), (str(path_a), str(path_b)))
     rates = read_asv_scores(asv) if asv is not None else asv_beside(path_a) or asv_beside(path_b)
     speakers = speakers_of(scores_a, path_a, path_b)
-    differences = compare(scores_a, scores_b, figures(rates), speakers, resamples, seed)
-    notes = {"A": oddities(scores_a), "B": oddities(scores_b)}
+    differences = compare(scores_a, scores_b, statistics_of(rates), speakers, resamples, seed)
+    notes = {"A": score_warnings(scores_a), "B": score_warnings(scores_b)}
     return Comparison(str(path_a), str(path_b), len(scores_a.labels), differences, notes)
 
 

@@ -15,9 +15,9 @@ from fsd_model.atomic_write import write_text
 from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.bootstrap import Interval, bootstrap_intervals, resampling
 from fsd_model.metrics.sorted_scores import rank
-from fsd_model.metrics.summary import EER, figures
+from fsd_model.metrics.summary import EER, statistics_of
 from fsd_model.metrics.t_dcf import AsvErrorRates
-from fsd_model.scores.checks import oddities
+from fsd_model.scores.checks import score_warnings
 from fsd_model.scores.eer_by_group import eer_by_condition, per_attack_eer
 from fsd_model.scores.score_file import Scores
 from fsd_model.scores.utterance_table import SCORES_SUFFIX, Trial
@@ -99,7 +99,7 @@ def summarise(
         trials: table of the same utterances in the same order.
         asv: the organisers' speaker verification system, if known.
     """
-    statistics, bonafide_N = figures(asv), scores.labels == BONAFIDE
+    statistics, bonafide_N = statistics_of(asv), scores.labels == BONAFIDE
     ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
     pooled = {name: statistic(ranking) for name, statistic in statistics.items()}
     drawn = resampling(scores.labels, scores.attacks, [trial.speaker for trial in trials])
@@ -119,7 +119,7 @@ def summarise(
         eer_by_environment=_rates(scores, [trial.environment for trial in trials]),
         eer_by_codec=_rates(scores, [trial.codec for trial in trials]),
         asv=asv,
-        notes=oddities(scores),
+        notes=score_warnings(scores),
         reading=scored.reading,
         left_out=scored.left_out,
     )

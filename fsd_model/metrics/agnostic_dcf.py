@@ -19,7 +19,7 @@ from fsd_model.metrics.sorted_scores import Floats, checked_scores
 
 @dataclass(frozen=True)
 class AgnosticCosts:
-    """Priors of each kind of trial (they sum to 1), and costs of each error (> 0).
+    """Priors of target, non-target and spoof (they sum to 1), and costs of each error (> 0).
 
     The defaults are those of the metric's package.
 
@@ -55,16 +55,16 @@ def a_dcf(
     """Return the minimum normalised architecture-agnostic detection cost over all thresholds.
 
     Args:
-        target: scores of bona fide speech of the claimed speaker; higher = more likely that.
+        target: scores of bona fide speech of the claimed speaker; higher = more likely a match.
         nontarget: scores of bona fide speech of other speakers.
         spoof: scores of spoofed speech.
-        costs: priors and costs, the package's by default; `ASVSPOOF5_COSTS` are the challenge's.
+        costs: priors and costs; defaults of the metric's package, or `ASVSPOOF5_COSTS` of the challenge.
 
     Returns:
         In [0, 1]; 1 is the better of accept all and reject all. Equal to the package's value, with ties too.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf.
+        InputError: a class is empty or contains NaN or inf.
     """
     target_N, nontarget_N = checked_scores(target, "target"), checked_scores(nontarget, "non-target")
     spoof_N = checked_scores(spoof, "spoof")

@@ -1,7 +1,7 @@
-"""Bootstrap intervals: how far a metric would move with other speakers of the same kind.
+"""Bootstrap intervals: how much a metric would vary with other speakers of the same kind.
 
 Speakers, not utterances, are drawn with replacement, since the scores of one speaker are alike. A draw is a
-count per utterance; every metric reads counts, so scores are sorted once for all resamples.
+count per utterance; every metric works on counts, so scores are sorted once for all resamples.
 
 Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), sections 3.8 (clusters) and 5.2
 (percentile interval by order statistics).
@@ -41,9 +41,7 @@ class Interval:
 
 
 def of_arrays(metric: Callable[[Floats, Floats], float]) -> Statistic:
-    """Make a statistic of any metric of (bona fide scores, spoof scores); slower, as it sorts each
-    resample.
-    """
+    """Return a statistic for any metric of (bona fide scores, spoof scores); slow: sorts each resample."""
     return lambda ranking: metric(
         np.repeat(ranking.scores_N, ranking.positives_N), np.repeat(ranking.scores_N, ranking.negatives_N)
     )
@@ -53,7 +51,7 @@ def bootstrap_intervals(
     scores_N: NDArray[np.floating],
     bonafide_N: NDArray[np.bool_],
     statistics: Mapping[str, Statistic],
-    drawn: Resampling,
+    sampling: Resampling,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -62,9 +60,9 @@ def bootstrap_intervals(
 
     Args:
         scores_N: (N,) finite scores.
-        bonafide_N: (N,) whether each is bona fide; both classes present.
+        bonafide_N: (N,) true for bona fide; both classes present.
         statistics: metrics of a ranking, e.g. `min_dcf_of`; see `of_arrays` for others.
-        drawn: units to draw, see `resampling`.
+        sampling: units to draw, see `resampling`.
         rng: random generator of the draws.
         resamples: number of draws, at least 2 / (1 - level) - 1.
         level: fraction of the resamples inside, in (0, 1).
@@ -77,9 +75,9 @@ def bootstrap_intervals(
     """
     ranking = rank(np.asarray(scores_N, dtype=np.float64), bonafide_N)
     edge(resamples, level)
-    values_RDS = resample([ranking], list(statistics.values()), drawn, rng, resamples)
+    values_RDS = resample([ranking], list(statistics.values()), sampling, rng, resamples)
     return {
-        name: percentile_interval(values_RDS[:, 0, place], drawn, level)
+        name: percentile_interval(values_RDS[:, 0, place], sampling, level)
         for place, name in enumerate(statistics)
     }
 
@@ -87,26 +85,28 @@ def bootstrap_intervals(
 def resample(
     rankings: Sequence[Ranking],
     statistics: Sequence[Statistic],
-    drawn: Resampling,
+    sampling: Resampling,
     rng: np.random.Generator,
     resamples: int,
 ) -> Floats:
     """Return metrics (R, D, S) of resamples, with the same draws for every ranking."""
+    # A resample repeats utterances. Counting repeats instead of copying scores keeps each ranking sorted; the
+    # same counts for every detector make the comparison paired.
     values_RDS = np.empty((resamples, len(rankings), len(statistics)))
     for values_DS in values_RDS:
-        counts_N = drawn.draw(rng)
+        counts_N = sampling.draw(rng)
         for values_S, ranking in zip(values_DS, rankings, strict=True):
             counted = ranking.recounted(counts_N)
             values_S[:] = [statistic(counted) for statistic in statistics]
     return values_RDS
 
 
-def percentile_interval(values_R: Floats, drawn: Resampling, level: float = LEVEL) -> Interval:
+def percentile_interval(values_R: Floats, sampling: Resampling, level: float = LEVEL) -> Interval:
     """Return the middle `level` of resampled values: the k-th from below and from above (`edge`)."""
     rank_from_end = edge(len(values_R), level)
     sorted_R = np.sort(values_R)
     low, high = float(sorted_R[rank_from_end - 1]), float(sorted_R[-rank_from_end])
-    return Interval(low, high, level, len(values_R), drawn.unit, drawn.units)
+    return Interval(low, high, level, len(values_R), sampling.unit, sampling.units)
 
 
 def edge(resamples: int, level: float) -> int:
@@ -118,14 +118,14 @@ def edge(resamples: int, level: float) -> int:
     if not 0 < level < 1:
         raise InputError(f"level of an interval must lie between 0 and 1, got {level}; 0.95 is usual")
     tail = (1 - level) / 2
-    found = int(tail * (resamples + 1) + 1e-9)  # the term keeps 0.025 * 40 at 1
-    if found < 1:
+    place = int(tail * (resamples + 1) + 1e-9)  # the term keeps 0.025 * 40 at 1
+    if place < 1:
         least = int(np.ceil(1 / tail - 1e-9)) - 1
         raise InputError(
             f"resamples must be at least {least} for a {level:.0%} interval, got {resamples};"
             f" {RESAMPLES} will do"
         )
-    return found
+    return place
 
 
 Unit: TypeAlias = Literal["speaker", "utterance"]
@@ -137,12 +137,12 @@ MIN_SPEAKERS = 10
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """Units that are drawn with replacement, and their strata.
+    """Units drawn with replacement, and their strata.
 
     Attributes:
         unit: name of the unit, speaker or utterance.
         unit_N: number of the unit of each utterance.
-        strata: units that are drawn among themselves; no draw leaves a stratum empty.
+        strata: numbers of the units resampled within each stratum, so that none is left empty.
     """
 
     unit: Unit
@@ -151,21 +151,22 @@ class Resampling:
 
     @property
     def units(self) -> int:
+        """Number of units of all strata."""
         return sum(map(len, self.strata))
 
     def draw(self, rng: np.random.Generator) -> Counts:
-        """Draw how often each utterance counts in one resample; both classes are always present."""
+        """Return how often each utterance counts in one resample; both classes are always present."""
         counts_U = np.zeros(self.units, dtype=np.int64)
         for stratum in self.strata:
-            drawn = rng.integers(len(stratum), size=len(stratum))
-            counts_U[stratum] = np.bincount(drawn, minlength=len(stratum))
+            draws = rng.integers(len(stratum), size=len(stratum))
+            counts_U[stratum] = np.bincount(draws, minlength=len(stratum))
         return counts_U[self.unit_N]
 
 
 def resampling(
     labels_N: NDArray[np.integer], attacks: Sequence[str], speakers: Sequence[str] | None
 ) -> Resampling:
-    """Resample by speaker if at least `MIN_SPEAKERS` are known, otherwise by utterance.
+    """Return a resampling by speaker if at least `MIN_SPEAKERS` are known, otherwise by utterance.
 
     Strata of speakers: those with both classes, with bona fide speech only, with spoofed speech only, so that
     the mix of roles stays. Strata of utterances: class and attack.

@@ -37,7 +37,7 @@ def min_dcf(
         In [0, 1]. Equal to the official value, with ties too.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf; a prior or cost is out of range.
+        InputError: a class is empty or contains NaN or inf; a prior or cost is out of range.
     """
     return min_dcf_of(rank_classes(bonafide, spoof), prior_spoof, c_miss, c_fa)
 

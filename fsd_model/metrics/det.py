@@ -21,7 +21,7 @@ def det_curve(bonafide: ArrayLike, spoof: ArrayLike) -> tuple[Rates, Rates]:
         spoof: scores of spoofed utterances.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf.
+        InputError: a class is empty or contains NaN or inf.
 
     Source: Martin et al., The DET curve in assessment of detection task performance, 1997.
     """

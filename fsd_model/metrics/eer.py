@@ -27,8 +27,8 @@ def equal_error_rate(bonafide: ArrayLike, spoof: ArrayLike) -> EqualErrorRate:
     acceptance (FAR) at the first minimum of |FRR - FAR|; no interpolation. That equals the official value
     wherever no bona fide score equals a spoof score at the crossing.
 
-    Where the crossing falls among equal scores of both classes, no threshold divides them, and the official
-    value depends on the order of the input (1.0 for constant scores). Dividing them at random gives the
+    Where the crossing falls among equal scores of both classes, no threshold separates them, and the official
+    value depends on the order of the input (1.0 for constant scores). Separating them at random gives the
     straight line between the points before and after the group; the rate is where FRR = FAR on it: 0.5 for
     constant scores.
 
@@ -37,7 +37,7 @@ def equal_error_rate(bonafide: ArrayLike, spoof: ArrayLike) -> EqualErrorRate:
         spoof: scores of spoofed speech.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf.
+        InputError: a class is empty or contains NaN or inf.
     """
     return equal_error_of(rank_classes(bonafide, spoof))
 
@@ -62,10 +62,12 @@ def equal_error_of(ranking: Ranking) -> EqualErrorRate:
 
 
 def _walked(ranking: Ranking, start: int, steps: int) -> EqualErrorRate:
-    """The official choice among equal scores of one class; FRR - FAR reaches 0 at the `steps`-th (from 1)."""
+    """Return the official choice among equal scores of one class; FRR - FAR reaches 0 at the `steps`-th (from
+    1).
+    """
     # The official code steps through single scores, also inside a group of equal ones, and takes the point
     # where |FRR - FAR| is smallest (the first, if two tie). Inside a group of one class only one rate moves,
-    # evenly, so the two steps around the crossing suffice.
+    # evenly, so the two steps around the crossing are enough.
     points = ranking.points
     bonafide = points.positives_P[start + 1] > points.positives_P[start]
     rates = []

@@ -27,7 +27,7 @@ def cllr(bonafide: ArrayLike, spoof: ArrayLike) -> float:
         where the official package returns inf for a bona fide score below about -709.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf.
+        InputError: a class is empty or contains NaN or inf.
     """
     return cllr_of(rank_classes(bonafide, spoof))
 

@@ -1,4 +1,4 @@
-"""Scores of two classes, sorted once, with a count each: the input of every metric and resample.
+"""Scores of two classes, sorted once, with one count per score: the input of every metric and resample.
 
 Shapes: N scores of both classes, G groups of equal scores, P = G + 1 operating points.
 """
@@ -19,11 +19,10 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class OperatingPoints:
-    """Numbers of rejected scores per class, with the threshold below all scores and then at each distinct
-    one.
+    """Numbers of rejected scores per class: threshold below all scores, then at each distinct score.
 
     `positives_P` and `negatives_P` rise from 0 to the number of positives and of negatives. A threshold can
-    only divide scores that differ, so every reachable pair of error rates is here and no other.
+    only divide scores that differ, so these are all reachable pairs of error rates.
     """
 
     positives_P: Counts
@@ -67,14 +66,17 @@ class Ranking:
 
     @cached_property
     def positives_N(self) -> Counts:
+        """Count of each score in the class that should score high, otherwise 0."""
         return self.counts_N * self.positive_N
 
     @cached_property
     def negatives_N(self) -> Counts:
+        """Count of each score in the other class, otherwise 0."""
         return self.counts_N - self.positives_N
 
     @cached_property
     def points(self) -> OperatingPoints:
+        """Operating points from running counts, read at the end of each group of equal scores."""
         positives_P = _sums(self.positives_N, self.ends_G)
         return OperatingPoints(positives_P, _sums(self.counts_N, self.ends_G) - positives_P)
 
@@ -86,7 +88,7 @@ class Ranking:
 
 
 def rank(scores_N: Floats, positive_N: NDArray[np.bool_]) -> Ranking:
-    """Sort scores of both classes; each counts once."""
+    """Sort scores of both classes, with a count of 1 each."""
     order_N, ends_G = _sorted(scores_N)
     sorted_N = scores_N[order_N]
     counts_N = np.ones(len(sorted_N), dtype=np.int64)
@@ -127,7 +129,7 @@ def rank_classes(
     """Check and sort the scores of two classes, positives first in the input order.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf.
+        InputError: a class is empty or contains NaN or inf.
     """
     positive_N, negative_N = checked_scores(positive, names[0]), checked_scores(negative, names[1])
     is_positive_N = np.arange(len(positive_N) + len(negative_N)) < len(positive_N)

@@ -23,16 +23,16 @@ TITLES = {
 }
 
 
-def figures(asv: AsvErrorRates | None) -> dict[str, Statistic]:
+def statistics_of(asv: AsvErrorRates | None) -> dict[str, Statistic]:
     """Return statistics by name, lower is better; min t-DCF if the speaker verification system is known."""
-    found: dict[str, Statistic] = {EER: _rate}
+    statistics: dict[str, Statistic] = {EER: _rate}
     if asv is not None:
-        found["min_tdcf_legacy"] = partial(min_tdcf_of, asv=asv, form="legacy")
-        found["min_tdcf_revised"] = partial(min_tdcf_of, asv=asv, form="revised")
-    return found | {"min_dcf": min_dcf_of, "actual_dcf": actual_dcf_of, "cllr": cllr_of}
+        statistics["min_tdcf_legacy"] = partial(min_tdcf_of, asv=asv, form="legacy")
+        statistics["min_tdcf_revised"] = partial(min_tdcf_of, asv=asv, form="revised")
+    return statistics | {"min_dcf": min_dcf_of, "actual_dcf": actual_dcf_of, "cllr": cllr_of}
 
 
-def shown(name: str, value: float, sign: str = "") -> str:
+def format_metric(name: str, value: float, sign: str = "") -> str:
     """Format a metric for the screen: the EER in percent, costs with four digits."""
     return f"{100 * value:{sign}.2f}" if name == EER else f"{value:{sign}.4f}"
 

@@ -44,7 +44,7 @@ class AsvErrorRates:
         """Return error rates of speaker verification scores (higher = more likely the claimed speaker).
 
         Raises:
-            InputError: a class is empty or holds NaN or inf.
+            InputError: a class is empty or contains NaN or inf.
         """
         point = equal_error_of(rank_classes(target, nontarget, ("target", "non-target")))
         return cls(
@@ -67,7 +67,7 @@ def min_tdcf(bonafide: ArrayLike, spoof: ArrayLike, asv: AsvErrorRates, form: Fo
             includes the cost of the ASV's own errors.
 
     Raises:
-        InputError: a class is empty or holds NaN or inf; or the ASV is so poor, or rejects spoofs so well,
+        InputError: a class is empty or contains NaN or inf; or the ASV is so poor, or rejects spoofs so well,
             that no countermeasure can reduce the cost.
     """
     return min_tdcf_of(rank_classes(bonafide, spoof), asv, form)

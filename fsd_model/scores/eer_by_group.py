@@ -37,13 +37,13 @@ def eer_by_condition(scores: Scores, condition_N: Sequence[str]) -> dict[str, Eq
     classes, by name.
     """
     conditions_N = np.asarray(condition_N, dtype=str)
-    found = {}
+    rates = {}
     for condition in np.unique(conditions_N):
         here_N = conditions_N == condition
         bonafide, spoof = (scores.values[here_N & (scores.labels == label)] for label in (BONAFIDE, SPOOF))
         if len(bonafide) and len(spoof):
-            found[str(condition)] = equal_error_rate(bonafide, spoof)
-    return found
+            rates[str(condition)] = equal_error_rate(bonafide, spoof)
+    return rates
 
 
 def eer_by_exit(scores_NE: NDArray[np.floating], labels_N: NDArray[np.integer]) -> list[EqualErrorRate]:

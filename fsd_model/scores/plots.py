@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-_MOST_ATTACKS = 12  # with more of them no colour tells one from another
+_MOST_ATTACKS = 12  # more curves than colours that can be told apart
 _BINS = 60
 
 
@@ -42,7 +42,7 @@ def draw_det(scores: Scores, path: Path) -> None:
     axes.set_xticks(places, names)
     axes.set_yticks(places, names)
     axes.set(xlim=places[[0, -1]], ylim=places[[0, -1]], xlabel="false alarm (spoof accepted), %")
-    axes.set(ylabel="miss (bona fide refused), %", title="DET on dev, with EER")
+    axes.set(ylabel="miss (bona fide rejected), %", title="DET on dev, with EER")
     axes.legend(fontsize=8)
     _save(figure, path)
 

@@ -1,4 +1,4 @@
-"""A table beside a score file: what the protocol says about each utterance.
+"""A table beside a score file: speaker, attack, codec and class of each utterance.
 
 `<split>.trials.tsv` beside `<split>.scores.txt`: a header, then `utterance speaker attack environment codec
 key`, tab-separated. Later analyses use this file and need not open the evaluation split again.

@@ -15,7 +15,7 @@ from fsd_model.data.licence import licence_of
 from fsd_model.detector.calibration import fit_calibration
 from fsd_model.detector.card import DetectorCard
 from fsd_model.detector.detector import Detector, empty_network
-from fsd_model.detector.dev_results import dev_figures
+from fsd_model.detector.dev_results import dev_metrics
 from fsd_model.detector.exit_networks import planned_weights
 from fsd_model.detector.exit_plan import ExitPlan
 from fsd_model.detector.operating_point import OperatingPoint
@@ -89,7 +89,7 @@ def _card(
         network=config.network,
         calibration=calibration,
         operating_point=point,
-        dev=dev_figures(scores, [u.speaker for u in dev.utterances], calibration, point),
+        dev=dev_metrics(scores, [u.speaker for u in dev.utterances], calibration, point),
         epoch=best.epoch,
         trained_cuts=config.resolved_cuts,
         exits=exits,

@@ -19,7 +19,7 @@ from fsd_model.data.licence import licence_of
 from fsd_model.data.training_splits import DataConfig
 from fsd_model.detector.calibration import fit_calibration
 from fsd_model.detector.detector import Detector, empty_network
-from fsd_model.detector.dev_results import dev_figures
+from fsd_model.detector.dev_results import dev_metrics
 from fsd_model.detector.files import CARD_FILE, WEIGHTS_FILE, read_card, write_card
 from fsd_model.detector.model_card import model_card
 from fsd_model.errors import InputError
@@ -201,7 +201,7 @@ def test_a_card_costs_little(trained: Detector) -> None:
     for _ in range(5):
         began = time.process_time()
         calibration = fit_calibration(scores.of_class(1), scores.of_class(0))
-        dev_figures(scores, speakers, calibration, trained.card.operating_point)
+        dev_metrics(scores, speakers, calibration, trained.card.operating_point)
         model_card(trained.card, "")
         seconds.append(time.process_time() - began)
     assert min(seconds) < 0.05

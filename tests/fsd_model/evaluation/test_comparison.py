@@ -17,12 +17,12 @@ from fsd_model.evaluation.comparison import Difference, aligned, compare, compar
 from fsd_model.metrics.dcf import min_dcf
 from fsd_model.metrics.eer import equal_error_rate
 from fsd_model.metrics.llr_cost import cllr
-from fsd_model.metrics.summary import figures
+from fsd_model.metrics.summary import statistics_of
 from fsd_model.scores.score_file import Scores, write_scores
 from fsd_model.scores.utterance_table import Trial, write_trials
 
-FIGURES = figures(None)
-EER_ALONE = {"eer": FIGURES["eer"]}
+METRICS = statistics_of(None)
+EER_ALONE = {"eer": METRICS["eer"]}
 
 
 def scores_of(values: np.ndarray) -> Scores:
@@ -49,7 +49,7 @@ def eer_difference(a: Scores, b: Scores, speakers: list[str] | None = None, seed
 
 
 def test_equal_detectors_are_told_apart_as_seldom_as_said() -> None:
-    smooth = {name: FIGURES[name] for name in ("eer", "cllr")}
+    smooth = {name: METRICS[name] for name in ("eer", "cllr")}
     rows = [compare(*pair(seed, 300, better=0.0), smooth, resamples=99, seed=seed) for seed in range(200)]
     p_eer, p_cllr = np.array([[row.p_value for row in found] for found in rows]).T
     assert np.mean(p_cllr <= 0.05) == pytest.approx(0.05, abs=0.035)
@@ -76,17 +76,17 @@ def test_pairing_shows_what_scores_without_pairs_hide() -> None:
 
 def test_a_detector_equals_itself_and_swapping_turns_the_sign() -> None:
     a, b = pair(3, 200, better=1.0)
-    for row in compare(a, a, FIGURES, resamples=99):
+    for row in compare(a, a, METRICS, resamples=99):
         assert (row.difference, row.interval.low, row.interval.high, row.p_value) == (0, 0, 0, 1)
         assert not row.shown
-    for row, turned in zip(compare(a, b, FIGURES), compare(b, a, FIGURES), strict=True):
+    for row, turned in zip(compare(a, b, METRICS), compare(b, a, METRICS), strict=True):
         assert (turned.difference, turned.p_value) == (-row.difference, row.p_value)
         assert (turned.interval.low, turned.interval.high) == (-row.interval.high, -row.interval.low)
 
 
 def test_figures_are_those_of_the_metrics() -> None:
     a, b = pair(4, 200, better=1.0)
-    found = {row.figure: (row.a, row.b) for row in compare(a, b, FIGURES, resamples=39)}
+    found = {row.figure: (row.a, row.b) for row in compare(a, b, METRICS, resamples=39)}
     for name, metric in (
         ("eer", lambda b, s: equal_error_rate(b, s).rate),
         ("min_dcf", min_dcf),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fsd_model.scores.checks import oddities
+from fsd_model.scores.checks import score_warnings
 from fsd_model.scores.score_file import Scores
 
 
@@ -17,21 +17,21 @@ def scores_of(values: np.ndarray) -> Scores:
 
 
 def test_good_scores_are_not_odd() -> None:
-    assert oddities(scores_of(-np.arange(40.0))) == []
+    assert score_warnings(scores_of(-np.arange(40.0))) == []
 
 
 def test_collapse_is_reported() -> None:
-    assert oddities(scores_of(np.full(40, 0.25))) == [
-        "all scores are 0.25: the detector has collapsed and tells nothing"
-    ]
+    assert score_warnings(scores_of(np.full(40, 0.25))) == ["all scores are 0.25: the detector has collapsed"]
 
 
 @pytest.mark.parametrize(("distinct", "said"), [(4, True), (5, False)])
 def test_few_distinct_scores_are_reported(distinct: int, said: bool) -> None:
-    found = oddities(scores_of(-(np.arange(40) * distinct // 40).astype(float)))
-    assert found == ([f"only {distinct} distinct scores for 40 utterances: the figures rest on ties"] * said)
+    found = score_warnings(scores_of(-(np.arange(40) * distinct // 40).astype(float)))
+    assert found == (
+        [f"only {distinct} distinct scores for 40 utterances: the metrics depend on ties"] * said
+    )
 
 
 def test_flipped_polarity_is_reported() -> None:
-    (found,) = oddities(scores_of(np.arange(40.0)))
+    (found,) = score_warnings(scores_of(np.arange(40.0)))
     assert found.startswith("EER 100.00 % is above 50 %: scores look flipped")
