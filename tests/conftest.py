@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -13,6 +14,7 @@ from fsd_model.corpus import logical_access
 from fsd_model.corpus.logical_access import make_corpus
 from fsd_model.corpus.plan import plan
 from fsd_model.corpus.replay.physical_access import make_replay_corpus
+from tests.support.commands import registered
 from tests.support.kept import digest_of, kept_folder
 
 BUILD = Path(__file__).parents[1] / "build"
@@ -24,6 +26,13 @@ PART = 6  # one file of so many
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy")  # mlflow's own
+
+
+@pytest.fixture
+def detector_commands() -> Iterator[None]:
+    """`fsd-tuner` with the detector's commands, as where the package is installed."""
+    with registered():
+        yield
 
 
 @pytest.fixture(scope="session")

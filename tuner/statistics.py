@@ -105,7 +105,7 @@ def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str
     for each in compared:
         span = f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "-"
         mean = f"{each.mean:+.4f}" if each.differences else "-"
-        name, seeds = f"{each.arm} less {each.against}", str(len(each.differences))
+        name, seeds = f"{each.arm} minus {each.against}", str(len(each.differences))
         differences.append((name, seeds, mean, span, each.verdict(mode)))
     better = "lower" if mode == "min" else "higher"
     how = f"Student's t over paired seeds, each at 95 %,\nnot adjusted for {len(compared)} comparisons"

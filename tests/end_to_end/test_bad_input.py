@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fsd_model.cli import app as speech_commands
 from tuner.commands import app as cli
 
 PROTOCOL = "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.train.trn.txt"
 FIVE_POSITIONS = "search.cuts={cuts: {positions: 5, count: [1, 3]}}"
 
-cli.app.registered_commands += speech_commands.registered_commands
-cli.app.registered_groups += speech_commands.registered_groups
+pytestmark = pytest.mark.usefixtures("detector_commands")
 
 
 @pytest.fixture

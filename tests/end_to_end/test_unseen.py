@@ -79,7 +79,7 @@ def test_its_control_arms_run_and_say_what_they_show(
     assert list(content["values"]) == ["baseline", "deep supervision", "soft only", "feature only", "both"]
     assert all(set(runs) == {"2", "3"} for runs in content["values"].values())
     assert (out / "ablation" / "ablation.png").is_file()
-    assert "both less deep supervision" in done.stdout
+    assert "both minus deep supervision" in done.stdout
 
 
 def test_each_opening_of_eval_is_counted(searched: tuple[Path, Path, str], tiny_corpus: Path) -> None:

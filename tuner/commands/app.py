@@ -1,19 +1,19 @@
-"""The command line: `fsd-tuner`, with the commands of installed trial packages beside its own."""
+"""The program `fsd-tuner`: its commands and those of installed trial packages, errors and exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points, version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tuner.commands.cluster import submit
 from tuner.commands.exits import exits, export
-from tuner.commands.options import ResumeOption, SetOption, StudyArgument
 from tuner.commands.report import report
+from tuner.commands.search import check, forecast, search
 from tuner.commands.train import ablate, train
 from tuner.commands.ui import ui
 from tuner.errors import lines
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SEARCH, RESULTS = "Search", "Results"  # groups of the help
-# of the click that typer brings, its own or the real one
+# click's base of usage errors; typer may bring its own copy of click
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
@@ -46,77 +46,27 @@ def _global(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """The options of the program; `main` reads --debug before anything else."""
+    """Take the options of the program; `main` reads --debug before anything else."""
 
 
-@app.command(rich_help_panel=SEARCH)
-def check(study: StudyArgument, overrides: SetOption = []) -> None:  # noqa: B006 - typer copies it
-    """Check a study without searching: its keys, its space, 200 configurations, the extremes, the data."""
-    from rich.console import Console
-
-    from tuner.execution.preflight import check_study, space_table
-    from tuner.study.load import load_study
-
-    console, loaded = Console(), load_study(study, overrides)
-    if loaded.search:
-        console.print(space_table(loaded))
-    tried = check_study(loaded)
-    console.print(f"ok: {loaded.name}: {tried}", soft_wrap=True, highlight=False)
+def _add(command: Callable[..., None], group: str, example: str) -> None:
+    app.command(rich_help_panel=group, epilog=f"Example: fsd-tuner {example}")(command)
 
 
-@app.command(rich_help_panel=SEARCH)
-def search(
-    study: StudyArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder for everything the search leaves.")],
-    overrides: SetOption = [],  # noqa: B006
-    trials: Annotated[
-        int | None, typer.Option(help="How many trials, instead of the study's number.")
-    ] = None,
-    resume: ResumeOption = False,
-    forecast: Annotated[
-        bool, typer.Option("--forecast/--no-forecast", help="Measure first what the search will take.")
-    ] = True,
-    local: Annotated[
-        bool, typer.Option("--local", help="Run the trials one by one in this process, without Ray.")
-    ] = False,
-) -> None:
-    """Search: Ray runs the trials, Optuna suggests, ASHA stops, MLflow records; the best is exported."""
-    from rich.console import Console
-
-    from tuner.commands.summary import exit_code, summary
-    from tuner.study.load import load_study
-    from tuner.workflows.search import search as run_search
-
-    changed = [*overrides, *([] if trials is None else [f"trials={trials}"])]
-    console, loaded = Console(highlight=False), load_study(study, changed)
-    outcome = run_search(loaded, out, console, resume, forecast, local)
-    for line in summary(loaded, outcome, out):
-        console.print(line, soft_wrap=True, markup=False)
-    raise typer.Exit(exit_code(outcome))
-
-
-@app.command("forecast", rich_help_panel=SEARCH)
-def forecast_command(study: StudyArgument, overrides: SetOption = []) -> None:  # noqa: B006
-    """Measure the smallest and the largest configuration and say what the search would take."""
-    from rich.console import Console
-
-    from tuner.forecast.run import forecast_study
-    from tuner.study.load import load_study
-
-    forecast_study(load_study(study, overrides), Console(highlight=False))
-
-
-app.command(rich_help_panel=RESULTS)(train)
-app.command(rich_help_panel=RESULTS)(ablate)
-app.command(rich_help_panel=RESULTS)(ui)
-app.command(rich_help_panel=RESULTS)(exits)
-app.command(rich_help_panel=RESULTS)(export)
-app.command(rich_help_panel=RESULTS)(report)
-app.command(rich_help_panel=SEARCH)(submit)
+_add(check, SEARCH, "check digits.yaml")
+_add(search, SEARCH, "search digits.yaml --out runs/digits --set trials=20")
+_add(forecast, SEARCH, "forecast digits.yaml")
+_add(submit, SEARCH, "submit digits.yaml --out /shared/digits --cluster cluster.yaml")
+_add(report, RESULTS, "report runs/digits")
+_add(ui, RESULTS, "ui runs/digits")
+_add(train, RESULTS, "train runs/digits/best.yaml --out runs/again")
+_add(ablate, RESULTS, "ablate runs/digits/best.yaml --seeds 5")
+_add(exits, RESULTS, "exits runs/digits --trial 3")
+_add(export, RESULTS, "export runs/digits --max-latency-ms 5 --max-params 300k")
 
 
 def main() -> None:
-    """Run `fsd-tuner`: user errors are one line and exit code 2, tracebacks come with --debug."""
+    """Run `fsd-tuner`: a user's error is one line and exit code 2; --debug adds tracebacks."""
     arguments = sys.argv[1:]
     split = arguments.index("--") if "--" in arguments else len(arguments)
     if "--debug" in arguments[:split]:
@@ -142,7 +92,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:  # whoever read the output has enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (ValueError, OSError) as error:

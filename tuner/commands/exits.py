@@ -1,4 +1,4 @@
-"""The commands `exits` and `export`: what a finished search can deploy, and one of it as files."""
+"""The commands `exits` and `export`: which detectors a search can deploy, and one of them as files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import typer
 if TYPE_CHECKING:
     from tuner.deploy.models import Deployable
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")]
-_Trial = Annotated[int | None, typer.Option(metavar="N", help="Of this trial alone.")]
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")]
+_Trial = Annotated[int | None, typer.Option(metavar="N", help="Only this trial.")]
 
 
 def export(
     folder: _Folder,
-    max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", help="For one utterance.")] = None,
-    max_params: Annotated[str | None, typer.Option(metavar="COUNT", help="Such as 300k or 1.5M.")] = None,
-    number: Annotated[int | None, typer.Option("--exit", metavar="N", help="Exit N, from 1.")] = None,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="The mean of all exits.")] = False,
+    max_latency_ms: Annotated[float | None, typer.Option(metavar="MS", help="Limit per utterance.")] = None,
+    max_params: Annotated[str | None, typer.Option(metavar="COUNT", help="Limit, as 300k or 1.5M.")] = None,
+    number: Annotated[int | None, typer.Option("--exit", metavar="N", help="Only exit N, from 1.")] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Only the mean of all exits.")] = False,
     early: Annotated[
         float | None,
-        typer.Option(metavar="CONFIDENCE", help="An utterance leaves at the first exit that is as sure."),
+        typer.Option(metavar="CONFIDENCE", help="Leave at the first exit this confident."),
     ] = None,
     trial: _Trial = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="A new folder; default: below DIR/exports.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A new folder; default: below DIR/exports."),
     ] = None,
 ) -> None:
-    """Export the best exit of all trials within limits: lowest error on dev; print the Pareto set."""
+    """Export the best exit within limits, over all trials, by its error on dev; print the Pareto set."""
     from rich.console import Console
 
     from tuner.deploy.choose import best_within, filter_models
@@ -52,10 +53,10 @@ def exits(
     folder: _Folder,
     trial: _Trial = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For trade_off.json and trade_off.png.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for trade_off.json and trade_off.png.")
     ] = None,
 ) -> None:
-    """What can be deployed: the Pareto set over all exits; of one trial early exit by confidence, on dev."""
+    """List the exits that are worth deploying (the Pareto set), and early exit by confidence, on dev."""
     from rich.console import Console
 
     from tuner.deploy.export import trade_off, write_curve
@@ -71,7 +72,7 @@ def exits(
         _show(deployables_of(search, trial), console, best)
     number = models[0].trial if trial is None else trial
     curve = trade_off(search, number)
-    console.print(f"early exit of trial {number}, which leaves at the first exit as sure as the confidence:")
+    console.print(f"early exit of trial {number}, at the first exit that reaches the confidence:")
     _show_curve(curve, console)
     if out is not None:
         for path in write_curve(curve, [model for model in models if model.trial == number], out):
@@ -79,7 +80,7 @@ def exits(
 
 
 def _show(models: Sequence[Deployable], console: Any, best: Sequence[Deployable] = ()) -> None:
-    """A table; in one that is not the Pareto set alone a star marks what is in it."""
+    """Print models as a table; a star marks members of the Pareto set among others."""
     from rich.table import Table
 
     table = Table("trial", "model", "error", "parameters", "multiply-adds", "ms")

@@ -1,9 +1,9 @@
-"""What a cluster's head runs for `fsd-tuner submit`: one search on the cluster that the head belongs to.
+"""A search on the cluster of this head, started by `fsd-tuner submit`.
 
     python search_on_head.py STUDY --out DIR [--resume] ...
 
-`ray submit` copies this one file to the head, `ray job submit` runs it as a module; everything else must be
-installed on every node. STUDY is what `fsd-tuner search` takes, or a whole study as JSON.
+`ray submit` copies this file to the head, `ray job submit` runs it as a module; everything else must be
+installed on every node. STUDY is as for `fsd-tuner search`, or a whole study as JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_INSTALLED = (
 
 
 def run(arguments: list[str]) -> int:
-    """Search.
+    """Run a search.
 
     Args:
         arguments: of `fsd-tuner search`; the first may be a study as JSON.
@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
         The search's exit code.
     """
     _join_cluster()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a job's log is a file, and is followed
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # a job's log is a file that the user follows
     try:
         from tuner.commands.app import run as run_command
     except ModuleNotFoundError as error:
@@ -43,7 +43,7 @@ def _join_cluster() -> None:
     os.environ.setdefault("RAY_ADDRESS", "auto")
     known = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
     if known or (Path.home() / ".ray" / "auth_token").is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a login shell on the head does not say so
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a login shell on the head does not set it
 
 
 def _as_file(study: str, folder: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped one.")
+    str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")
 ]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Continue the search in DIR; start one if there is none.")

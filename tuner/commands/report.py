@@ -1,4 +1,4 @@
-"""The command `report`: what came out of a search, as a page and as numbers."""
+"""The command `report`: the results of a search as a page and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search, at any moment.")]
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study folder; the search may still run.")]
 _Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="The HTML file; default: DIR/report.html.")
 ]
@@ -16,7 +16,7 @@ _Out = Annotated[
 def report(folder: _Folder, out: _Out = None) -> None:
     """Write a report on a search: one HTML file that needs no network, and its numbers as JSON.
 
-    They are put into the study's run in MLflow too.
+    Both are also attached to the study's run in MLflow.
     """
     from tuner.report.make import write_report
 
@@ -27,7 +27,7 @@ def report(folder: _Folder, out: _Out = None) -> None:
 
 
 def _attach(folder: Path, files: tuple[Path, ...]) -> None:
-    """To the study's run, where there is one; a report is worth as much without."""
+    """Attach files to the study's MLflow run; print a warning where that fails."""
     from tuner.errors import lines
     from tuner.results.study_folder import read_study_folder
     from tuner.tracking.address import STORE, tracking_uri
@@ -37,5 +37,5 @@ def _attach(folder: Path, files: tuple[Path, ...]) -> None:
         return
     try:
         attach(folder.resolve(), read_study_folder(folder).study.experiment, files, "report")
-    except Exception as error:  # noqa: BLE001 - of MLflow and of what lies below it, whatever its kind
-        typer.echo(f"warning: not put into MLflow: {lines(error)[0]}", err=True)
+    except Exception as error:  # noqa: BLE001 - of MLflow, or of the store below it
+        typer.echo(f"warning: not attached in MLflow: {lines(error)[0]}", err=True)

@@ -17,7 +17,7 @@ from tuner.results.outcome import SearchResult
 from tuner.results.pareto import front_lines
 from tuner.schedulers.diagnostics import lines as measured
 from tuner.study.study import Study
-from tuner.text import HOUR_S, shown
+from tuner.text import HOUR_S, params_text
 from tuner.tracking.address import tracking_uri, without_password
 from tuner.workflows.train import Trained
 
@@ -111,7 +111,9 @@ def comparison(study: Study, trained: Trained) -> list[str]:
 
 
 def _best(study: Study, best: TrialRecord) -> list[tuple[str, str]]:
-    return [("best", f"trial {best.number}: {study.metric.name} {best.value:.6g}  [{shown(best.params)}]")]
+    return [
+        ("best", f"trial {best.number}: {study.metric.name} {best.value:.6g}  [{params_text(best.params)}]")
+    ]
 
 
 def _default(

@@ -1,4 +1,4 @@
-"""The commands `train` and `ablate`: one configuration again, alone or beside its control arms."""
+"""The commands `train` and `ablate`: one configuration again, alone or against its control arms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from tuner.commands.options import ResumeOption, SetOption
 
 def train(
     study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for what the trial exports.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the exported files.")] = None,
     overrides: SetOption = [],  # noqa: B006
 ) -> None:
-    """Train one configuration again, here, and say whether the metric is what the search recorded."""
+    """Train one configuration again and compare its metric with the recorded one."""
     from rich.console import Console
 
     from tuner.commands.summary import comparison
@@ -30,21 +28,21 @@ def train(
         console.print(line, soft_wrap=True, markup=False)
     if overrides and not trained.same:
         console.print(
-            f"note        --set changed {len(overrides)} setting(s): another value is to be expected"
+            f"note        --set changed {len(overrides)} setting(s): so a different value is expected"
         )
     raise typer.Exit(0 if trained.same else 1)
 
 
 def ablate(
     study: Annotated[str, typer.Argument(metavar="BEST", help="A best.yaml, or any study of one trial.")],
-    seeds: Annotated[int, typer.Option(help="Runs of each arm, at least 2.")] = 5,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Seeds per arm, at least 2.")] = 5,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder; default: `ablation` beside BEST.")
     ] = None,
     overrides: SetOption = [],  # noqa: B006
     resume: ResumeOption = False,
 ) -> None:
-    """Train control arms of one configuration, seed by seed: does distillation help, and which part?"""
+    """Compare one configuration with its control arms over several seeds: which part of it helps?"""
     from rich.console import Console
 
     from tuner.commands.summary import exit_code

@@ -9,29 +9,28 @@ import typer
 
 
 def ui(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a search.")],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server on 127.0.0.1.")] = 5000,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study folder.")],
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
     only_print: Annotated[
-        bool, typer.Option("--print", help="Print links and command, start nothing.")
+        bool, typer.Option("--print", help="Print the links and the command, start nothing.")
     ] = False,
 ) -> None:
-    """Start the MLflow UI on a search and print links: its trials as charts, as a table, side by side."""
+    """Start the MLflow UI on a search and print links to its trials: charts, table, side by side."""
     import shlex
     import signal
     from contextlib import suppress
 
     from tuner.tracking.server import serving, study_server
 
-    shown = study_server(folder, port)
-    links = "\n".join(f"{title:<12}{link}" for title, link in shown.links.items())
+    server = study_server(folder, port)
+    links = "\n".join(f"{title:<12}{link}" for title, link in server.links.items())
     if only_print:
-        typer.echo(f"{links}\n{shlex.join(shown.command)}")
+        typer.echo(f"{links}\n{shlex.join(server.command)}")
         return
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background
+    # each must end the server with its children; a shell starts background jobs with SIGINT ignored
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    typer.echo(f"starting the MLflow server on {shown.base} ...")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # they too must end the server with its children
-    with suppress(KeyboardInterrupt), serving(shown, folder / "mlflow-server.log") as server:
+    typer.echo(f"starting the MLflow server on {server.base} ...")
+    with suppress(KeyboardInterrupt), serving(server, folder / "mlflow-server.log") as process:
         typer.echo(f"{links}\nCtrl-C ends the server")
-        server.wait()
+        process.wait()

@@ -1,7 +1,8 @@
-"""Whether a study would run: many configurations built, the extremes tried for one step, before a search."""
+"""Checks before a search: builds many configurations of a study and tries the extremes for one step."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,18 +14,18 @@ from tuner.execution.devices import set_devices
 from tuner.space.distributions import When
 from tuner.space.space import Params
 from tuner.study.study import Study
-from tuner.text import shown
+from tuner.text import params_text
 from tuner.trial_module import TrialModule, warn_of_misspelt_hooks
 
 SAMPLES = 200
 
 
 def prepared(study: Study) -> Study:
-    """The study with its settings as the trial's `prepare` wants them, and checked against its `describe`.
+    """Return the study with the settings that `prepare` returns, checked against the trial's `describe`.
 
     Raises:
-        StudyError: no such trial function, one without what the study needs, or a metric that it does not
-            report.
+        StudyError: no such trial function, a hook that the study needs and the trial lacks, or a metric that
+            the trial does not report.
         ValueError, OSError: what `prepare` or `describe` raises.
     """
     trial = TrialModule(study.trial)
@@ -33,21 +34,25 @@ def prepared(study: Study) -> Study:
     refuse_finalists(study)
     ready = study.model_copy(update={"settings": trial.prepared_settings(study.settings)})
     if study.resources.stack > 1:
-        _refuse_unstackable(ready)
+        _warn_of_unstackable(ready)
     return described(ready)
 
 
-def _refuse_unstackable(study: Study) -> None:
-    """Single configurations that run alone are fine; where the usual one does, `stack` would do nothing."""
+def _warn_of_unstackable(study: Study) -> None:
+    """Print one line on stderr where even the usual configuration runs alone, so stacking gains nothing.
+
+    Raises:
+        StudyError: the trial has no `run_stack` or no `stackable`.
+    """
     trial = TrialModule(study.trial)
     trial.require("run_stack", "`resources.stack` needs")
     stackable = trial.require("stackable", "`resources.stack` needs")
     try:
         stackable(study.config(_usual(study)))
-    except Exception as error:
-        raise StudyError(
-            f"resources.stack: the trial's usual configuration runs alone: {_reason(error)}"
-        ) from error
+    except Exception as error:  # noqa: BLE001 - of the trial's code; each trial runs alone
+        print(
+            f"warning: resources.stack: the usual configuration runs alone: {_reason(error)}", file=sys.stderr
+        )
 
 
 def _usual(study: Study) -> Params:
@@ -55,7 +60,7 @@ def _usual(study: Study) -> Params:
 
 
 def described(study: Study) -> Study:
-    """The study with the number of reports that its trial announces.
+    """Return the study with the number of reports that the trial's `describe` gives.
 
     Raises:
         StudyError: the study names a metric that the trial does not report, or another number of reports.
@@ -63,8 +68,8 @@ def described(study: Study) -> Study:
     describe = TrialModule(study.trial).describe
     if describe is None:
         return study
-    told = describe(study.config(_usual(study)))
-    metrics, reports = told["metrics"], told["reports"]
+    description = describe(study.config(_usual(study)))
+    metrics, reports = description["metrics"], description["reports"]
     for key, name in _named(study).items():
         if name not in metrics:
             raise StudyError(
@@ -77,7 +82,7 @@ def described(study: Study) -> Study:
 
 
 def _named(study: Study) -> dict[str, str]:
-    """Every metric that a study names, by the setting that does."""
+    """Return every metric that a study names, by the setting that names it."""
     named = {"metric.name": study.metric.name}
     named |= {f"metric.ties[{place}]": name for place, name in enumerate(study.metric.ties)}
     named |= {f"objectives[{place}].name": each.name for place, each in enumerate(study.objectives)}
@@ -93,13 +98,15 @@ def _with_reports(study: Study, reports: int) -> Study:
 
 
 def check_extremes(study: Study, step: bool) -> int:
-    """Try the default (or the middle), the known points and each end of each dimension; returns how many.
+    """Try the default (or the middle), the points and each end of each dimension.
 
     Args:
         study: a prepared study.
-        step: whether each trains a step, or is only built.
+        step: whether each also trains one step.
+    Returns:
+        How many were tried.
     Raises:
-        StudyError: a configuration that does not work, with it and the reason.
+        StudyError: a configuration does not work.
     """
     return _try_all(study, list(_extremes(study)), step)
 
@@ -110,22 +117,22 @@ def check_study(study: Study) -> str:
     Args:
         study: the study.
     Returns:
-        What was tried, for a line of text.
+        How much was tried, as text.
     Raises:
-        StudyError: a configuration that does not work, with it and the reason.
+        StudyError: a configuration does not work.
         ValueError, OSError: what the trial's `prepare` raises.
     """
     set_devices(study.resources)
     ready = prepared(study)
     if TrialModule(study.trial).check is None:
-        return f"{study.trial} is there; it has no `check`, so no configuration was tried"
+        return f"{study.trial} exists; it has no `check`, so no configuration was tried"
     samples = _try_all(ready, list(_samples(ready)), step=False)
     extremes = check_extremes(ready, step=True)
     return f"{samples} sampled configurations built, {extremes} extremes tried for a step"
 
 
 def candidates(study: Study) -> tuple[list[Params], list[Params]]:
-    """The default (or the middle) with each end of each dimension, and points drawn at random."""
+    """Return the extremes (default or middle, points, ends of each dimension) and params drawn at random."""
     return list(_extremes(study)), list(_samples(study))
 
 
@@ -137,13 +144,13 @@ def _try_all(study: Study, points: list[Params], step: bool) -> int:
         try:
             check(study.config(params), step=step)
         except Exception as error:
-            where = f"the configuration [{shown(params)}]" if params else "the trial"
+            where = f"the configuration [{params_text(params)}]" if params else "the trial"
             raise StudyError(f"{where} does not work: {_reason(error)}") from error
     return len(points)
 
 
 def space_table(study: Study) -> Table:
-    """The search space as a table: one row a dimension."""
+    """Return the search space as a table, one row per dimension."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("dimension", "kind", "range", "default"):
         table.add_column(title)
@@ -194,12 +201,10 @@ def _reason(error: Exception) -> str:
 
 
 def refuse_finalists(study: Study) -> None:
-    """Raise StudyError where a study asks for finalists and cannot have them."""
+    """Raise StudyError where a study has `finalists` that its trial or its scheduler does not allow."""
     if study.finalists is None:
         return
     TrialModule(study.trial).require("reseeded", "`finalists` need")
     if study.scheduler.name in ("pbt", "pb2"):
-        rule = (
-            f"{study.scheduler.name} changes settings in mid-trial, so no trial can be run with other seeds"
-        )
+        rule = f"{study.scheduler.name} changes settings during a trial, which other seeds cannot repeat"
         raise StudyError(f"study {study.name}: finalists: {rule}; take another scheduler, or leave them out")

@@ -14,7 +14,7 @@ from tuner.results.seed_race import SeedCandidate, SeedVerdict
 from tuner.results.selection import ranked
 from tuner.statistics import aligned
 from tuner.study.settings import Metric
-from tuner.text import shown
+from tuner.text import params_text
 
 Trials = Mapping[int, TrialRecord]  # of the search
 FILES = ("finalists.md", "finalists.json")
@@ -108,7 +108,7 @@ def table(verdict: SeedVerdict, trials: Trials, metric: Metric) -> str:
 def rows(verdict: SeedVerdict, trials: Trials, metric: Metric) -> list[tuple[str, str]]:
     """Return the lines of the summary: title and text."""
     winner, name = verdict.winner, metric.name
-    params = shown(trials[winner.number].params)
+    params = params_text(trials[winner.number].params)
     lines = [("best", f"trial {winner.number}: {name} {_about(winner)}  [{params}]")]
     if verdict.runner_up is not None:
         about = f"trial {verdict.runner_up.number}: {name} {_about(verdict.runner_up)}"

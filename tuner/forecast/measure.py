@@ -23,7 +23,7 @@ from tuner.forecast.probe import ProbeTiming, run_probe
 from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
-from tuner.text import shown
+from tuner.text import duration, params_text
 
 REPORTS = 2
 PROGRESS_S = 15.0
@@ -131,7 +131,9 @@ def _gather(runs: dict[Any, ProbeRun], counter: Any, needed: int, console: Conso
             progress = (
                 ", ".join(f"{count} of {needed} reports" for count in counts) or "waiting for resources"
             )
-            console.print(f"measuring for the forecast: {progress} after {time.monotonic() - began:.0f} s")
+            console.print(
+                f"measuring for the forecast: {progress} after {duration(time.monotonic() - began)}"
+            )
     return [timings[each] for each in runs]
 
 
@@ -142,7 +144,7 @@ def _timing(future: Any, params: Params) -> ProbeTiming:
         result = "its process died: out of memory, or killed"
     if isinstance(result, ProbeTiming):
         return result
-    where = f"the configuration [{shown(params)}]" if params else "the trial"
+    where = f"the configuration [{params_text(params)}]" if params else "the trial"
     raise StudyError(f"forecast: {where} does not work: {result}; {_WAY_OUT}")
 
 

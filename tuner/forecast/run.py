@@ -19,7 +19,7 @@ from tuner.forecast.text import forecast_lines
 from tuner.space.space import Params
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
-from tuner.text import shown
+from tuner.text import params_text
 from tuner.trial_module import Cost, TrialModule
 
 NAME = "forecast.json"
@@ -121,6 +121,6 @@ def _cost(study: Study, cost: Cost, params: Params) -> float:
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"`cost` must return a finite number >= 0, got {value}")
     except Exception as error:
-        where = f"the configuration [{shown(params)}]" if params else "the trial"
+        where = f"the configuration [{params_text(params)}]" if params else "the trial"
         raise StudyError(f"forecast: {where} does not work: {'; '.join(lines(error))}") from error
     return value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tuner.forecast.forecast import Estimate, Forecast, MeasuredTrial
 from tuner.study.study import Study
-from tuner.text import HOUR_S, duration, shown, size
+from tuner.text import HOUR_S, duration, params_text, size
 
 
 def forecast_lines(study: Study, forecast: Forecast) -> list[str]:
@@ -79,4 +79,5 @@ def _estimate(estimate: Estimate, text: Callable[[float], str], at_most: str = "
 def _measured(study: Study, trial: MeasuredTrial) -> str:
     report, start = duration(trial.report_s), duration(trial.load_s + trial.start_s)
     times = f"{report} per {study.report_unit}, {start} to start"
-    return f"{times}, {size(trial.memory)}, {size(trial.checkpoint)} per checkpoint  [{shown(trial.params)}]"
+    sizes = f"{size(trial.memory)}, {size(trial.checkpoint)} per checkpoint"
+    return f"{times}, {sizes}  [{params_text(trial.params)}]"

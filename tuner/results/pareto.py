@@ -14,7 +14,7 @@ from tuner.results.selection import pareto
 from tuner.storage.storage import Storage
 from tuner.study.study import Study
 from tuner.study.yaml_file import dump
-from tuner.text import shown
+from tuner.text import params_text
 
 FOLDER = "pareto"
 
@@ -48,7 +48,9 @@ def front_lines(study: Study, trials: Sequence[TrialRecord]) -> list[tuple[str, 
     rows: list[tuple[str, str]] = []
     for trial in pareto(trials, study.all_objectives, study.constraints) if study.objectives else []:
         values = ", ".join(f"{goal.name} {trial.metrics[goal.name]:.6g}" for goal in study.all_objectives)
-        rows.append(("" if rows else "pareto", f"trial {trial.number}: {values}  [{shown(trial.params)}]"))
+        rows.append(
+            ("" if rows else "pareto", f"trial {trial.number}: {values}  [{params_text(trial.params)}]")
+        )
     return rows
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from tuner.errors import StudyError, lines
 from tuner.results.export import facts
 from tuner.storage.storage import Storage
+from tuner.text import size
 from tuner.trial_module import TrialModule
 
 FOLDER = "artifacts"
@@ -76,9 +77,9 @@ class ArtifactReader:
             files = saved / FOLDER
             if not files.is_dir():
                 return TrialArtifacts(known)
-            size = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
-            if size > _MAX_BYTES:
-                problem = f"{size / 2**20:.0f} MiB are more than {_MAX_BYTES // 2**20}"
+            total = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
+            if total > _MAX_BYTES:
+                problem = f"{size(total)} are more than {size(_MAX_BYTES)}"
                 return TrialArtifacts(known, problem=problem)
             copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fsd-tuner-")), FOLDER)
             shutil.copytree(files, copy)

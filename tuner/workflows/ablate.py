@@ -172,7 +172,7 @@ def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, flo
 
 def _figures(compared: list[Comparison]) -> dict[str, float]:
     return {
-        f"{each.arm} less {each.against}/{key}": value
+        f"{each.arm} minus {each.against}/{key}": value
         for each in compared
         for key, value in {
             "mean": each.mean, "low": each.low, "high": each.high, "seeds": float(len(each.differences)),

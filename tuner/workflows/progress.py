@@ -17,7 +17,7 @@ from tuner.journal.event import SESSIONS, Event, EventKind
 from tuner.journal.record import State, StudyRecord, TrialRecord
 from tuner.results.selection import winner
 from tuner.study.study import Study
-from tuner.text import shown
+from tuner.text import duration, params_text
 
 HEARTBEAT_S = 15.0
 
@@ -82,7 +82,7 @@ class Progress:
         for trial in running:
             value = f"{trial.value:.5g}" if trial.epoch else "-"
             epoch = f"{trial.epoch}/{self._study.max_reports}"
-            table.add_row(f"{trial.number}", epoch, value, Text(shown(trial.params)))
+            table.add_row(f"{trial.number}", epoch, value, Text(params_text(trial.params)))
         return Group(table, Text(self._status()))
 
     def _beat(self) -> None:
@@ -97,7 +97,7 @@ class Progress:
         head = f"{self._study.trial_noun} {trial.number} {trial.state} after {done}: {value}"
         if trial.state is State.FAILED:
             return Text(f"{head}: {trial.reason}")
-        return Text(f"{head}   [{shown(trial.params)}]")
+        return Text(f"{head}   [{params_text(trial.params)}]")
 
     def _status(self) -> str:
         trials = list(self._trials.values())
@@ -111,16 +111,10 @@ class Progress:
                 f"best {self._study.metric.name} {best.value:.5g} ({self._study.trial_noun} {best.number})"
             )
         elapsed = time.monotonic() - self._begun
-        parts.append(f"{_clock(elapsed)} elapsed")
+        parts.append(f"{duration(elapsed)} elapsed")
         if spent := self._spent():
             parts.append(f"spent {spent}")
         here = ended - self._before  # how fast an earlier session was says nothing of this one
         if here > 0 and ended < self._study.trials and not self._over.is_set():
-            parts.append(f"about {_clock(elapsed / here * (self._study.trials - ended))} left")
+            parts.append(f"about {duration(elapsed / here * (self._study.trials - ended))} left")
         return ", ".join(parts)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -41,6 +41,13 @@ such as `--set settings.data.track=PA` or `--set scheduler.name=none`. `--debug`
 shows full tracebacks.
 """
 
+COMMANDS = """## Commands
+
+`fsd-tuner --install-completion` sets up completion of commands and options with the Tab key, for bash, zsh,
+fish and PowerShell; it takes effect in the next shell. `fsd-tuner --show-completion` prints the script.
+`fsd-tuner COMMAND --help` shows the options of a command and an example.
+"""
+
 
 def models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """The model and those in its fields, each with the dotted path where it stands; as in the code."""
@@ -116,7 +123,7 @@ def page() -> str:
             dimensions(),
             "## Settings\n",
             sections(TrainConfig, "settings"),
-            "## Commands\n",
+            COMMANDS,
             commands(),
         ]
     )

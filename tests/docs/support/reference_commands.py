@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
-from typer.models import ArgumentInfo, OptionInfo
+from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 import fsd_model.cli
 import tuner.commands.app
@@ -19,19 +19,19 @@ from tests.docs.support.reference_text import table
 _NAMES = {str: "text", int: "whole number", float: "number", Path: "path", bool: "flag"}
 
 
-def found(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Every command of an app: its words and the function behind it."""
+def found(app: typer.Typer, before: str = "") -> Iterator[tuple[str, CommandInfo]]:
+    """Yield every command of an app: its words, and what typer knows of it."""
     for command in app.registered_commands:
         assert command.callback is not None
         name = command.name or command.callback.__name__.replace("_", "-")
-        yield f"{before}{name}", command.callback
+        yield f"{before}{name}", command
     for group in app.registered_groups:
         assert group.typer_instance is not None
         yield from found(group.typer_instance, f"{before}{group.name} ")
 
 
-def all_commands() -> dict[str, Callable[..., Any]]:
-    """Words -> function, of both packages."""
+def all_commands() -> dict[str, CommandInfo]:
+    """Return the commands of both packages by their words."""
     return dict([*found(tuner.commands.app.app), *found(fsd_model.cli.app)])
 
 
@@ -46,7 +46,7 @@ def parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any, Argumen
 
 
 def options(function: Callable[..., Any]) -> set[str]:
-    """All that a command takes and that begins with dashes."""
+    """Return all options of a command, as they are written."""
     return {
         spelling
         for name, _, info, _ in parameters(function)
@@ -65,11 +65,16 @@ def spellings(name: str, info: ArgumentInfo | OptionInfo) -> list[str]:
 
 
 def commands() -> str:
-    """All commands; those of one word first come as the code has them."""
+    """Return all commands as Markdown: docstring, example, table of arguments and options."""
     return "\n".join(
-        f"### `fsd-tuner {words}`\n\n{inspect.getdoc(function)}\n\n{_table(function)}"
-        for words, function in all_commands().items()
+        f"### `fsd-tuner {words}`\n\n{inspect.getdoc(command.callback)}\n\n"
+        f"{_example(command)}{_table(command.callback)}"
+        for words, command in all_commands().items()
     )
+
+
+def _example(command: CommandInfo) -> str:
+    return f"`{command.epilog.removeprefix('Example: ')}`\n\n" if command.epilog else ""
 
 
 def _table(function: Callable[..., Any]) -> str:

@@ -6,9 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
-
-import fsd_model.cli
+from tests.support.commands import registered
 from tuner.commands import app as cli
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -34,9 +32,7 @@ def commands(title: str, *names: str) -> list[list[str]]:
 
 def run_all(title: str, *names: str) -> None:
     """Run those commands; each must succeed."""
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in ("registered_commands", "registered_groups"):
-            patch.setattr(cli.app, kind, [*getattr(cli.app, kind), *getattr(fsd_model.cli.app, kind)])
+    with registered():
         found = commands(title, *names)
         assert {words[0] for words in found} == set(names)
         for words in found:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import fsd_model.features.store
-from fsd_model.cli import app as speech_commands
 from fsd_model.data.training_splits import DataConfig
 from fsd_model.data.utterance import Utterance
 from fsd_model.detector.detector import Detector, empty_network
@@ -25,8 +24,7 @@ from tests.fsd_model.support.format_corpora import MANIFEST, make_2021, write_cs
 from tests.fsd_model.support.stored_corpus import make_corpus, whole_stores
 from tuner.commands import app as cli
 
-cli.app.registered_commands += speech_commands.registered_commands
-cli.app.registered_groups += speech_commands.registered_groups
+pytestmark = pytest.mark.usefixtures("detector_commands")
 
 F0 = FeatureConfig(kind="f0_subband")
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from fsd_model.cli import app as speech_commands
 from fsd_model.data.training_splits import DataConfig
 from fsd_model.data_check.check import check_data, splits_to_check
 from fsd_model.data_check.file_measures import level, measure, silence
@@ -22,8 +21,7 @@ from fsd_model.data_check.shortcuts import area_under_curve, chance_deviation, s
 from tests.fsd_model.support.format_corpora import MANIFEST, make_2021, make_wild, write_csv, write_noise
 from tuner.commands import app as cli
 
-cli.app.registered_commands += speech_commands.registered_commands
-cli.app.registered_groups += speech_commands.registered_groups
+pytestmark = pytest.mark.usefixtures("detector_commands")
 
 COUNT = 8
 

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsd_model.cli import app as speech_commands
 from fsd_model.data.audio import SAMPLE_RATE
 from fsd_model.detector.detector import Detector
 from tests.fsd_model.support.served import MAX_MB, MAX_SECONDS, Served, encoded, noise, serving
 from tuner.commands import app as cli
 
-cli.app.registered_commands += speech_commands.registered_commands
+pytestmark = pytest.mark.usefixtures("detector_commands")
 
 SHORT = encoded(noise(SAMPLE_RATE // 2))
 TEN_MB = 10_000_000

@@ -222,10 +222,16 @@ def test_a_search_broken_off_goes_on_in_stacks_and_its_hours_are_shared(tmp_path
     assert 0 < sum(trial.seconds for trial in outcome.trials) < time.monotonic() - began
 
 
-def test_a_study_whose_usual_trial_runs_alone_is_refused(tmp_path: Path) -> None:
-    study = stack_study(settings={"width": 64})
-    with pytest.raises(StudyError, match=r"usual configuration runs alone: width: too large for a stack"):
-        search(study, tmp_path / "out", quiet())
+def test_a_study_whose_usual_trial_runs_alone_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rounds"
+    study = stack_study(settings={"width": 64, "rounds": str(file)}, trials=2)
+    outcome = search(study, tmp_path / "out", quiet())
+    assert [trial.state for trial in outcome.trials] == [State.COMPLETE] * 2
+    assert not file.exists()
+    warning = "warning: resources.stack: the usual configuration runs alone: width: too large for a stack"
+    assert capsys.readouterr().err.splitlines().count(warning) == 1
 
 
 def test_a_trial_function_without_stacks_is_refused(tmp_path: Path) -> None:

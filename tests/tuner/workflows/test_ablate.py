@@ -79,8 +79,8 @@ def test_the_table_says_what_was_shown_and_what_not() -> None:
     values = {"base": {1: 0.5, 2: 0.41, 3: 0.45}, "good": {1: 0.3, 2: 0.2, 3: 0.26}, "odd": {1: 0.6, 2: 0.3}}
     text = table(values, comparisons(values, ["base"]), "dev/eer", "min")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-    assert ["good less base", "3", "-0.2000", "-0.2248 to -0.1752", "better"] in rows
-    assert ["odd less base", "2", "-0.0050", *rows[-4][3:]] in rows
+    assert ["good minus base", "3", "-0.2000", "-0.2248 to -0.1752", "better"] in rows
+    assert ["odd minus base", "2", "-0.0050", *rows[-4][3:]] in rows
     assert ["odd", "2", "0.4500", "0.2121"] in rows
     assert "no difference shown" in text
     assert text.endswith("not adjusted for 2 comparisons.\n")
@@ -147,9 +147,9 @@ def test_mlflow_has_one_parent_with_the_arms_below_it(ablated: tuple[Path, Ablat
     assert sorted({(r.data.tags["arm"], r.data.tags["seed"]) for r in children}) == sorted(
         (arm, str(seed)) for arm in ("round", "square", "lucky", "broken") for seed in range(1, 5)
     )
-    assert parent.data.metrics["square less round/mean"] == pytest.approx(0.1)
-    assert parent.data.metrics["lucky less round/low"] == pytest.approx(result.compared[1].low)
-    assert "broken less round/low" not in parent.data.metrics
+    assert parent.data.metrics["square minus round/mean"] == pytest.approx(0.1)
+    assert parent.data.metrics["lucky minus round/low"] == pytest.approx(result.compared[1].low)
+    assert "broken minus round/low" not in parent.data.metrics
     assert {each.path for each in client.list_artifacts(parent.info.run_id)} >= {
         "ablation.md",
         "ablation.png",

@@ -84,7 +84,7 @@ def _unit(hours: float) -> tuple[str, float]:
     """Return a unit that suits a time, and its number per hour."""
     if hours >= 1.5:
         return "hours", 1.0
-    return ("minutes", 60.0) if hours >= 0.05 else ("seconds", 3600.0)
+    return ("minutes", 60.0) if hours >= 0.05 else ("seconds", HOUR_S)
 
 
 def _curves(
