@@ -16,10 +16,12 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Score file or evaluation folder to compare with.")],
     asv: Annotated[
         Path | None,
-        typer.Option(help="Organisers' ASV scores for min t-DCF; default: those of the evaluation."),
+        typer.Option(
+            metavar="FILE", help="Organisers' ASV scores for min t-DCF; default: those of the evaluation."
+        ),
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Draws for intervals and p-values.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    resamples: Annotated[int, typer.Option(metavar="N", help="Draws for intervals and p-values.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Compare two detectors or score files: difference of each metric, its 95 % interval, and whether it is

@@ -19,7 +19,7 @@ def make(
     tiny: Annotated[
         bool, typer.Option("--tiny", help="About 100 files in seconds, for trying things out.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes every core.")] = 0,
+    jobs: Annotated[int, typer.Option(metavar="N", min=0, help="Processes; 0 takes every core.")] = 0,
 ) -> None:
     """Make the demo corpus: real recordings of people, spoofed by different methods. Skips files that exist.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fsd_model.commands.options import JobsOption
+
 if TYPE_CHECKING:
     from fsd_model.data.training_splits import DataConfig
     from fsd_model.data_check.check import Report
@@ -30,12 +32,14 @@ def check(
     track: Annotated[str, typer.Option(help="LA, PA or DF (of ASVspoof 2019 and 2021).")] = "LA",
     subset: Annotated[str, typer.Option(help="eval, progress or hidden (of ASVspoof 2021).")] = "eval",
     split: Annotated[list[str] | None, typer.Option(help="train, dev or eval; may be repeated.")] = None,
-    jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
+    jobs: JobsOption = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Missing and undecodable files are warnings, all listed.")
     ] = False,
     with_eval: Annotated[bool, typer.Option("--eval", help="Open the evaluation split as well.")] = False,
-    json_to: Annotated[Path | None, typer.Option("--json", help="File for JSON; - for stdout.")] = None,
+    json_to: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="File for JSON; - for stdout.")
+    ] = None,
 ) -> None:
     """Read every file of a corpus and report counts, bad files, duplicates, and shortcuts.
 

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fsd_model.commands.options import AllowCodeOption, DetectorArgument, JobsOption
+
 if TYPE_CHECKING:
     from fsd_model.data.training_splits import DataConfig
     from fsd_model.evaluation.results import Evaluation
 
 
 def evaluate(
-    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
+    detector: DetectorArgument,
     split: Annotated[str, typer.Option(help="eval (open it once, at the end) or dev.")] = "eval",
-    data: Annotated[Path | None, typer.Option(help="Corpus; default: the one it was trained on.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for scores; default: the detector's.")] = None,
-    jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
-    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Corpus; default: the one it was trained on.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for scores; default: the detector's.")
+    ] = None,
+    jobs: JobsOption = 0,
+    allow_code: AllowCodeOption = False,
     layout: Annotated[
         str | None, typer.Option("--format", help="Layout of --data; default: by its files.")
     ] = None,

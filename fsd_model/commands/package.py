@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fsd_model.commands.options import AllowCodeOption, DetectorArgument
+
 if TYPE_CHECKING:
     from fsd_model.data.training_splits import DataConfig
 
 
 def package(
-    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
+    detector: DetectorArgument,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write detector.onnx.")] = False,
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Write detector.pt2.")] = False,
     torchscript: Annotated[bool, typer.Option("--torchscript", help="Write detector.torchscript.")] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Also write detector.int8.onnx and measure its EER on dev.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Output folder; default: the detector's folder.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Corpus to check on; default: the one of training.")
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Output folder; default: the detector's folder.")
     ] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
-    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Corpus to check on; default: the one of training.")
+    ] = None,
+    allow_code: AllowCodeOption = False,
 ) -> None:
     """Write a detector in forms that run elsewhere, front end included, each checked against the package.
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fsd_model.commands.options import AllowCodeOption, DetectorArgument, JobsOption
+
 if TYPE_CHECKING:
     from fsd_model.detector.detector import Detector
     from fsd_model.detector.operating_point import Verdict
@@ -20,7 +22,7 @@ _COLUMNS = ("file", "score", "llr", "spoof_probability", "decision")
 
 
 def score(
-    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
+    detector: DetectorArgument,
     files: Annotated[
         list[str],
         typer.Argument(help="Audio files (FLAC, WAV, OGG), folders, or - for paths on standard input."),
@@ -31,12 +33,12 @@ def score(
     cost_miss: Annotated[float | None, typer.Option(help="Cost of refusing bona fide speech.")] = None,
     cost_false_alarm: Annotated[float | None, typer.Option(help="Cost of accepting spoofed speech.")] = None,
     layout: Annotated[Literal["tsv", "json"], typer.Option("--format", help="tsv, or json lines.")] = "tsv",
-    batch: Annotated[int, typer.Option(min=1, help="Files scored at once; 1 answers a slow stream.")] = 32,
-    jobs: Annotated[int, typer.Option(min=0, help="Threads that read audio; 0 takes every core.")] = 0,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Files scored at once; 1 answers a slow stream.")
+    ] = 32,
+    jobs: JobsOption = 0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Report bad files and continue.")] = False,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
-    ] = False,
+    allow_code: AllowCodeOption = False,
 ) -> None:
     """Score audio files, one line each: score, log-likelihood ratio, probability of spoof, decision.
 

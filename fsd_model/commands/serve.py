@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from fsd_model.commands.options import AllowCodeOption, DetectorArgument
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
-    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    detector: DetectorArgument,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = 8000,
     host: Annotated[
         str, typer.Option(help="Address to listen to; another than loopback has no password either.")
     ] = "127.0.0.1",
     max_mb: Annotated[float, typer.Option(min=0.01, max=2000, help="Largest upload, MB.")] = 20,
     max_seconds: Annotated[float, typer.Option(min=1, max=36000, help="Longest audio, s.")] = 600,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Scored at once; default: the cores, at most 4.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=256, help="Scored at once; default: the cores, at most 4."),
     ] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
-    ] = False,
+    allow_code: AllowCodeOption = False,
 ) -> None:
     """Serve a page that scores a dropped file, and `POST /score`; Ctrl-C ends it.
 

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
+from fsd_model.commands.options import AllowCodeOption, DetectorArgument
+
 
 def windows(
-    detector: Annotated[Path, typer.Argument(help="Folder of an exported detector.")],
+    detector: DetectorArgument,
     file: Annotated[Path, typer.Argument(help="Audio file of any length (FLAC, WAV, OGG).")],
     window: Annotated[
         float | None, typer.Option(help="Length of a window, s; default and most: what the detector hears.")
     ] = None,
     hop: Annotated[float | None, typer.Option(help="From start to start, s; default: half a window.")] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Import the custom network that the detector names.")
-    ] = False,
+    allow_code: AllowCodeOption = False,
 ) -> None:
     """Score a recording window by window: start, end, score, LLR, decision; then mean and worst score.
 

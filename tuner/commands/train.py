@@ -28,7 +28,7 @@ def train(
         console.print(line, soft_wrap=True, markup=False)
     if overrides and not trained.same:
         console.print(
-            f"note        --set changed {len(overrides)} setting(s): so a different value is expected"
+            f"note        --set changed {len(overrides)} setting(s), so a different value is expected"
         )
     raise typer.Exit(0 if trained.same else 1)
 

@@ -43,9 +43,9 @@ shows full tracebacks.
 
 COMMANDS = """## Commands
 
-`fsd-tuner --install-completion` sets up completion of commands and options with the Tab key, for bash, zsh,
-fish and PowerShell; it takes effect in the next shell. `fsd-tuner --show-completion` prints the script.
-`fsd-tuner COMMAND --help` shows the options of a command and an example.
+Without a command, `--install-completion` sets up completion of commands and options with the Tab key, for
+bash, zsh, fish and PowerShell, from the next shell on; `--show-completion` prints the script. `--help` after
+a command shows its options and an example.
 """
 
 

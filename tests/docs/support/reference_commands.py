@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -35,8 +35,10 @@ def all_commands() -> dict[str, CommandInfo]:
     return dict([*found(tuner.commands.app.app), *found(fsd_model.cli.app)])
 
 
-def parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any, ArgumentInfo | OptionInfo, Any]]:
+def parameters(command: CommandInfo) -> Iterator[tuple[str, Any, ArgumentInfo | OptionInfo, Any]]:
     """Yield name, type, typer settings, and default (`...` where there is none) of each parameter."""
+    function = command.callback
+    assert function is not None
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         assert get_origin(hints[name]) is Annotated
@@ -45,11 +47,11 @@ def parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any, Argumen
         yield name, kind, info, ... if parameter.default is parameter.empty else parameter.default
 
 
-def options(function: Callable[..., Any]) -> set[str]:
+def options(command: CommandInfo) -> set[str]:
     """Return all options of a command, as they are written."""
     return {
         spelling
-        for name, _, info, _ in parameters(function)
+        for name, _, info, _ in parameters(command)
         if isinstance(info, OptionInfo)
         for written in spellings(name, info)
         for spelling in written.split("/")
@@ -68,7 +70,7 @@ def commands() -> str:
     """Return all commands as Markdown: docstring, example, table of arguments and options."""
     return "\n".join(
         f"### `fsd-tuner {words}`\n\n{inspect.getdoc(command.callback)}\n\n"
-        f"{_example(command)}{_table(command.callback)}"
+        f"{_example(command)}{_table(command)}"
         for words, command in all_commands().items()
     )
 
@@ -77,8 +79,8 @@ def _example(command: CommandInfo) -> str:
     return f"`{command.epilog.removeprefix('Example: ')}`\n\n" if command.epilog else ""
 
 
-def _table(function: Callable[..., Any]) -> str:
-    rows = [_row(*each) for each in parameters(function)]
+def _table(command: CommandInfo) -> str:
+    rows = [_row(*each) for each in parameters(command)]
     return table(["argument or option", "type", "default", "meaning"], rows)
 
 

@@ -82,7 +82,7 @@ def test_check_names_the_configuration_that_does_not_work(
         ("no.such.module:run", "no module no; install the package, or start in the folder that holds it"),
         ("tests.tuner.support.toy:rum", "tests.tuner.support.toy has no function `rum`; did you mean `run`?"),
         ("tests.tuner.support.toy:FLOOR", "has no function `FLOOR`"),
-        ("tests.tuner.support.toy:loss", "must take (params, context), but too many positional arguments"),
+        ("tests.tuner.support.toy:loss", "must take (config, context), but too many positional arguments"),
     ],
 )
 def test_a_trial_function_that_is_not_there_is_one_line(
@@ -207,7 +207,7 @@ def test_train_compares_with_the_record(
     assert cli.run(["train", best, "--set", "settings.x=0.9"]) == 1
     *_, result, note = capsys.readouterr().out.splitlines()
     assert "differs by +" in result
-    assert note == "note        --set changed 1 setting(s): another value is to be expected"
+    assert note == "note        --set changed 1 setting(s), so a different value is expected"
 
 
 def test_nothing_is_written_in_the_home_folder(

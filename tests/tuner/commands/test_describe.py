@@ -33,7 +33,7 @@ def test_the_trial_says_how_often_it_reports() -> None:
     study = prepared(folds_study())
     assert (study.reports, study.max_reports, study.report_unit) == (3, 3, "report")
     assert prepared(study) == study
-    assert prepared(toy_study()).full == 4
+    assert prepared(toy_study()).max_reports == 4
 
 
 @pytest.mark.parametrize(
