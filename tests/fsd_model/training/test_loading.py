@@ -50,7 +50,7 @@ def test_a_move_to_the_same_settings_is_a_resume(donor):
 
 
 def test_another_form_of_network_cannot_be_taken_over(donor):
-    with pytest.raises(InputError, match="is of a network of another form; search neither cuts"):
+    with pytest.raises(InputError, match="another form; search neither cuts"):
         trainer({"cuts": [1]}).load(donor[1], cloned=True)
 
 
