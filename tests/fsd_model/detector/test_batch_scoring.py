@@ -100,7 +100,7 @@ def test_every_output_states_polarity_prior_and_decision(
         assert float(row["spoof_probability"]) == pytest.approx(1 / (1 + np.exp(llr)), abs=1e-4)
         assert row["decision"] == ("bonafide" if llr >= 0 else "spoof")
     assert told.startswith("5 files in ")
-    assert told.endswith(" a second\n")
+    assert told.endswith(" per second\n")
 
 
 def test_json_lines_say_the_same(

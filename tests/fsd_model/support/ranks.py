@@ -41,7 +41,7 @@ class Rank:
 
     folder: Path
     checkpoint: Path | None = None
-    moved: bool = False
+    cloned: bool = False
     metrics: list[dict[str, float]] = field(default_factory=list)
     saved: list[bool] = field(default_factory=list)
 

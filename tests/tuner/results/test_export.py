@@ -84,7 +84,7 @@ def test_best_yaml_is_a_study_of_one_trial_that_says_where_it_comes_from(
     assert best is not None
     loaded = load_study(str(out / "best.yaml"))
     assert (loaded.search, loaded.trials, loaded.epochs, loaded.scheduler.name) == ({}, 1, 6, "none")
-    assert loaded.params({}) == {**study.config(best.params), "prepared": True}
+    assert loaded.config({}) == {**study.config(best.params), "prepared": True}
     assert loaded.origin is not None
     assert loaded.origin["value"] == best.value
     expected = {"study": "toy", "trial": best.number, "metric": "dev/loss", "epoch": 6, "seed": 1}
