@@ -16,6 +16,7 @@ from fsd_model.errors import InputError
 from fsd_model.metrics.det import det_curve
 from fsd_model.scores.eer_by_group import per_attack_eer, pooled_eer
 from fsd_model.scores.score_file import Scores, write_scores
+from fsd_model.trial.report.attacks import _thinned
 from fsd_model.trial.report.reported_trial import SCORES_PLACE
 
 STUDY: dict[str, Any] = {"name": "s", "default": {"cuts": [2, 4, 6]}}
