@@ -1,4 +1,4 @@
-"""`fsd-tuner compare`: two detectors on the same utterances, and whether they differ."""
+"""`fsd-tuner compare`: difference of two detectors on the same utterances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="Score file, or folder of an evaluation.")],
+    a: Annotated[Path, typer.Argument(help="Score file or evaluation folder.")],
     b: Annotated[Path, typer.Argument(help="Score file or evaluation folder to compare with.")],
     asv: Annotated[
         Path | None,
@@ -24,10 +24,9 @@ def compare(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Compare two detectors or score files: difference of each metric, its 95 % interval, and whether it is
-    shown.
+    """Compare two detectors or score files: difference of each metric, with 95 % interval and p-value.
 
-    In folders eval.scores.txt is compared, or dev.scores.txt if one of them has no other.
+    Of a folder, eval.scores.txt is compared, or dev.scores.txt if one of the two has no eval scores.
 
     Both are evaluated on the same resampled speakers or, if those are unknown, utterances.
 
@@ -68,12 +67,13 @@ def _show(differences: list[Difference]) -> None:
     Console().print(table)
     for row in differences:
         typer.echo(sentence(row))
-    drawn = differences[0].interval
-    typer.echo(f"intervals: {drawn.resamples} draws of {drawn.units} {drawn.unit}s, the same for A and B")
+    interval = differences[0].interval
+    units = f"{interval.units} {interval.unit}s"
+    typer.echo(f"intervals: {interval.resamples} resamples of {units}, the same for A and B")
 
 
 def sentence(row: Difference) -> str:
-    """Return a difference in words."""
+    """Return a difference as one line: which is better and by how much, or that none is shown."""
     from fsd_model.metrics.summary import TITLES, format_metric
 
     title = TITLES[row.figure].removesuffix(" %")

@@ -12,18 +12,17 @@ app = typer.Typer(no_args_is_help=True, help="The demo corpus.")
 
 @app.command("make")
 def make(
-    out: Annotated[
-        Path, typer.Argument(help="Folder to make it in; gets LA/ or PA/ in the ASVspoof 2019 layout.")
-    ],
+    out: Annotated[Path, typer.Argument(help="Output folder; gets LA/ or PA/ in the ASVspoof 2019 layout.")],
     track: Annotated[str, typer.Option(help="LA (synthesis and conversion) or PA (replay).")] = "LA",
     tiny: Annotated[
-        bool, typer.Option("--tiny", help="About 100 files in seconds, for trying things out.")
+        bool, typer.Option("--tiny", help="About 100 files in seconds, for a first try.")
     ] = False,
     jobs: Annotated[int, typer.Option(metavar="N", min=0, help="Processes; 0 takes every core.")] = 0,
 ) -> None:
     """Make the demo corpus: real recordings of people, spoofed by different methods. Skips files that exist.
 
-    Example: fsd-tuner corpus make build/corpus --tiny"""
+    Example: fsd-tuner corpus make build/corpus --tiny
+    """
     from fsd_model.corpus.logical_access import make_corpus
     from fsd_model.corpus.replay.physical_access import make_replay_corpus
     from fsd_model.errors import InputError

@@ -1,4 +1,4 @@
-"""`fsd-tuner cuts`: where a network may be cut."""
+"""`fsd-tuner cuts`: lists the legal cuts of a network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 def cuts(
     network: Annotated[str, typer.Argument(help="ecanet18, senet34, ..., or package.module:factory.")],
-    feature: Annotated[str, typer.Option(help="Front end, by its kind.")] = "f0_subband",
+    feature: Annotated[str, typer.Option(help="Kind of the front end.")] = "f0_subband",
     option: Annotated[
         list[str], typer.Option(metavar="KEY=VALUE", help="Option of the network; may be repeated.")
     ] = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """List the legal cuts of a network: number, module, shape, and the share of parameters and cost before
-    it.
+    """List the legal cuts of a network: number, module, shape, share of parameters and cost before it.
 
     Example: fsd-tuner cuts ecanet18
     """

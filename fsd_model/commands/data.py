@@ -1,4 +1,4 @@
-"""`fsd-tuner data`: what is in a corpus, and what is wrong with it."""
+"""`fsd-tuner data`: checks of a corpus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fsd_model.data.training_splits import DataConfig
     from fsd_model.data_check.check import Report
 
-app = typer.Typer(no_args_is_help=True, help="Corpora: what is in them, and what is wrong with them.")
+app = typer.Typer(no_args_is_help=True, help="Checks of corpora: counts, bad files, duplicates, shortcuts.")
 
 FORMATS = "auto, asvspoof2019, asvspoof2021, asvspoof5, in_the_wild or manifest."
 
@@ -61,7 +61,7 @@ def check(
 
 
 def data_config(values: dict[str, Any]) -> DataConfig:
-    """Return the corpus of command-line options.
+    """Return the corpus settings from command-line options.
 
     Raises:
         InputError: an invalid value; names the option.

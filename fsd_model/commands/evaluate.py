@@ -1,4 +1,4 @@
-"""`fsd-tuner evaluate`: a whole split scored, once."""
+"""`fsd-tuner evaluate`: scores a whole split, once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Score a whole split with a detector: EER and costs with intervals, EER by attack.
 
-    A split that this detector has scored before is not scored again: the earlier results are shown.
+    A split that this detector has scored before is not scored again: the earlier results are printed.
 
     Example: fsd-tuner evaluate runs/la/detector --split dev
     """
@@ -67,9 +67,9 @@ def _corpus(own: DataConfig, data: Path | None, layout: str | None, options: dic
     """Return the corpus to score: that of the detector's card, or another one with its own layout."""
     from fsd_model.commands.data import data_config
 
-    given = {name: value for name, value in options.items() if value is not None}
+    entered = {name: value for name, value in options.items() if value is not None}
     where = {"root": (data or own.root).absolute(), "format": layout or ("auto" if data else own.format)}
-    return data_config({"track": own.track, **given, **where})
+    return data_config({"track": own.track, **entered, **where})
 
 
 def _show(result: Evaluation, folder: Path) -> None:
@@ -78,14 +78,14 @@ def _show(result: Evaluation, folder: Path) -> None:
         typer.echo(
             f"left out {len(result.left_out)} bad files, listed in {folder / (result.split + '.json')}"
         )
-    _show_figures(result)
+    _show_metrics(result)
     _show_rates("attack", result.eer_by_attack | {"all": result.eer})
     for kind, rates in (("environment", result.eer_by_environment), ("codec", result.eer_by_codec)):
         if rates:
             _show_rates(kind, rates)
     typer.echo(
         f"at the detector's operating point: {100 * result.false_alarm:.2f} % of spoofs accepted, "
-        f"{100 * result.miss:.2f} % of bona fide refused"
+        f"{100 * result.miss:.2f} % of bona fide rejected"
     )
     if not result.min_tdcf:
         typer.echo("min t-DCF: needs the organisers' ASV scores, which this corpus does not have")
@@ -103,7 +103,7 @@ def _show_openings(detector: Path) -> None:
     typer.echo(f"openings of eval so far: {len(openings)}, detectors: {detectors} ({place / FILE})")
 
 
-def _show_figures(result: Evaluation) -> None:
+def _show_metrics(result: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -117,8 +117,8 @@ def _show_figures(result: Evaluation) -> None:
         limits = f"{format_metric(name, interval.low)} to {format_metric(name, interval.high)}"
         table.add_row(TITLES[name], format_metric(name, value), limits)
     Console().print(table)
-    drawn = result.intervals["eer"]
-    typer.echo(f"intervals: {drawn.resamples} draws of {drawn.units} {drawn.unit}s")
+    eer = result.intervals["eer"]
+    typer.echo(f"intervals: {eer.resamples} resamples of {eer.units} {eer.unit}s")
 
 
 def _show_rates(kind: str, rates: dict[str, float]) -> None:

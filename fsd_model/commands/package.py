@@ -50,17 +50,17 @@ def package(
             f"{corpus.root}: --int8 needs the corpus (ranges from train, EER on dev), found none; give --data"
         )
     chosen = {"onnx": onnx, "torch_export": torch_export, "torchscript": torchscript}
-    found = run(loaded, folder, [form for form, wanted in chosen.items() if wanted], corpus)  # type: ignore[misc]
-    _show(found, folder)
+    formats = run(loaded, folder, [form for form, selected in chosen.items() if selected], corpus)  # type: ignore[misc]
+    _show(formats, folder)
     if int8:
         _int8(folder, corpus)
 
 
-def _show(found: dict[str, Any], folder: Path) -> None:
-    speech = found["parity_files"]
-    on = f"{speech} recordings of dev and on noise" if speech else "noise alone, for the corpus is not there"
-    typer.echo(f"{found['polarity']}; input {found['input']}")
-    for name, form in found["forms"].items():
+def _show(formats: dict[str, Any], folder: Path) -> None:
+    speech = formats["parity_files"]
+    on = f"{speech} recordings of dev and on noise" if speech else "noise alone, without the corpus"
+    typer.echo(f"{formats['polarity']}; input {formats['input']}")
+    for name, form in formats["forms"].items():
         size = (folder / name).stat().st_size / 1e6
         typer.echo(f"{folder / name}: {size:.1f} MB, differs by at most {form['parity']:.1e} (on {on})")
 

@@ -1,4 +1,4 @@
-"""`fsd-tuner score`: audio files scored by a detector."""
+"""`fsd-tuner score`: scores audio files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def score(
         typer.Argument(help="Audio files (FLAC, WAV, OGG), folders, or - for paths on standard input."),
     ],
     prior_spoof: Annotated[
-        float | None, typer.Option(help="How often speech is spoofed; default: as the detector's card.")
+        float | None, typer.Option(help="Prior probability of spoofed speech; default: the detector card's.")
     ] = None,
-    cost_miss: Annotated[float | None, typer.Option(help="Cost of refusing bona fide speech.")] = None,
+    cost_miss: Annotated[float | None, typer.Option(help="Cost of rejecting bona fide speech.")] = None,
     cost_false_alarm: Annotated[float | None, typer.Option(help="Cost of accepting spoofed speech.")] = None,
     layout: Annotated[Literal["tsv", "json"], typer.Option("--format", help="tsv, or json lines.")] = "tsv",
     batch: Annotated[
@@ -79,7 +79,7 @@ def _scored(
         elif skip_bad:
             typer.echo(f"left out: {value}", err=True)
         else:
-            raise InputError(f"{value}; or go on without bad files (--skip-bad)")
+            raise InputError(f"{value}; or skip bad files (--skip-bad)")
 
 
 def _tsv(path: Path, verdict: Verdict) -> str:

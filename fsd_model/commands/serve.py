@@ -19,7 +19,10 @@ def serve(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
     ] = 8000,
     host: Annotated[
-        str, typer.Option(help="Address to listen to; another than loopback has no password either.")
+        str,
+        typer.Option(
+            help="Address to listen on; there is no password, on other addresses than loopback either."
+        ),
     ] = "127.0.0.1",
     max_mb: Annotated[float, typer.Option(min=0.01, max=2000, help="Largest upload, MB.")] = 20,
     max_seconds: Annotated[float, typer.Option(min=1, max=36000, help="Longest audio, s.")] = 600,
@@ -37,8 +40,8 @@ def serve(
     from fsd_model.serving.limits import Limits
     from fsd_model.serving.server import serve as run_server
 
-    given = {} if jobs is None else {"jobs": jobs}
-    limits = Limits(max_bytes=round(max_mb * 1e6), max_seconds=max_seconds, **given)
+    threads = {} if jobs is None else {"jobs": jobs}
+    limits = Limits(max_bytes=round(max_mb * 1e6), max_seconds=max_seconds, **threads)
     loaded = Detector.load(detector, allow_code)
     if host not in _LOOPBACK:
         typer.echo(f"warning: {host} is open to whoever reaches it: no password, no encryption", err=True)

@@ -1,4 +1,4 @@
-"""`fsd-tuner windows`: a long recording scored window by window."""
+"""`fsd-tuner windows`: scores a long recording window by window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def windows(
     detector: DetectorArgument,
     file: Annotated[Path, typer.Argument(help="Audio file of any length (FLAC, WAV, OGG).")],
     window: Annotated[
-        float | None, typer.Option(help="Length of a window, s; default and most: what the detector hears.")
+        float | None, typer.Option(help="Length of a window, s; default and maximum: what the detector uses.")
     ] = None,
     hop: Annotated[float | None, typer.Option(help="From start to start, s; default: half a window.")] = None,
     allow_code: AllowCodeOption = False,
@@ -27,10 +27,10 @@ def windows(
     from fsd_model.detector.windows import score_file_windows
 
     loaded = Detector.load(detector, allow_code)
-    found = score_file_windows(loaded, file, window, hop)
-    for start, end, score in zip(found.starts_s, found.ends_s, found.scores.tolist(), strict=True):
-        told = loaded.verdict(score)
-        typer.echo(f"{start:.2f}\t{end:.2f}\t{score:+.4f}\t{told.llr:+.4f}\t{told.decision}")
-    at = found.worst_at
-    typer.echo(f"mean {found.mean:+.4f}\tthreshold {loaded.threshold:+.4f}\thigher = more bona fide")
-    typer.echo(f"worst {found.worst:+.4f}\t{found.starts_s[at]:.2f}-{found.ends_s[at]:.2f} s")
+    scores = score_file_windows(loaded, file, window, hop)
+    for start, end, score in zip(scores.starts_s, scores.ends_s, scores.scores.tolist(), strict=True):
+        verdict = loaded.verdict(score)
+        typer.echo(f"{start:.2f}\t{end:.2f}\t{score:+.4f}\t{verdict.llr:+.4f}\t{verdict.decision}")
+    at = scores.worst_at
+    typer.echo(f"mean {scores.mean:+.4f}\tthreshold {loaded.threshold:+.4f}\thigher = more bona fide")
+    typer.echo(f"worst {scores.worst:+.4f}\t{scores.starts_s[at]:.2f}-{scores.ends_s[at]:.2f} s")

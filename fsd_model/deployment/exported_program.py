@@ -112,7 +112,7 @@ def not_exportable(what: str, error: Exception) -> InputError:
     """Return the error for a network that `what` cannot trace."""
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return InputError(
-        f"this network cannot be exported: {what} says: {first[:300]}; write its forward without decisions"
+        f"this network cannot be exported: {what} reports {first[:300]}; write its forward without decisions"
         " that depend on values, or use the detector folder as it is"
     )
 

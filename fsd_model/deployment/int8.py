@@ -1,4 +1,4 @@
-"""The ONNX detector in 8 bits, with its EER on dev beside that of the float one."""
+"""The ONNX detector in 8 bits, with EER on dev of both, 8-bit and float."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""ONNX files of a detector: written, quantised to 8 bits, run. Only this module imports onnx and
-onnxruntime.
-"""
+"""ONNX files of a detector: export, 8-bit quantisation, inference. Only here onnx is imported."""
 
 from __future__ import annotations
 
@@ -44,14 +42,15 @@ def save_onnx(program: torch.export.ExportedProgram, path: Path, about: Mapping[
     """
     import onnx
 
+    # the exporter of torch.export programs: the front end's index arithmetic keeps the number of samples free
     try:
         with quiet():
-            made = torch.onnx.export(
+            export = torch.onnx.export(
                 program, (example(),), dynamo=True, opset_version=OPSET, verbose=False,
                 input_names=[INPUT], output_names=list(OUTPUTS),
             )  # fmt: skip
-        assert made is not None
-        model = made.model_proto
+        assert export is not None
+        model = export.model_proto
     except Exception as error:
         raise not_exportable("torch.onnx.export", error) from error
     _name_axes(model)
@@ -116,7 +115,7 @@ class OnnxDetector:
 
 
 def _name_axes(model: Any) -> None:
-    del model.graph.value_info[:]  # shapes in the exporter's own names, found again by every runtime
+    del model.graph.value_info[:]  # intermediate shapes in the exporter's names; every runtime infers them
     for value in (*model.graph.input, *model.graph.output):
         for axis, name in zip(value.type.tensor_type.shape.dim, _AXES, strict=False):
             axis.dim_param = name

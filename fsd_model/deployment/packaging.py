@@ -70,7 +70,7 @@ def package(
         noise of unusual lengths (0 without the corpus).
 
     Raises:
-        InputError: `out` holds another detector or cannot be written, a network that cannot be exported
+        InputError: `out` contains another detector or cannot be written, a network that cannot be exported
             or leaves early, missing packages, or scores that differ by more than `PARITY`; such a file is
             deleted.
     """
@@ -89,15 +89,15 @@ def package(
             write(temporary)
             parity = _parity(load(temporary), probes, expected, path, detector)
         written[path.name] = {"parity": parity, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    found = {**about, "opset": OPSET, "parity_files": len(speech), "forms": written}
-    write_text(out / FORMATS_FILE, json.dumps(found, indent=2) + "\n")
-    return found
+    formats = {**about, "opset": OPSET, "parity_files": len(speech), "forms": written}
+    write_text(out / FORMATS_FILE, json.dumps(formats, indent=2) + "\n")
+    return formats
 
 
 def _refuse_early(detector: Detector) -> None:
     if detector.card.exits.use == "early":
         raise InputError(
-            f"{detector.folder}: leaves early, so what it computes depends on the recording and is no fixed"
+            f"{detector.folder}: leaves early: its computation depends on the recording and has no fixed"
             " graph; export another use of the exits (fsd-tuner export DIR --exit N or --ensemble)"
         )
 
@@ -136,7 +136,7 @@ def _place(detector: Detector, out: Path) -> None:
     if detector.folder is not None and out.resolve() == detector.folder.resolve():
         return
     if (out / CARD_FILE).exists():
-        raise InputError(f"{out}: holds a detector already; give another folder (--out)")
+        raise InputError(f"{out}: contains a detector already; give another folder (--out)")
     detector.save(out)
 
 

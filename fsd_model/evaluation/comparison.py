@@ -1,4 +1,4 @@
-"""Compares two detectors on the same utterances: differences of metrics, with intervals.
+"""Comparison of two detectors on the same utterances: differences of metrics, with intervals.
 
 Both are evaluated on the same resampled speakers, so what makes a speaker hard for both cancels.
 
@@ -46,7 +46,7 @@ class Difference:
         a, b: value of each detector.
         difference: b - a.
         interval: interval of the difference, from resamples shared by both.
-        p_value: two-sided, of no difference; at most 1 - level exactly where the interval excludes 0.
+        p_value: two-sided p-value of no difference; at most 1 - level exactly where the interval excludes 0.
     """
 
     figure: str
@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval excludes 0."""
+        """True if the interval excludes 0."""
         return not self.interval.low <= 0 <= self.interval.high
 
 
@@ -79,11 +79,11 @@ def aligned(a: Scores, b: Scores, names: tuple[str, str] = ("A", "B")) -> Scores
         row = row_of.pop(utterance, None)
         if row is None:
             raise _not_the_same(names, f"no {utterance} (line {line} of the first) in the second")
-        for column, ours, theirs in (
+        for column, value_a, value_b in (
             ("key", a.labels[line - 1], b.labels[row]),
             ("attack", a.attacks[line - 1], b.attacks[row]),
         ):
-            if ours != theirs:
+            if value_a != value_b:
                 raise _not_the_same(names, f"another {column} of {utterance} (lines {line} and {row + 1})")
         rows.append(row)
     if row_of:
@@ -116,19 +116,20 @@ def compare(
         InputError: too few resamples.
     """
     edge(resamples, LEVEL)
-    drawn = resampling(a.labels, a.attacks, speakers)
+    sampling = resampling(a.labels, a.attacks, speakers)
+    # both detectors see the same counts in each resample, so what makes a speaker hard for both cancels
     rankings = [rank(np.asarray(scores.values, dtype=np.float64), a.labels == BONAFIDE) for scores in (a, b)]
     rng = np.random.default_rng(seed)
-    values_RDS = resample(rankings, list(statistics.values()), drawn, rng, resamples)
+    values_RDS = resample(rankings, list(statistics.values()), sampling, rng, resamples)
     difference_RS = values_RDS[:, 1] - values_RDS[:, 0]
-    found = []
+    differences = []
     for place, (name, statistic) in enumerate(statistics.items()):
-        ours, theirs = (statistic(ranking) for ranking in rankings)
-        interval = percentile_interval(difference_RS[:, place], drawn)
-        found.append(
-            Difference(name, ours, theirs, theirs - ours, interval, p_value(difference_RS[:, place]))
+        value_a, value_b = (statistic(ranking) for ranking in rankings)
+        interval = percentile_interval(difference_RS[:, place], sampling)
+        differences.append(
+            Difference(name, value_a, value_b, value_b - value_a, interval, p_value(difference_RS[:, place]))
         )
-    return found
+    return differences
 
 
 def p_value(difference_R: Floats) -> float:
@@ -137,9 +138,9 @@ def p_value(difference_R: Floats) -> float:
     return float(min(1.0, 2 * (1 + beyond) / (len(difference_R) + 1)))
 
 
-def _not_the_same(names: tuple[str, str], found: str) -> InputError:
+def _not_the_same(names: tuple[str, str], reason: str) -> InputError:
     return InputError(
-        f"{names[0]} and {names[1]} must hold the same utterances, got {found};"
+        f"{names[0]} and {names[1]} must contain the same utterances, got {reason};"
         " score the same split with both"
     )
 
@@ -155,6 +156,7 @@ class Comparison:
     notes: dict[str, list[str]]
 
     def as_json(self) -> str:
+        """Return the comparison as JSON text."""
         rows = [asdict(row) | {"shown": row.shown} for row in self.differences]
         return json.dumps(asdict(self) | {"differences": rows}, indent=2)
 
@@ -194,7 +196,7 @@ def score_files(a: Path, b: Path) -> tuple[Path, Path]:
         if all((folder / name).is_file() for folder in folders):
             return (a / name if a in folders else a), (b / name if b in folders else b)
     raise InputError(
-        f"{' and '.join(map(str, folders))}: must hold eval{SCORES_SUFFIX} or dev{SCORES_SUFFIX},"
+        f"{' and '.join(map(str, folders))}: must contain eval{SCORES_SUFFIX} or dev{SCORES_SUFFIX},"
         " found no such file in all; run `fsd-tuner evaluate` first"
     )
 

@@ -43,8 +43,8 @@ def evaluation_format(data: DataConfig) -> EvaluationFormat:
     """
     if data.format != "auto":
         return data.format
-    if found := dataset.recognise(data):
-        return found
+    if layout := dataset.recognise(data):
+        return layout
     if asvspoof5.find(data.root, _PROTOCOL5):
         return "asvspoof5"
     if _find(_keys_2021(data)):
@@ -53,7 +53,7 @@ def evaluation_format(data: DataConfig) -> EvaluationFormat:
         return "in_the_wild"
     looked = [*dataset.places(data), _PROTOCOL5, _key_2021_places(data), _LIST_WILD]
     raise InputError(
-        f"{data.root}: data folder must hold {looked[0]} or another known corpus, found none of"
+        f"{data.root}: data folder must contain {looked[0]} or another known corpus, found none of"
         f" {', '.join(looked)}; check the folder and the track (--track)"
     )
 
@@ -85,7 +85,7 @@ def _read_2021(data: DataConfig) -> list[Utterance]:
     file = _find(_keys_2021(data))
     if file is None:
         raise InputError(
-            f"{data.root}: data folder must hold the key with meta-labels, found no {_key_2021_places(data)}"
+            f"{data.root}: data folder must contain the key with labels, found no {_key_2021_places(data)}"
             " (parts in brackets may be absent); unpack the keys there, check the track (--track)"
         )
     name = f"ASVspoof2021_{data.track}_eval"
@@ -135,7 +135,9 @@ def _found(data: DataConfig, files: list[Path], what: str) -> Path:
     if file := _find(files):
         return file
     looked = ", ".join(map(str, files))
-    raise InputError(f"{data.root}: data folder must hold {what}, found none of {looked}; check the folder")
+    raise InputError(
+        f"{data.root}: data folder must contain {what}, found none of {looked}; check the folder"
+    )
 
 
 _READERS = {

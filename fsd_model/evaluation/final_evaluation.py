@@ -146,12 +146,12 @@ def earlier_evaluation(
 
     Results of an earlier version that lack a metric are ignored: the split is scored again.
     """
-    found = read_evaluation(out / f"{split}.json")
-    if found is None or found.detector != detector.digest() or found.data != str(data.root):
+    result = read_evaluation(out / f"{split}.json")
+    if result is None or result.detector != detector.digest() or result.data != str(data.root):
         return None
-    if not _settings(data).items() <= found.reading.items():  # said first: it needs no look at the corpus
+    if not _settings(data).items() <= result.reading.items():  # first: does not read the corpus
         return None
-    if found.reading != _reading(data, utterances_of(data, split)):
+    if result.reading != _reading(data, utterances_of(data, split)):
         return None
-    there = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
-    return found if there else None
+    complete = all((out / f"{split}{suffix}").is_file() for suffix in (SCORES_SUFFIX, TRIALS_SUFFIX))
+    return result if complete else None

@@ -102,7 +102,7 @@ def summarise(
     statistics, bonafide_N = statistics_of(asv), scores.labels == BONAFIDE
     ranking = rank(np.asarray(scores.values, dtype=np.float64), bonafide_N)
     pooled = {name: statistic(ranking) for name, statistic in statistics.items()}
-    drawn = resampling(scores.labels, scores.attacks, [trial.speaker for trial in trials])
+    sampling = resampling(scores.labels, scores.attacks, [trial.speaker for trial in trials])
     rng = np.random.default_rng(SEED)
     return Evaluation(
         split=scored.split,
@@ -114,7 +114,7 @@ def summarise(
         false_alarm=float(np.mean(scores.of_class(SPOOF) > scored.threshold)),
         miss=float(np.mean(scores.of_class(BONAFIDE) <= scored.threshold)),
         figures=pooled,
-        intervals=bootstrap_intervals(scores.values, bonafide_N, statistics, drawn, rng),
+        intervals=bootstrap_intervals(scores.values, bonafide_N, statistics, sampling, rng),
         eer_by_attack={attack: eer.rate for attack, eer in per_attack_eer(scores).items()},
         eer_by_environment=_rates(scores, [trial.environment for trial in trials]),
         eer_by_codec=_rates(scores, [trial.codec for trial in trials]),
@@ -137,10 +137,10 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
 def read_evaluation(path: Path) -> Evaluation | None:
     """Read a results file; None if there is none of the present format."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        intervals = {name: Interval(**interval) for name, interval in found["intervals"].items()}
-        asv = AsvErrorRates(**found["asv"]) if found["asv"] else None
-        return Evaluation(**(found | {"intervals": intervals, "asv": asv}))
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        intervals = {name: Interval(**interval) for name, interval in entries["intervals"].items()}
+        asv = AsvErrorRates(**entries["asv"]) if entries["asv"] else None
+        return Evaluation(**(entries | {"intervals": intervals, "asv": asv}))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -149,8 +149,8 @@ def asv_beside(scores: Path) -> AsvErrorRates | None:
     """Return the speaker verification system recorded in the results beside a score file, or None."""
     if not scores.name.endswith(SCORES_SUFFIX):
         return None
-    found = read_evaluation(scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + ".json"))
-    return None if found is None else found.asv
+    evaluation = read_evaluation(scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + ".json"))
+    return None if evaluation is None else evaluation.asv
 
 
 def _rates(scores: Scores, condition_N: Sequence[str]) -> dict[str, float]:

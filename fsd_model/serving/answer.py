@@ -18,7 +18,7 @@ from fsd_model.serving.limits import Limits
 from fsd_model.serving.refusal import RefusalError
 from fsd_model.serving.spectrogram import RANGE_DB, Spectrogram
 
-_NAME = "upload"  # what a client calls its file is its own affair
+_NAME = "upload"  # the client's file name is never used
 POLARITY = "higher = more bona fide; a score from the threshold on is called bona fide, any other spoof"
 
 
@@ -53,11 +53,11 @@ def answer(detector: Detector, digest: str, file: IO[bytes], limits: Limits, pic
         raise RefusalError(415, str(error).removeprefix(f"{_NAME}: ")) from error
     if not np.isfinite(scores.scores).all():
         raise RefusalError(500, "the detector gives no finite score for this audio; train it again")
-    drawn = {} if spectrogram is None else {"spectrogram": _drawn(spectrogram)}
-    return {**_told(detector, scores), "duration_s": stream.duration_s, "detector": digest, **drawn}
+    image = {} if spectrogram is None else {"spectrogram": _image(spectrogram)}
+    return {**_values(detector, scores), "duration_s": stream.duration_s, "detector": digest, **image}
 
 
-def _told(detector: Detector, scores: WindowScores) -> dict[str, Any]:
+def _values(detector: Detector, scores: WindowScores) -> dict[str, Any]:
     """Return the scores as JSON values; the first window's is `Detector.score` of the whole file."""
     windows = [
         {"start_s": start, "end_s": end, **asdict(detector.verdict(score))}
@@ -84,7 +84,7 @@ def _watched(stream: AudioStream, spectrogram: Spectrogram | None) -> Iterator[W
         yield block_S
 
 
-def _drawn(spectrogram: Spectrogram) -> dict[str, Any]:
+def _image(spectrogram: Spectrogram) -> dict[str, Any]:
     shades_KT = spectrogram.picture()
     return {
         "rows": shades_KT.shape[0],

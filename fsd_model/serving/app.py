@@ -38,7 +38,9 @@ def build_app(detector: Detector, limits: Limits, pool: Executor) -> FastAPI:
         limits: limits of requests.
         pool: `limits.jobs` threads that compute.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their page loads from elsewhere
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None
+    )  # those pages load scripts from other hosts
     digest = detector.digest()
     gate = Gate(limits.jobs + limits.receiving, limits.waiting, limits.patience_s)
 
@@ -55,17 +57,17 @@ def build_app(detector: Detector, limits: Limits, pool: Executor) -> FastAPI:
 
     @app.get("/health")
     async def health() -> JSONResponse:
-        return JSONResponse({"status": "ok", "detector": digest, "limits": limits.shown()})
+        return JSONResponse({"status": "ok", "detector": digest, "limits": limits.public()})
 
     @app.get("/card")
     async def card() -> JSONResponse:
-        # where the corpus lies on this machine concerns nobody else
-        shown = detector.card.model_dump_json(exclude={"data": {"root"}, "left_out": True})
-        return JSONResponse({**json.loads(shown), "digest": digest})
+        # without the path of the corpus on this machine
+        text = detector.card.model_dump_json(exclude={"data": {"root"}, "left_out": True})
+        return JSONResponse({**json.loads(text), "digest": digest})
 
     for path, (name, kind) in _PAGE.items():
         app.get(path)(_file(name, kind))
-    _say_errors_in_json(app)
+    _errors_as_json(app)
     return app
 
 
@@ -78,7 +80,7 @@ def _file(name: str, kind: str) -> Callable[[], Any]:
     return page
 
 
-def _say_errors_in_json(app: FastAPI) -> None:
+def _errors_as_json(app: FastAPI) -> None:
     @app.exception_handler(RefusalError)
     async def refused(_: Request, error: RefusalError) -> JSONResponse:
         return JSONResponse({"error": error.message}, error.status, error.headers)
@@ -86,8 +88,8 @@ def _say_errors_in_json(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> JSONResponse:
         routes = "GET /, GET /health, GET /card, POST /score"
-        said = f"{request.method} here: {str(error.detail).lower()}; there is {routes}"
-        return JSONResponse({"error": said}, error.status_code, error.headers)
+        message = f"{request.method} here: {str(error.detail).lower()}; there is {routes}"
+        return JSONResponse({"error": message}, error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def bad_query(_: Request, __: RequestValidationError) -> JSONResponse:

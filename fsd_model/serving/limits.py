@@ -34,13 +34,13 @@ class Limits:
     waiting: int = 256
     patience_s: float = 60.0
 
-    def shown(self) -> dict[str, float]:
+    def public(self) -> dict[str, float]:
         """Return the limits that a client should know."""
-        given = asdict(self)
-        return {"min_seconds": SHORTEST_S, **{name: given[name] for name in ("max_bytes", "max_seconds")}}
+        values = asdict(self)
+        return {"min_seconds": SHORTEST_S, **{name: values[name] for name in ("max_bytes", "max_seconds")}}
 
     def check_audio(self, stream: AudioStream) -> None:
-        """Check the header only: a small file may announce, and decode to, any duration.
+        """Raise RefusalError by the header alone: a small file may announce, and decode to, any duration.
 
         Raises:
             RefusalError: 422, with the rule.

@@ -1,4 +1,4 @@
-"""Start and end of the server."""
+"""The server: start, address, shutdown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def serve(detector: Detector, limits: Limits, host: str, port: int, ready: Calla
         InputError: the port is taken, or the address does not belong to this machine.
     """
     listener = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
+    address = f"[{host}]" if ":" in host else host
     torch.set_num_threads(1)
     with listener, ThreadPoolExecutor(limits.jobs, "score") as pool:
         guarded = Guard(build_app(detector, limits, pool), host)
@@ -47,7 +47,7 @@ def serve(detector: Detector, limits: Limits, host: str, port: int, ready: Calla
             timeout_keep_alive=5,
             timeout_graceful_shutdown=_END_S,
         )
-        ready(f"http://{shown}:{listener.getsockname()[1]}/")
+        ready(f"http://{address}:{listener.getsockname()[1]}/")
         uvicorn.Server(config).run([listener])
 
 

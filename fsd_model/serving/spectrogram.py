@@ -1,4 +1,4 @@
-"""A small picture of a recording of any length: level by time and frequency, one byte per point.
+"""A small spectrogram of a recording of any length: level by time and frequency, one byte per point.
 
 Shapes: S samples, K frequency rows, T columns.
 """
@@ -18,8 +18,9 @@ _QUIETEST = 1e-10  # of full scale, -100 dB: digital silence is black and not am
 
 
 class Spectrogram:
-    """A spectrogram computed block by block. A column is the mean power of its frames; a row is two adjacent
-    bins.
+    """A spectrogram computed block by block.
+
+    A column is the mean power of its frames; a row is the mean of two adjacent bins.
 
     Args:
         samples: number of samples of all blocks, at 16 kHz.
@@ -49,14 +50,13 @@ class Spectrogram:
         np.add.at(self._power_KT.T, columns_N, power_NK)
         np.add.at(self._count_T, columns_N, 1)
         self._frames += len(frames_NS)
+        # keep only the samples that the next frame needs; if it starts beyond them, skip the rest later
         following = self._skip + len(frames_NS) * self._hop
-        kept = min(following, len(held_S))
-        self._held_S, self._skip = held_S[kept:], following - kept
+        begin = min(following, len(held_S))
+        self._held_S, self._skip = held_S[begin:], following - begin
 
     def picture(self) -> NDArray[np.uint8]:
-        """Return levels (K, T), lowest frequency first: 255 is the loudest point, 0 is 80 dB or more below
-        it.
-        """
+        """Return levels (K, T), lowest frequency first: 255 is the loudest point, 0 at least 80 dB below."""
         self.add(np.zeros(_FFT // 2, np.float32))
         power_KT = self._power_KT / np.maximum(self._count_T, 1)
         full_scale = float(self._window.sum()) ** 2 / 4

@@ -53,11 +53,11 @@ class Upload:
         if 0 < size <= self._limits.max_bytes:
             return file
         file.close()
-        nothing = "the request holds no audio: 0 bytes; send the bytes of a FLAC, WAV or OGG file"
+        nothing = "the request contains no audio: 0 bytes; send the bytes of a FLAC, WAV or OGG file"
         raise self._limits.too_large() if size else RefusalError(400, nothing)
 
     async def discard(self) -> None:
-        """Read what is still sent, within bounds, and keep none of it.
+        """Read and discard the rest of the body, within bounds.
 
         A connection closed on a client that is still sending is reset, and the answer is lost. One that asked
         whether to send at all gets its answer instead.
@@ -103,4 +103,4 @@ async def _from_form(request: Request) -> IO[bytes]:
             spooled = cast(tempfile.SpooledTemporaryFile[bytes], part.file)
             spooled.rollover()  # a decoder needs a real file
             return spooled
-    raise RefusalError(400, "the form holds no file; send one, as `curl -F file=@audio.flac`")
+    raise RefusalError(400, "the form contains no file; send one, as `curl -F file=@audio.flac`")

@@ -1,4 +1,4 @@
-// The page of `fsd-tuner serve`: sends a file, shows the answer. Text from outside is only ever text.
+// The page of `fsd-tuner serve`: sends a file, shows the answer. Text from outside is never parsed as HTML.
 "use strict";
 
 const WORDS = { bonafide: "bona fide", spoof: "spoof" };
@@ -9,27 +9,27 @@ const at = (id) => document.getElementById(id);
 const signed = (value, digits = 2) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(digits);
 let limits = {};
 let shown = null;
-let turn = 0;  // of the newest file: an older answer that comes late is not shown
+let turn = 0;  // of the newest file: a late answer to an older file is dropped
 
 function element(tag, text, kind = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = kind;
-  return made;
+  const child = document.createElement(tag);
+  child.textContent = text;
+  child.className = kind;
+  return child;
 }
 
 function shape(parent, tag, attributes, text = null) {
-  const made = parent.appendChild(document.createElementNS(SVG, tag));
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
+  const child = parent.appendChild(document.createElementNS(SVG, tag));
+  for (const [name, value] of Object.entries(attributes)) child.setAttribute(name, value);
+  if (text !== null) child.textContent = text;
+  return child;
 }
 
 async function introduce() {
   const [health, card] = await Promise.all(["/health", "/card"].map(async (path) => (await fetch(path)).json()));
   limits = health.limits;
   at("limits").textContent = `FLAC, WAV or OGG, up to ${limits.max_bytes / 1e6} MB and ${limits.max_seconds} s; ` +
-    "it is sent to this server alone and not kept";
+    "it is sent to this server only and not stored";
   const network = card.network.factory ?? `${card.network.family}${card.network.depth}`;
   at("about").textContent = `Detector ${card.digest.slice(0, 8)}: ${network} on ${card.feature.kind.replaceAll("_", " ")}, ` +
     `trained on ${card.data.track} data; EER ${(100 * card.dev.eer).toFixed(1)} % on its development data`;
@@ -44,10 +44,10 @@ async function send(file) {
       throw new Error(`an upload must be at most ${limits.max_bytes / 1e6} MB, got ${(file.size / 1e6).toFixed(1)} MB`);
     }
     const answer = await fetch("/score?spectrogram=true", { method: "POST", body: file });
-    const told = await answer.json();
+    const reply = await answer.json();
     if (mine !== turn) return;
-    if (!answer.ok) throw new Error(told.error);
-    show(file, told);
+    if (!answer.ok) throw new Error(reply.error);
+    show(file, reply);
   } catch (error) {
     if (mine !== turn) return;
     const lost = error instanceof TypeError ? "the server does not answer; is it still running?" : error.message;
@@ -57,46 +57,46 @@ async function send(file) {
   at("status").textContent = "";
 }
 
-function verdict(told) {
-  const count = told.windows.length, low = told.windows_called_spoof;
+function verdict(reply) {
+  const count = reply.windows.length, low = reply.windows_called_spoof;
   if (low === 0) return ["bonafide", "Called bona fide", "It scores above the threshold" + (count > 1 ? " throughout." : ".")];
   if (low === count) return ["spoof", "Called spoof", "It scores below the threshold" + (count > 1 ? " throughout." : ".")];
   return ["mixed", "Called spoof in part", `${low} of ${count} windows score below the threshold, the lowest at ` +
-    `${told.worst.start_s.toFixed(1)} to ${told.worst.end_s.toFixed(1)} s. In a long recording a few low windows are no proof.`];
+    `${reply.worst.start_s.toFixed(1)} to ${reply.worst.end_s.toFixed(1)} s. In a long recording a few low windows are no proof.`];
 }
 
-function show(file, told) {
-  const [kind, title, sentence] = verdict(told);
+function show(file, reply) {
+  const [kind, title, sentence] = verdict(reply);
   at("name").textContent = file.name;
   at("decision").textContent = title;
   at("decision").className = kind;
   at("meaning").textContent = `${sentence} Higher = more bona fide; below the threshold = spoof.`;
-  const several = told.windows.length > 1;
+  const several = reply.windows.length > 1;
   at("numbers").replaceChildren();
   for (const [name, value] of [
-    [several ? `score of the first ${told.windows[0].end_s.toFixed(1)} s` : "score", signed(told.score)],
-    ["threshold", told.threshold === null ? "none" : signed(told.threshold)],
-    ["log-likelihood ratio", signed(told.llr)],
-    [`spoof, where ${+(100 * told.operating_point.prior_spoof).toFixed(2)} % are`, `${(100 * told.spoof_probability).toFixed(1)} %`],
-    ...(several ? [["mean of the windows", signed(told.mean)], ["lowest window", signed(told.worst.score)]] : []),
-    ["duration", `${told.duration_s.toFixed(1)} s`],
+    [several ? `score of the first ${reply.windows[0].end_s.toFixed(1)} s` : "score", signed(reply.score)],
+    ["threshold", reply.threshold === null ? "none" : signed(reply.threshold)],
+    ["log-likelihood ratio", signed(reply.llr)],
+    [`spoof, where ${+(100 * reply.operating_point.prior_spoof).toFixed(2)} % are`, `${(100 * reply.spoof_probability).toFixed(1)} %`],
+    ...(several ? [["mean of the windows", signed(reply.mean)], ["lowest window", signed(reply.worst.score)]] : []),
+    ["duration", `${reply.duration_s.toFixed(1)} s`],
   ]) {
     const pair = at("numbers").appendChild(document.createElement("div"));
     pair.append(element("dt", name), element("dd", value));
   }
   URL.revokeObjectURL(at("player").src);
   at("player").src = URL.createObjectURL(file);
-  list(told);
+  list(reply);
   at("worst").hidden = !several;
   at("result").hidden = false;
-  paint(told.spectrogram);
+  paint(reply.spectrogram);
   shown = told;
   draw();
   at("result").focus();
 }
 
-function list(told) {
-  at("windows").replaceChildren(...told.windows.map((each) => {
+function list(reply) {
+  at("windows").replaceChildren(...reply.windows.map((each) => {
     const row = document.createElement("tr");
     const listen = element("button", "listen");
     listen.setAttribute("aria-label", `listen from ${each.start_s.toFixed(1)} s`);
@@ -104,10 +104,10 @@ function list(told) {
     row.append(element("td", each.start_s.toFixed(2)), element("td", each.end_s.toFixed(2)),
       element("td", signed(each.score, 3)), element("td", WORDS[each.decision], each.decision), document.createElement("td"));
     row.lastChild.append(listen);
-    if (each.start_s === told.worst.start_s) row.className = "worst";
+    if (each.start_s === reply.worst.start_s) row.className = "worst";
     return row;
   }));
-  at("more").open = told.windows.length <= 8;
+  at("more").open = reply.windows.length <= 8;
 }
 
 function paint(picture) {
@@ -191,9 +191,9 @@ function round(step) {
   return power * [1, 2, 5, 10].find((factor) => factor * power >= step);
 }
 
-function describe(told) {
-  return `Spectrogram of ${told.duration_s.toFixed(1)} s with ${told.windows.length} window scores from ` +
-    `${signed(told.worst.score)}; threshold ${told.threshold === null ? "none" : signed(told.threshold)}`;
+function describe(reply) {
+  return `Spectrogram of ${reply.duration_s.toFixed(1)} s with ${reply.windows.length} window scores from ` +
+    `${signed(reply.worst.score)}; threshold ${reply.threshold === null ? "none" : signed(reply.threshold)}`;
 }
 
 function wire() {

@@ -26,12 +26,12 @@ _MOST = 400  # points of a curve: more cannot be seen
 
 def attack_section(trials: Sequence[ReportedTrial]) -> Section | None:
     """Return the section of EER by attack on dev, or by held-out group; None without either."""
-    shown = [trial for trial in _with_role(trials) if _rates(trial)]
-    if not shown:
+    rows = [trial for trial in _with_role(trials) if _rates(trial)]
+    if not rows:
         return None
-    held_out = any(trial.scores is None for trial in shown)
-    names = sorted({name for trial in shown for name in _rates(trial)})
-    rates = {trial.name: _rates(trial) for trial in shown}
+    held_out = any(trial.scores is None for trial in rows)
+    names = sorted({name for trial in rows for name in _rates(trial)})
+    rates = {trial.name: _rates(trial) for trial in rows}
     table = {
         "columns": ["attack", *(f"{name}, EER %" for name in rates)],
         "rows": [[attack, *(_percent(of.get(attack)) for of in rates.values())] for attack in names],
@@ -40,11 +40,11 @@ def attack_section(trials: Sequence[ReportedTrial]) -> Section | None:
         "title": "EER by attack",
         "reading": "One group of bars per attack, one bar per configuration; lower is better, no bar is 0 %.",
         "x": "held-out attacks" if held_out else "attack, spoofs of it against all bona fide speech of dev",
-        "y": "EER (%)", "points": len(names) * len(shown),
+        "y": "EER (%)", "points": len(names) * len(rows),
         "draw": lambda axes: _draw_bars(axes, names, list(rates.items())),
     }  # fmt: skip
     text = (
-        "Each group of attacks was held out of a training of its own."
+        "Each group of attacks was held out of a separate training."
         if held_out
         else "One run each, at its best epoch on dev. The attacks of dev are those of train."
     )
@@ -53,26 +53,26 @@ def attack_section(trials: Sequence[ReportedTrial]) -> Section | None:
 
 def det_section(trials: Sequence[ReportedTrial]) -> Section | None:
     """Return the section of DET curves on dev of all trials with scores; None without any."""
-    shown = [(trial, trial.scores) for trial in _with_role(trials) if trial.scores is not None]
-    if not shown:
+    rows = [(trial, trial.scores) for trial in _with_role(trials) if trial.scores is not None]
+    if not rows:
         return None
-    count = {label: int((shown[0][1].labels == label).sum()) for label in (BONAFIDE, SPOOF)}
+    count = {label: int((rows[0][1].labels == label).sum()) for label in (BONAFIDE, SPOOF)}
     figure = {
         "title": "DET curves on dev",
         "reading": "Nearer to the lower left is better; a dot is the equal error rate. Axes are warped so"
         " that"
         " normally distributed scores give straight lines.",
         "x": "spoofs accepted (%)", "y": "bona fide rejected (%)", "height": 5.2,
-        "points": sum(len(scores.labels) for _, scores in shown), "draw": lambda axes: _draw_det(axes, shown),
+        "points": sum(len(scores.labels) for _, scores in rows), "draw": lambda axes: _draw_det(axes, rows),
     }  # fmt: skip
     text = [
         f"{count[BONAFIDE]} bona fide and {count[SPOOF]} spoofed utterances of dev, one run each, at the"
         " epoch that"
         f" was best on them. Steps are single utterances: rates below {_percent(1 / count[BONAFIDE])} % of"
         " bona"
-        f" fide or {_percent(1 / count[SPOOF])} % of spoofs cannot be seen."
+        f" fide or {_percent(1 / count[SPOOF])} % of spoofs cannot be measured."
     ]
-    numbers = {trial.number: {"eer": pooled_eer(scores).rate, **count_of(scores)} for trial, scores in shown}
+    numbers = {trial.number: {"eer": pooled_eer(scores).rate, **count_of(scores)} for trial, scores in rows}
     return {"title": "DET curves", "text": text, "numbers": numbers, "figures": [figure]}
 
 
@@ -91,7 +91,7 @@ def _rates(trial: ReportedTrial) -> dict[str, float]:
         return {name: rate for name, rate in rates.items() if name not in ("", "mean", "worst", "fold")}
     if trial.scores is None:
         return {}
-    return {attack: found.rate for attack, found in per_attack_eer(trial.scores).items()}
+    return {attack: result.rate for attack, result in per_attack_eer(trial.scores).items()}
 
 
 def _draw_bars(axes: Axes, names: Sequence[str], rows: Sequence[tuple[str, dict[str, float]]]) -> None:
@@ -114,9 +114,9 @@ def _thinned(frr_P: Rates, far_P: Rates) -> tuple[Rates, Rates]:
     return frr_P[points], far_P[points]
 
 
-def _draw_det(axes: Axes, shown: Sequence[tuple[ReportedTrial, Scores]]) -> None:
+def _draw_det(axes: Axes, rows: Sequence[tuple[ReportedTrial, Scores]]) -> None:
     lowest = 0.4
-    for place, (trial, scores) in enumerate(shown):
+    for place, (trial, scores) in enumerate(rows):
         frr_P, far_P = _thinned(*det_curve(scores.of_class(BONAFIDE), scores.of_class(SPOOF)))
         rate, colour = pooled_eer(scores).rate, f"C{place % 6}"
         axes.plot(

@@ -20,8 +20,9 @@ _GOLDEN = 0.618  # spreads trials of one place evenly, and the same each time
 
 
 def network_section(trials: Sequence[ReportedTrial]) -> Section | None:
-    """The network with the EER of the trials that cut at each place; None where cuts or network differ"
-    " not."""
+    """Return the section of EER by cut, drawn on the network; None unless trials of one network differ in
+    cuts.
+    """
     complete = [trial for trial in trials if trial.complete and EER in trial.metrics]
     shapes = {_blocks(trial) for trial in complete}
     if len(shapes) != 1 or len({trial.config.resolved_cuts for trial in complete}) < 2:
@@ -40,7 +41,7 @@ def network_section(trials: Sequence[ReportedTrial]) -> Section | None:
     text = [
         f"{what}, {len(rows) + 1} blocks. Complete trials only; a trial with several cuts is above each of"
         " them."
-        " Dev has the attacks of train, so its EER says little of attacks that nobody has seen."
+        " Dev has the attacks of train, so its EER says little about unseen attacks."
     ]
     return {"title": "Split points on the network", "text": text, "numbers": rows, "figures": [figure]}
 
@@ -50,8 +51,10 @@ def by_cut(trials: Sequence[ReportedTrial], blocks: int) -> list[dict[str, Any]]
     rows = []
     for cut in range(1, blocks):
         rates = [trial.metrics[EER] for trial in trials if cut in trial.config.resolved_cuts]
-        found = {"median": median(rates), "lowest": min(rates)} if rates else {"median": None, "lowest": None}
-        rows.append({"cut": cut, "trials": len(rates), **found})
+        summary = (
+            {"median": median(rates), "lowest": min(rates)} if rates else {"median": None, "lowest": None}
+        )
+        rows.append({"cut": cut, "trials": len(rates), **summary})
     return rows
 
 
@@ -67,7 +70,7 @@ def exit_section(trials: Sequence[ReportedTrial]) -> Section | None:
     }
     figure = {
         "title": "EER of each exit",
-        "reading": "One line a configuration, one mark an exit; the rightmost mark is the exit that is"
+        "reading": "One line per configuration, one mark per exit; the rightmost mark is the exit that is"
         " deployed.",
         "x": "exit behind block", "y": "dev EER at the last epoch (%)",
         "points": sum(len(rates) for _, rates in rows), "draw": lambda axes: _draw_exits(axes, rows),

@@ -23,8 +23,8 @@ class ReportedTrial:
     Attributes:
         number: number in the search.
         role: "winner", "baseline", "finalist" or "".
-        default: whether it is the study's default.
-        complete: whether it ran to its end.
+        default: true for the study's default.
+        complete: true if it ran to its end.
         config: its settings.
         metrics: its last report.
         scores: dev scores at its best epoch; None if it has no role or saved none.
@@ -46,7 +46,7 @@ class ReportedTrial:
 
 
 def read_trials(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> list[ReportedTrial]:
-    """Read the trials of a report; arguments as for `fsd_model.trial.report.sections.sections`.
+    """Read the trials of a report; arguments as for `fsd_model.trial.report.sections.report_sections`.
 
     Raises:
         pydantic.ValidationError, InputError: settings or scores that cannot be read.

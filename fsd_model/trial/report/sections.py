@@ -26,6 +26,6 @@ def report_sections(study: Mapping[str, Any], trials: Sequence[Mapping[str, Any]
     Raises:
         pydantic.ValidationError, InputError: settings or scores that cannot be read.
     """
-    told = read_trials(study, trials)
-    made = [make(told) for make in (network_section, exit_section, attack_section, det_section)]
-    return [section for section in made if section is not None]
+    rows = read_trials(study, trials)
+    sections = [make(rows) for make in (network_section, exit_section, attack_section, det_section)]
+    return [section for section in sections if section is not None]

@@ -1,4 +1,4 @@
-"""The exported front end is the package's own, on real speech and at every edge of a recording's length."""
+"""The exported front end equals the package's, on real speech and at every edge of a recording's length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX, torch.export and TorchScript give the package's scores; what does not is not written."""
+"""ONNX, torch.export and TorchScript reproduce the package's scores; a file that does not is deleted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def untrained(kind: Kind = "f0_subband", root: Path = Path("nowhere")) -> Detect
 
 @pytest.fixture(scope="module")
 def detector(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    """Two epochs on real speech."""
+    """Return a detector after two epochs on real speech."""
     settings = {
         "data": {"root": str(tiny_corpus)},
         "network": {"depth": 9},
@@ -59,7 +59,7 @@ def detector(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Det
 
 @pytest.fixture(scope="module")
 def packed(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that the command writes, 8 bits too."""
+    """Return the folder with every form, 8 bits included."""
     out = tmp_path_factory.mktemp("packed")
     arguments = ["--onnx", "--torch-export", "--torchscript", "--int8", "--out", str(out)]
     app(["package", str(detector.folder), *arguments], standalone_mode=False)
@@ -181,7 +181,7 @@ def test_a_file_that_scores_differently_is_not_left(tmp_path: Path, monkeypatch:
 
 def test_another_detector_s_folder_is_left_alone(tmp_path: Path) -> None:
     untrained().save(tmp_path)
-    with pytest.raises(InputError, match="holds a detector already"):
+    with pytest.raises(InputError, match="contains a detector already"):
         package(untrained(), tmp_path, ["torchscript"])
 
 

@@ -1,4 +1,4 @@
-"""Files, folders and streams of paths: order, batches, bad files, and what is printed."""
+"""Files, folders and streams of paths: order, batches, bad files, printed lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NETWORK = NetworkConfig(depth=9)
 
 @pytest.fixture(scope="module")
 def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five recordings at two depths, and a file that is none."""
+    """Return a folder with five recordings at two depths, and one file that is not audio."""
     folder = tmp_path_factory.mktemp("audio")
     (folder / "b/c").mkdir(parents=True)
     for place, name in enumerate(["a.wav", "b/1.FLAC", "b/c/0.ogg", "b/2.flac", "z.wav"]):
@@ -55,7 +55,7 @@ def test_folders_are_taken_at_any_depth_and_streams_line_by_line(audio: Path) ->
 
 
 def test_a_folder_without_audio_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"{tmp_path}: must hold FLAC, WAV or OGG files"):
+    with pytest.raises(InputError, match=f"{tmp_path}: must contain FLAC, WAV or OGG files"):
         list(audio_files([str(tmp_path)], ()))
 
 

@@ -1,4 +1,4 @@
-"""Calibration: closed form, an independent solver, invariance, and data that are separable."""
+"""Calibration: closed form, an independent solver, invariance, separable data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gaussians(distance: float, bonafide: int, spoof: int, seed: int = 0) -> tupl
 
 @pytest.mark.parametrize("distance", [0.5, 1.5, 3.0])
 def test_two_gaussians_have_the_ratio_of_their_densities(distance: float) -> None:
-    """log N(s; d, 1) - log N(s; 0, 1) = d s - d^2 / 2, whatever the share of the classes."""
+    """Check log N(s; d, 1) - log N(s; 0, 1) = d s - d^2 / 2, whatever the share of the classes."""
     found = fit_calibration(*gaussians(distance, 200_000, 20_000))
     assert found.slope == pytest.approx(distance, rel=0.03)
     assert found.offset == pytest.approx(-(distance**2) / 2, rel=0.03, abs=0.02)

@@ -1,4 +1,4 @@
-"""A detector folder: what is in it, what a score means, and what is refused when it is damaged or foreign."""
+"""A detector folder: contents, meaning of a score, refusal of damaged and foreign files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NETWORK = NetworkConfig(depth=9)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    """One epoch on a synthetic corpus."""
+    """Return a detector after one epoch on a synthetic corpus."""
     trainer = Trainer(config(epochs=1), training_data())
     list(trainer.epochs())
     return export_detector(trainer, tmp_path_factory.mktemp("export") / "detector")
@@ -100,14 +100,14 @@ def test_the_model_card_says_what_a_score_means(folder: Path) -> None:
 
 
 def reseal(folder: Path, change: Callable[[dict], object]) -> None:
-    """Change the card as a program would that knows the digests."""
+    """Change the card and update its digests."""
     content, weights_sha256 = read_card(folder)
     change(content)
     write_card(folder, content, weights_sha256)
 
 
 def replace_weights(folder: Path, data: bytes) -> None:
-    """Other weights with a card that fits them."""
+    """Write other weights and a card that matches them."""
     content, _ = read_card(folder)
     (folder / WEIGHTS_FILE).write_bytes(data)
     write_card(folder, content, hashlib.sha256(data).hexdigest())
@@ -191,7 +191,7 @@ def test_layout_and_order_of_the_card_do_not_matter(folder: Path, trained: Detec
 
 
 def test_a_card_costs_little(trained: Detector) -> None:
-    """It is written at each epoch that is saved."""
+    """Check the time: the card is written at every saved epoch."""
     rng = np.random.default_rng(0)
     labels_N = (np.arange(500) % 5 == 0).astype(np.int64)
     attacks = ["-" if label else f"A0{i % 6}" for i, label in enumerate(labels_N)]

@@ -1,4 +1,4 @@
-"""Deployed exits: what is computed, what is left out, and that they score as the trained network does."""
+"""Deployed exits: computed and dropped modules, scores equal to the trained network's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def scores_of(network: MultiExitNetwork, x: torch.Tensor) -> list[torch.Tensor]:
 
 
 def loaded(network: MultiExitNetwork, plan: ExitPlan, columns: list[int]) -> nn.Module:
-    """What a detector's file holds, read into a fresh network."""
+    """Return a fresh network with the weights of a detector's file."""
     fresh = planned(build_backbone("ecanet", 9), plan).eval()
     weights = [network.classifiers[column].weight.detach() for column in columns]
     fresh.load_state_dict(planned_weights(fresh, deploy(network).state_dict(), weights))

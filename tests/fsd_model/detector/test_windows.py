@@ -1,4 +1,4 @@
-"""Windows over long audio: which they are, what they score, and that blocks and batches do not matter."""
+"""Windows over long audio: positions, scores, independence of blocks and batches."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def untrained() -> Detector:
 
 @pytest.fixture(scope="module")
 def speech(tiny_corpus: Path) -> Waveform:
-    """Real recordings behind each other, 14 s."""
+    """Return concatenated real recordings, 14 s."""
     utterances = [u for u in read_split(DataConfig(root=tiny_corpus), "dev") if u.label == BONAFIDE]
     return np.concatenate([read_audio(u.path) for u in utterances])[: 14 * SAMPLE_RATE]
 
 
 class Loudness(Detector):
-    """Linear and trained by hand: the quieter, the more bona fide; a score tells what its window holds."""
+    """A linear detector with fixed weights: the quieter a window, the higher its score."""
 
     def score_features(self, features_BFT: NDArray[np.float32]) -> NDArray[np.float32]:
         level_B: NDArray[np.float32] = -features_BFT.mean(axis=(1, 2))
@@ -129,7 +129,7 @@ def test_blocks_together_are_the_whole_file(tmp_path, monkeypatch, speech, rate,
 
 
 def test_an_hour_is_read_in_blocks(untrained, speech):
-    """What is held at once is a window and a block, whatever the length."""
+    """Check that memory is bounded by a window and a block, whatever the length."""
     block, taken = speech[:80_000], 0
 
     def blocks() -> Iterator[Waveform]:
@@ -160,7 +160,7 @@ def test_an_hour_is_read_in_blocks(untrained, speech):
 @pytest.mark.parametrize(
     ("window", "hop", "words"),
     [
-        (6.0, None, "window: must be 0.1 to 5 s, which is what this front end (f0_subband) hears, got 6"),
+        (6.0, None, "window: must be 0.1 to 5 s, which is what this front end (f0_subband) uses, got 6"),
         (0.0, None, "window: must be"),
         (float("nan"), None, "window: must be"),
         (2.0, 2.5, "hop: must be above 0 and at most the window, 2 s, got 2.5"),

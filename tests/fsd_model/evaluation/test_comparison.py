@@ -1,4 +1,4 @@
-"""The paired test: honest under no difference, sharper than without pairs, refused on other utterances."""
+"""The paired test: calibrated under no difference, tighter than unpaired, refused on other utterances."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ EER_ALONE = {"eer": METRICS["eer"]}
 
 
 def scores_of(values: np.ndarray) -> Scores:
-    """Every second utterance bona fide, the others of A01 and A02 in turn."""
+    """Return scores: every second utterance bona fide, the others A01 and A02 in turn."""
     labels = (np.arange(len(values)) + 1) % 2
     attacks = ["-" if label else f"A0{1 + place // 2 % 2}" for place, label in enumerate(labels)]
     return Scores([f"U{place}" for place in range(len(values))], attacks, labels, values)
 
 
 def pair(seed: int, count: int, better: float, shared: float = 0.9) -> tuple[Scores, Scores]:
-    """Two detectors whose scores share most of their noise; the second separates the classes better."""
+    """Return two detectors whose scores share most of their noise; the second separates the
+    classes better.
+    """
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(3, count))
     own = np.sqrt(1 - shared**2)
@@ -156,7 +158,7 @@ def test_folders_are_compared_on_the_split_they_share(tmp_path: Path) -> None:
     written(two, b, "eval")
     assert score_files(one, two)[1].name == "eval.scores.txt"
     assert score_files(one, two / "dev.scores.txt")[1].name == "dev.scores.txt"
-    with pytest.raises(InputError, match=r"must hold eval\.scores\.txt or dev\.scores\.txt"):
+    with pytest.raises(InputError, match=r"must contain eval\.scores\.txt or dev\.scores\.txt"):
         score_files(tmp_path, one)
 
 
@@ -195,7 +197,7 @@ def test_the_command_says_what_is_shown_and_what_is_odd(tmp_path: Path) -> None:
     run = CliRunner().invoke
     better = run(app, ["compare", str(one), str(two)]).output
     assert "EER: B is better by" in better
-    assert "draws of 400 utterances" in better
+    assert "resamples of 400 utterances" in better
     assert "note" not in better
     alike = run(app, ["compare", str(one), str(one)]).output
     assert "EER: no difference shown" in alike

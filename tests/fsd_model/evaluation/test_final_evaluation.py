@@ -1,4 +1,4 @@
-"""The final evaluation: min t-DCF where the organisers' ASV scores are, and their file's faults."""
+"""The final evaluation: min t-DCF with the organisers' ASV scores, faulty score files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NETWORK = NetworkConfig(depth=9)
 
 
 def detector() -> Detector:
-    """An untrained detector: its scores are arbitrary but finite."""
+    """Return an untrained detector: its scores are arbitrary but finite."""
     return Detector(card(network=NETWORK), empty_network(NETWORK, FeatureConfig()))
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation tells: figures with intervals, conditions where there are several, what is odd."""
+"""Evaluation results: metrics with intervals, EER by condition, warnings."""
 
 from __future__ import annotations
 
@@ -130,6 +130,6 @@ def test_the_command_shows_figures_conditions_and_odd_scores(capsys: pytest.Capt
         assert words in shown
     assert "codec" not in shown
     assert "note: EER" in shown
-    assert "1000 draws of 12 speakers" in shown
+    assert "1000 resamples of 12 speakers" in shown
     _show(result(asv=None), Path("out"))
     assert "needs the organisers' ASV scores" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Intervals: they hold the truth as often as they say, equal SciPy's, and draw whole speakers."""
+"""Bootstrap intervals: coverage, equality with SciPy's, resampling of whole speakers."""
 
 from __future__ import annotations
 

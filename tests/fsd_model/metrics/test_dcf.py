@@ -1,4 +1,4 @@
-"""minDCF, actDCF, Cllr and a-DCF: closed forms, the packages' walk restated, scikit-learn, invariances."""
+"""minDCF, actDCF, Cllr and a-DCF: closed forms, the official packages' loop, scikit-learn, invariances."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ tied = st.lists(st.integers(-4, 4), min_size=1, max_size=30)
 
 
 def walked(weights: list[float], classes: list[list[float]]) -> float:
-    """The packages' minimum: one sample at a time, the first class counted first among equal scores.
+    """Return the official packages' minimum: one sample at a time, the first class counted first among equal
+    scores.
 
-    A rejected sample of the first class adds its weight, one of the others takes its own away.
+    A rejected sample of the first class adds its weight, one of the other class subtracts its own.
     """
     ranked = sorted(
         ((score, place) for place, scores in enumerate(classes) for score in scores), key=lambda pair: pair[0]
@@ -44,7 +45,7 @@ def walked(weights: list[float], classes: list[list[float]]) -> float:
 
 
 def calibrated(distance: float, count: int = 100_000) -> tuple[np.ndarray, np.ndarray]:
-    """Log-likelihood ratios of two unit Gaussians `distance` apart, N(+-d^2/2, d^2), on a grid."""
+    """Return log-likelihood ratios of two unit Gaussians `distance` apart, N(+-d^2/2, d^2), on a grid."""
     grid = distance * norm.ppf((np.arange(count) + 0.5) / count)
     return grid + distance**2 / 2, grid - distance**2 / 2
 

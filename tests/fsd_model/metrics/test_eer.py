@@ -1,4 +1,4 @@
-"""EER and min t-DCF: closed forms, the official definition restated, scikit-learn, invariances."""
+"""EER and min t-DCF: closed forms, the official definition as a loop, scikit-learn, invariances."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ distinct = st.lists(st.integers(-500, 500), min_size=2, max_size=60, unique=True
 
 
 def official(bonafide: list[float], spoof: list[float]) -> tuple[float, float]:
-    """EER and threshold as the challenge's package defines them, one sample at a time."""
+    """Return EER and threshold as the challenge's package defines them, one sample at a time."""
     ranked = sorted([(s, 1) for s in bonafide] + [(s, 0) for s in spoof], key=lambda pair: pair[0])
     points = [(0.0, 1.0, ranked[0][0] - 0.001)]
     rejected, passed = 0, 0

@@ -1,4 +1,4 @@
-"""Sorting once and counting each score as often as it was drawn equals writing it out that often."""
+"""Counting repeated scores equals repeating them, for every metric."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Arrays = Callable[[np.ndarray, np.ndarray], float]
 
 
 def counted(drawn: list[tuple[int, bool, int]], shift: float) -> tuple[Ranking, np.ndarray, np.ndarray]:
-    """The ranking with counts; bona fide and spoof scores written out. `shift` moves spoofs off the ties."""
+    """Return a ranking with counts, and the repeated bona fide and spoof scores. `shift` moves spoofs off
+    ties.
+    """
     scores, positive, counts = (np.array(column) for column in zip(*drawn, strict=True))
     scores = scores - shift * ~positive
     ranking = rank(scores, positive).recounted(counts)

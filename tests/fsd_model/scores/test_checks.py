@@ -1,4 +1,4 @@
-"""Odd scores are reported: collapsed, hardly distinct, flipped."""
+"""Warnings about collapsed, hardly distinct and flipped scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fsd_model.scores.score_file import Scores
 
 
 def scores_of(values: np.ndarray) -> Scores:
-    """The first half bona fide."""
+    """Return scores, the first half bona fide."""
     labels = (np.arange(len(values)) < len(values) // 2).astype(int)
     attacks = ["-" if label else "A01" for label in labels]
     return Scores([str(place) for place in range(len(values))], attacks, labels, values)

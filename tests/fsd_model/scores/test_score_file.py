@@ -1,4 +1,4 @@
-"""Score files: the same numbers come back, bad lines are named; EER per attack and per exit."""
+"""Score files: equal numbers after a round trip, bad lines named; EER per attack and per exit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINES = ["U1 - bonafide 2.5", "U2 A01 spoof -1.25", "U3 A02 spoof 3e-05"]
 
 
 def scores_of(values: np.ndarray) -> Scores:
-    """Every second utterance bona fide, the others of attack A07 or A08."""
+    """Return scores: every second utterance bona fide, the others of attack A07 or A08."""
     count = len(values)
     labels = np.arange(count) % 2
     attacks = ["-" if label else f"A0{7 + i // 2 % 2}" for i, label in enumerate(labels)]

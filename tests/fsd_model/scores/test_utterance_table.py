@@ -1,4 +1,4 @@
-"""The trials file beside the scores: the same lines come back, bad ones are named."""
+"""The table beside the scores: equal lines after a round trip, bad lines named."""
 
 from __future__ import annotations
 

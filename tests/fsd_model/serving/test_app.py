@@ -1,4 +1,4 @@
-"""The parts of the server: the gate, slow uploads, the guard, and the picture of a recording."""
+"""The parts of the server: the gate, slow uploads, the guard, the spectrogram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fsd-tuner serve`: the real server under what people and programs send it."""
+"""`fsd-tuner serve`: a real server under valid and hostile requests."""
 
 from __future__ import annotations
 
@@ -195,10 +195,10 @@ def test_a_content_length_that_lies(served: Served) -> None:
     ("body", "kind", "words"),
     [
         (b"no form at all", "multipart/form-data; boundary=limit", "the form"),
-        (b"", "multipart/form-data; boundary=limit", "the form holds no file"),
+        (b"", "multipart/form-data; boundary=limit", "the form contains no file"),
         (b"x", "multipart/form-data", "the form is broken"),
         (form(b"")[0], form(b"")[1], "0 bytes"),
-        (form(SHORT)[0].replace(b'; filename="a.flac"', b""), form(b"")[1], "the form holds no file"),
+        (form(SHORT)[0].replace(b'; filename="a.flac"', b""), form(b"")[1], "the form contains no file"),
     ],
 )
 def test_broken_forms(served, body, kind, words):
@@ -304,7 +304,7 @@ def test_a_request_under_way_is_finished_before_the_end(tmp_path: Path) -> None:
 
 
 class Payload:
-    """What an unpickler would run."""
+    """A payload that an unpickler would run."""
 
     def __init__(self, bait: Path) -> None:
         self.bait = bait
