@@ -56,8 +56,7 @@ def evaluate(
     result = earlier_evaluation(loaded, corpus, chosen, folder)
     if result is None:
         with progress_bar(f"scoring {chosen}") as progress:
-            threads = jobs or os.cpu_count() or 1
-            result = run(loaded, corpus, chosen, folder, threads, progress)
+            result = run(loaded, corpus, chosen, folder, jobs or os.cpu_count() or 1, progress)
     _show(result, folder)
     if chosen == "eval":
         _show_openings(detector)
