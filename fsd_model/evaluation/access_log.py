@@ -2,7 +2,8 @@
 
 The record lies in the study folder of the detector, else in the detector's folder. It is written before the
 first recording is read, so that an interrupted evaluation counts, too. Entry points of the group below are
-called with each opening.
+called with each opening. `fsd-tuner data check` reads the split's files, too, but no detector, so it is not
+recorded.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ In reading order:
     attempts.py        Attempt; TrialQueue: which trials wait, run or are paused
     lifecycle.py       the steps of a trial: journal first, then searcher and scheduler
     replay.py          the same steps, taken again from a journal on resume
-    retry.py           RetryPolicy: what a failed attempt costs, by cause
+    retry.py           RetryPolicy: is a failed attempt retried, with which changed settings
     tracebacks.py      a failed attempt as one line, its full traceback as a file
     budget.py          GPU and wall hours, and when they are spent
     resource_clock.py  seconds that trials have held their resources
