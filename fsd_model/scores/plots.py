@@ -5,6 +5,7 @@ Drawn without pyplot, whose state all threads share.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,32 @@ def draw_det(scores: Scores, path: Path) -> None:
     frr_P, far_P = det_curve(bonafide, scores.of_class(SPOOF))
     label = f"all  {100 * pooled_eer(scores).rate:.2f} %"
     axes.plot(ndtri(far_P), ndtri(frr_P), color="black", linewidth=2, label=label)
-    places, names = ndtri(_TICKS), [f"{100 * tick:g}" for tick in _TICKS]
-    axes.plot(places[[0, -1]], places[[0, -1]], color="0.8", linewidth=0.8)
-    axes.set_xticks(places, names)
-    axes.set_yticks(places, names)
-    axes.set(xlim=places[[0, -1]], ylim=places[[0, -1]], xlabel="false alarm (spoof accepted), %")
-    axes.set(ylabel="miss (bona fide rejected), %", title="DET on dev, with EER")
+    ends = ndtri([_TICKS[0], _TICKS[-1]])
+    axes.plot(ends, ends, color="0.8", linewidth=0.8)
+    scale_det(axes, _TICKS)
+    axes.set(
+        xlabel="false alarm (spoof accepted), %",
+        ylabel="miss (bona fide rejected), %",
+        title="DET on dev, with EER",
+    )
     axes.legend(fontsize=8)
     _save(figure, path)
+
+
+def scale_det(axes: Axes, ticks: Sequence[float], margin: float = 0.0) -> None:
+    """Scale both axes of a DET plot for probits of error rates, with ticks in percent.
+
+    Args:
+        axes: axes of the plot.
+        ticks: error rates in (0, 1), rising; the first and the last bound the plot.
+        margin: space below the first tick, in probits.
+    """
+    from scipy.special import ndtri
+
+    places, names = ndtri(ticks), [f"{100 * tick:g}" for tick in ticks]
+    for set_ticks, limit in ((axes.set_xticks, axes.set_xlim), (axes.set_yticks, axes.set_ylim)):
+        set_ticks(places, names)
+        limit(places[0] - margin, places[-1])
 
 
 def draw_histogram(scores: Scores, path: Path) -> None:

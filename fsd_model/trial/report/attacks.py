@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from fsd_model.labels import BONAFIDE, SPOOF
 from fsd_model.metrics.det import Rates, det_curve
 from fsd_model.scores.eer_by_group import per_attack_eer, pooled_eer
+from fsd_model.scores.plots import scale_det
 from fsd_model.scores.score_file import Scores
 from fsd_model.trial.report.reported_trial import ReportedTrial, Section
 
@@ -120,16 +121,14 @@ def _draw_det(axes: Axes, rows: Sequence[tuple[ReportedTrial, Scores]]) -> None:
         frr_P, far_P = _thinned(*det_curve(scores.of_class(BONAFIDE), scores.of_class(SPOOF)))
         rate, colour = pooled_eer(scores).rate, f"C{place % 6}"
         axes.plot(
-            norm.ppf(far_P), norm.ppf(frr_P), "--" if trial.role == "baseline" else "-", color=colour,
+            ndtri(far_P), ndtri(frr_P), "--" if trial.role == "baseline" else "-", color=colour,
             label=f"{trial.name}, EER {_percent(rate)} %", drawstyle="steps-post",
         )  # fmt: skip
         if 0 < rate < 1:
-            axes.plot([norm.ppf(rate)], [norm.ppf(rate)], "o", color=colour)
+            axes.plot([ndtri(rate)], [ndtri(rate)], "o", color=colour)
         lowest = min([lowest, *far_P, *frr_P])
     ticks = [tick for tick in _TICKS if tick >= lowest / 2]
-    for set_ticks, limit in ((axes.set_xticks, axes.set_xlim), (axes.set_yticks, axes.set_ylim)):
-        set_ticks([norm.ppf(tick) for tick in ticks], [f"{100 * tick:g}" for tick in ticks])
-        limit(norm.ppf(ticks[0]) - 0.1, norm.ppf(ticks[-1]))
+    scale_det(axes, ticks, margin=0.1)
     axes.legend()
 
 
