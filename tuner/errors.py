@@ -1,4 +1,4 @@
-"""What a user did or has that cannot work, always as one line a problem: place, rule, value, way out."""
+"""Errors of the user, one line per problem: place, rule, value, way out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class StudyError(ValueError):
 
 
 class SettingError(ValueError):
-    """A rule broken by one setting, raised where a whole configuration is at hand.
+    """A rule that one setting breaks, raised by the model that contains it.
 
     Args:
-        path: the setting's keys below the configuration that raises.
+        path: the setting's keys below the model that raises.
         rule: the rule, the value received, the way out.
     """
 
@@ -27,15 +27,15 @@ class SettingError(ValueError):
 
 
 class StateLostError(OSError):
-    """A trial's state that could not be written or read; as after the death of a machine, try again."""
+    """A checkpoint that could not be written or read; the attempt is retried, as after a machine's death."""
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
-    """Way out for an unknown name: the nearest known one, or all of them.
+    """Return the way out for an unknown name: the nearest known name, or all of them.
 
     Args:
-        given: what was asked for.
-        known: what there is.
+        given: the unknown name.
+        known: all known names.
     Returns:
         "did you mean `x`?" or "there are: x, y".
     """
@@ -47,24 +47,24 @@ def nearest(given: str, known: Iterable[str]) -> str:
 
 
 def problems(error: ValidationError) -> list[tuple[tuple[str | int, ...], str]]:
-    """Each problem of a failed validation as (path of the setting, rule with the value received)."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    """Return each problem of a failed validation: path of the setting, rule with the value received."""
+    rows: list[tuple[tuple[str | int, ...], str]] = []
     for detail in error.errors(include_url=False):
         path, cause = tuple(detail["loc"]), detail.get("ctx", {}).get("error")
         if isinstance(cause, ValidationError):
-            found += [((*path, *inner), rule) for inner, rule in problems(cause)]
+            rows += [((*path, *inner), rule) for inner, rule in problems(cause)]
         elif isinstance(cause, SettingError):
-            found.append(((*path, *cause.path), str(cause)))
+            rows.append(((*path, *cause.path), str(cause)))
         else:
-            found.append((path, _scheduler(detail)))
-    return found
+            rows.append((path, _rule(detail)))
+    return rows
 
 
 def lines(error: BaseException) -> list[str]:
-    """An exception as lines for a person: one a problem.
+    """Return an exception as lines for a person, one per problem.
 
     Args:
-        error: any exception; a ValidationError gives one line for each of its problems.
+        error: any exception; a ValidationError has one line per problem.
     Returns:
         At least one non-empty line.
     """
@@ -80,14 +80,14 @@ def lines(error: BaseException) -> list[str]:
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """A path of keys and indices as it is written in a study file: `search.a.b`, `choice[2]`."""
+    """Return a path of keys and indices as a study file writes it: `search.a.b`, `choice[2]`."""
     out = ""
     for part in path:
         out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
     return out
 
 
-def _scheduler(detail: ErrorDetails) -> str:
+def _rule(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     if detail["type"] == "missing":

@@ -1,4 +1,4 @@
-"""Whether the arms of an ablation differ: paired differences over seeds, with their intervals.
+"""Paired comparisons over seeds: mean differences with 95 % intervals, and a one-sided t-test.
 
 Shapes: S seeds that both arms of a comparison ran to the end.
 """
@@ -21,11 +21,11 @@ Values = Mapping[str, Mapping[int, float]]  # arm -> seed -> metric
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against another, seed by seed.
+    """One arm compared with another, seed by seed.
 
     Attributes:
-        arm, against: the two; a difference is `arm` less `against`.
-        differences: of each seed that both ran to the end, by seed.
+        arm, against: names of the arms; a difference is `arm` minus `against`.
+        differences: by seed, for seeds that both completed.
         low, high: 95 % interval of the mean difference by Student's t; NaN where there is none.
     """
 
@@ -42,11 +42,11 @@ class Comparison:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves 0 out; never with fewer than two seeds."""
+        """True where the interval excludes 0; false with fewer than two seeds."""
         return self.low > 0 or self.high < 0
 
     def verdict(self, mode: str) -> str:
-        """One phrase; `mode` says whether a lower ("min") or a higher metric is better."""
+        """Return the result as a phrase; mode "min" means that a lower metric is better."""
         if not math.isfinite(self.low):
             return "no interval"
         if not self.shown:
@@ -55,10 +55,10 @@ class Comparison:
 
 
 def compare(values: Values, arm: str, against: str) -> Comparison:
-    """The paired comparison of two arms.
+    """Compare two arms, paired by seed.
 
     Source: Student's t on the differences, as `scipy.stats.ttest_rel(...).confidence_interval()`; runs of one
-    seed share initial weights and batches, so what a seed brings cancels out.
+    seed share initial weights and batches, so the effect of a seed cancels out.
     """
     both = sorted(values[arm].keys() & values[against].keys())
     differences = {seed: values[arm][seed] - values[against][seed] for seed in both}
@@ -66,7 +66,7 @@ def compare(values: Values, arm: str, against: str) -> Comparison:
 
 
 def interval(differences_S: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean.
+    """Return the 95 % interval of the mean.
 
     Without any spread there is no interval: (0, 0) where all values are 0, else (NaN, NaN), as for fewer than
     two values. Rates on few utterances are so coarse that two seeds often differ by the same step.
@@ -81,7 +81,7 @@ def interval(differences_S: Sequence[float]) -> tuple[float, float]:
 
 
 def comparisons(values: Values, references: Sequence[str]) -> list[Comparison]:
-    """Every arm against each reference, except itself and the references before it."""
+    """Compare every arm with each reference, except itself and the references before it."""
     return [
         compare(values, arm, against)
         for place, against in enumerate(references)
@@ -91,14 +91,14 @@ def comparisons(values: Values, references: Sequence[str]) -> list[Comparison]:
 
 
 def with_controls(values: Values) -> list[Comparison]:
-    """Every arm against the first, and the last against deep supervision, where that is another arm."""
+    """Compare every arm with the first, and the last with deep supervision where that is another arm."""
     first, *_, last = values
     extra = [compare(values, last, SECOND)] if SECOND in values and last != SECOND else []
     return comparisons(values, [first]) + extra
 
 
 def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str) -> str:
-    """The ablation as Markdown that also reads well as text: each arm, then each difference."""
+    """Return the ablation as Markdown tables: the arms, then the differences."""
     arms = [("arm", "runs", f"mean {metric}", "standard deviation")]
     arms += [(arm, str(len(runs)), *_moments(list(runs.values()))) for arm, runs in values.items()]
     differences = [("difference", "seeds", "mean", "95 % interval", "")]
@@ -114,7 +114,7 @@ def table(values: Values, compared: Sequence[Comparison], metric: str, mode: str
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """A Markdown table with columns of equal width, as lines; the first row is its head."""
+    """Return a Markdown table with aligned columns, as lines; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = [
         f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
@@ -132,12 +132,12 @@ LEAST_FREEDOM = 3
 
 
 def spread(trials: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """How much a difference to the best trial varies from report to report, pooled over trials.
+    """Return how much a difference to the best trial varies from report to report, pooled over trials.
 
     Args:
-        trials: each one's differences to the best trial, which itself is not among them.
+        trials: the differences of each trial to the best one, which is not included.
     Returns:
-        Standard deviation of one difference (NaN without any freedom), and the degrees of freedom.
+        Standard deviation of a difference (NaN with 0 degrees of freedom), and the degrees of freedom.
     """
     squares, freedom = 0.0, 0
     for differences in trials:
@@ -148,12 +148,12 @@ def spread(trials: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 
 def clearly_worse(differences_R: Sequence[float], deviation: float, freedom: int, level: float) -> bool:
-    """One-sided t-test of the mean difference to the best trial; lower values are better.
+    """Return whether a trial is worse than the best one, by a one-sided t-test; lower is better.
 
     Args:
-        differences_R: on the reports that both made.
-        deviation, freedom: from `spread`; with fewer than 3 degrees of freedom nothing is clear.
-        level: chance to call a trial worse that is as good.
+        differences_R: on the reports that both trials made.
+        deviation, freedom: from `spread`; below 3 degrees of freedom no trial is clearly worse.
+        level: probability of calling an equally good trial worse.
     """
     if freedom < LEAST_FREEDOM or not differences_R:
         return False

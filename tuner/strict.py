@@ -14,7 +14,7 @@ class Strict(BaseModel):
     """Settings in which `"3"` and `True` are not the number 3, and NaN and infinity are refused.
 
     Attributes:
-        renamed_keys: old key -> the key that replaced it.
+        renamed_keys: old key -> new key.
 
     Raises:
         pydantic.ValidationError: an unknown key (with the nearest known one), a renamed one (with its new

@@ -1,19 +1,20 @@
-"""The contract between a search and what it searches over: one function, two members, two optional helpers.
+"""The contract of a trial function, and the hooks that its module may have.
 
 A trial function is `run(config, context)`, named in a study file as `package.module:function`.
 
-* `config`: nested dict of plain values (the study's `settings` with one choice of every search dimension put
-  in, and `epochs`, the number of reports of a full trial).
-* `context.checkpoint`: a folder an earlier attempt of this trial saved, or None.
-* `context.cloned`: whether that folder is another trial's, of other settings (population based training).
+* `config`: nested dict of plain values: the study's `settings` with one value per search dimension, and
+  `epochs`, the number of reports of a full trial.
+* `context.checkpoint`: the folder that an earlier attempt of this trial saved, or None.
+* `context.cloned`: true where another trial with other settings saved that folder (population based
+training).
 * `context.report(metrics, save)`: once per epoch, the study's metric among the metrics every time; a NaN or
   inf there ends the trial as failed. `save(folder)` writes what a later attempt needs. The call may not
   return: a stopped trial, and one that has reported its last epoch, ends here (SystemExit), so `finally`
   blocks run and `except Exception` sees nothing.
 
 What `save` writes under `folder/export/` is copied into the study's output folder when the trial wins, and a
-flat JSON object in `folder/facts.json` is quoted in `best.yaml`. In it `data_digest` identifies the data, to
-which `dataset` may give a name and `data_source` a place: they are the trial's dataset in MLflow. What `save`
+flat JSON object in `folder/facts.json` is quoted in `best.yaml`. In it `data_digest` identifies the data;
+`dataset` and `data_source` give it a name and a place for MLflow. What `save`
 writes under `folder/artifacts/` (64 MiB at most) goes to the trial's MLflow run when the trial has ended.
 
 The module of the function may also have
@@ -72,7 +73,7 @@ Save = Callable[[Path], None]
 
 
 class Context(Protocol):
-    """What a trial function sees of the search that runs it."""
+    """The search, as a trial function sees it."""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -81,19 +82,19 @@ class Context(Protocol):
 
     @property
     def cloned(self) -> bool:
-        """Whether the folder was saved by another trial, with other settings."""
+        """True where another trial, with other settings, saved the folder."""
         ...
 
     def report(self, metrics: Metrics, save: Save | None = None) -> None:
-        """Hand over one epoch's metrics; may not return (see the module's text)."""
+        """Report the metrics of one epoch; may not return, see the module's docstring."""
         ...
 
 
 class StackContext(Context, Protocol):
-    """What each trial of a stack sees of the search."""
+    """The search, as one trial of a stack sees it."""
 
     def over(self, error: Exception | None) -> None:
-        """The trial has ended by itself: failed, or without a report that would have ended it."""
+        """End the trial: it failed, or will make no further report."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The trial function of a study, found by name, with the optional hooks beside it."""
+"""The module of a study's trial function: the function, by name, and its optional hooks."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class TrialModule:
 
         Args:
             hook: its name.
-            needed_by: who needs it, with the verb, such as "an ablation needs".
+            needed_by: subject and verb, such as "an ablation needs".
         Raises:
             StudyError: the module does not have it.
         """

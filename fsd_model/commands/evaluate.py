@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def evaluate(
     detector: DetectorArgument,
     split: Annotated[str, typer.Option(help="eval (open it once, at the end) or dev.")] = "eval",
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Corpus; default: the one it was trained on.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Corpus; default: as trained.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for scores; default: the detector's.")
     ] = None,

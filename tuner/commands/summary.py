@@ -23,12 +23,12 @@ from tuner.workflows.train import Trained
 
 
 def summary(study: Study, outcome: SearchResult, out: Path) -> list[str]:
-    """The final lines of a search.
+    """Return the final lines of a search.
 
     Args:
-        study: what was searched.
-        outcome: what came out.
-        out: the study's folder.
+        study: the study.
+        outcome: the result.
+        out: the study folder.
     """
     rows, trace = [*_ended_early(outcome), *_spent(study, outcome), *_lost(outcome)], _traceback(outcome, out)
     if outcome.best is None:
@@ -56,10 +56,11 @@ def _ended_early(outcome: SearchResult) -> list[tuple[str, str]]:
     if not outcome.halted and not outcome.signal:
         return []
     why = "by a signal" if outcome.signal else outcome.halted
-    return [("ended early", f"{why}; trials that were running are left out, {_go_on(outcome)} takes them up")]
+    text = f"{why}; running trials are left out, {_way_to_resume(outcome)} continues them"
+    return [("ended early", text)]
 
 
-def _go_on(outcome: SearchResult) -> str:
+def _way_to_resume(outcome: SearchResult) -> str:
     return "--resume with a larger budget" if outcome.halted.startswith(SPENT) else "--resume"
 
 
@@ -69,7 +70,7 @@ def _spent(study: Study, outcome: SearchResult) -> list[tuple[str, str]]:
 
 
 def _lost(outcome: SearchResult) -> list[tuple[str, str]]:
-    """What failures cost: attempts by cause, and trials."""
+    """Return the cost of failures: attempts by cause, and failed trials."""
     lost = sum((trial.retries for trial in outcome.trials), Counter[str]())
     failed = sum(trial.state is State.FAILED for trial in outcome.trials)
     causes = ", ".join(f"{count} {cause}" for cause, count in sorted(lost.items()))
@@ -78,9 +79,9 @@ def _lost(outcome: SearchResult) -> list[tuple[str, str]]:
 
 
 def _traceback(outcome: SearchResult, out: Path) -> list[str]:
-    """Of the error that ended the search, which is shown once for all the trials that it befell."""
-    befallen = [trial for trial in outcome.trials if trial.state is State.FAILED and trial.reason]
-    one = next((trial for trial in befallen if outcome.halted.endswith(trial.reason)), None)
+    """Return the traceback of the error that ended the search, once for all trials that it hit."""
+    failed = [trial for trial in outcome.trials if trial.state is State.FAILED and trial.reason]
+    one = next((trial for trial in failed if outcome.halted.endswith(trial.reason)), None)
     return last_error(out / "errors", one.number).splitlines() if one else []
 
 
@@ -92,12 +93,12 @@ def _forecast(outcome: SearchResult, out: Path) -> list[tuple[str, str]]:
 
 
 def exit_code(outcome: SearchResult) -> int:
-    """128 + the signal that ended the search, 1 without a winner, else 0."""
+    """Return 128 + the signal that ended the search, 1 without a winner, else 0."""
     return 128 + outcome.signal if outcome.signal else 0 if outcome.best else 1
 
 
 def comparison(study: Study, trained: Trained) -> list[str]:
-    """The final lines of a training: whether the metric is as recorded."""
+    """Return the final lines of a training: the metric compared with the recorded one."""
     rows = [("exported", str(path)) for path in trained.exported]
     value = f"{study.metric.name} {trained.value!r}"
     if trained.recorded is None:
@@ -138,13 +139,13 @@ def _default(
 
 def _nothing(study: Study, outcome: SearchResult, out: Path) -> str:
     counts = Counter(trial.state.value for trial in outcome.trials)
-    states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none was begun"
+    states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none started"
     reasons = [trial.reason for trial in outcome.trials if trial.state is State.FAILED]
-    told = outcome.halted.startswith(SAME_ERROR)
-    why = f"; the first failure: {reasons[0]}" if reasons and not told else ""
-    mend = "mend the trial or give more trials, and search into a new folder"
+    repeated = outcome.halted.startswith(SAME_ERROR)
+    why = f"; the first failure: {reasons[0]}" if reasons and not repeated else ""
+    remedy = "repair the trial or allow more trials, and search into a new folder"
     early = outcome.signal or outcome.halted.startswith(SPENT)
-    way_out = f"see {out / 'journal.jsonl'}, {f'go on: {_go_on(outcome)}' if early else mend}"
+    way_out = f"see {out / 'journal.jsonl'}, {f'continue: {_way_to_resume(outcome)}' if early else remedy}"
     full = f"{study.max_reports} {study.report_unit}s"
     return f"no trial ran its {full}, so there is no best.yaml ({states}){why}; {way_out}"
 

@@ -10,7 +10,7 @@ from tuner.controller.lifecycle import TrialLifecycle
 from tuner.controller.retry import RetryPolicy
 from tuner.journal.event import Event, EventKind
 from tuner.journal.record import State, TrialRecord
-from tuner.schedulers.scheduler import CONTINUE, Action, Decision
+from tuner.schedulers.scheduler import CONTINUE, Action, Decision, Scheduler
 from tuner.searchers.searcher import Suggestion
 
 
@@ -46,10 +46,9 @@ class Replay:
         trial = lifecycle.record.trials[event.trial]
         if event.kind is EventKind.TRIAL_REPORTED:
             lifecycle.searcher.report(trial.number, trial.epoch, trial.metrics)
-            decision = lifecycle.scheduler.report(trial.number, trial.epoch, trial.metrics)
-            self.decisions[trial.number] = decision
+            self.decisions[trial.number] = replay_to(lifecycle.scheduler, trial, event)
         elif event.kind is EventKind.TRIAL_ENDED:
-            self._end(trial, event["trace"])
+            self._end(trial, event)
         elif event.kind is not EventKind.TRIAL_SAVED:
             self.decisions.pop(trial.number, None)
             self._requeue(trial, event)
@@ -63,18 +62,37 @@ class Replay:
         lifecycle.queue.wait(trial.number)
         if event.kind is EventKind.TRIAL_STARTED:
             lifecycle.searcher.recall(Suggestion(trial.number, trial.params, trial.encoded))
-            lifecycle.scheduler.begin(trial.number, trial.params)
-        elif event.kind is EventKind.TRIAL_RESUMED:
-            lifecycle.scheduler.resumed(trial.number, _decision(event))
+        replay_to(lifecycle.scheduler, trial, event)
 
-    def _end(self, trial: TrialRecord, trace: str) -> None:
+    def _end(self, trial: TrialRecord, event: Event) -> None:
         if trial.state is State.INTERRUPTED:  # it keeps its place in the queue and runs again
             return
         self.decisions.pop(trial.number, None)
         self._lifecycle.queue.drop(trial.number)
         self._lifecycle.searcher.tell(trial.number, trial.state, trial.metrics)
-        self._lifecycle.scheduler.end(trial.number, trial.state)
-        self.halted = self.halted or self._policy.repeated(trial, trace)
+        replay_to(self._lifecycle.scheduler, trial, event)
+        self.halted = self.halted or self._policy.repeated(trial, event["trace"])
+
+
+def replay_to(scheduler: Scheduler, trial: TrialRecord, event: Event) -> Decision:
+    """Make the call on a scheduler that led to an event or followed it.
+
+    Args:
+        scheduler: has received the events before.
+        trial: of the event, which its record has applied already.
+        event: of the journal; a kind that no scheduler sees is ignored.
+    Returns:
+        Its decision on a report, else CONTINUE.
+    """
+    if event.kind is EventKind.TRIAL_STARTED:
+        scheduler.begin(trial.number, trial.params)
+    elif event.kind is EventKind.TRIAL_REPORTED:
+        return scheduler.report(trial.number, trial.epoch, trial.metrics)
+    elif event.kind is EventKind.TRIAL_RESUMED:
+        scheduler.resumed(trial.number, _decision(event))
+    elif event.kind is EventKind.TRIAL_ENDED and trial.state is not State.INTERRUPTED:
+        scheduler.end(trial.number, trial.state)
+    return CONTINUE
 
 
 def _decision(event: Event) -> Decision:

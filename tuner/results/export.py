@@ -1,4 +1,4 @@
-"""The winner as files: `best.yaml`, a study of one trial, and what its checkpoint has to export."""
+"""The winner as files: `best.yaml`, a study of one trial, and the `export/` folder of its checkpoint."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def export_winner(
     study: Study, trial: TrialRecord, storage: Storage, out: Path, replace: bool = False,
     note: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Path]:  # fmt: skip
-    """Put the winner's export and then `best.yaml` into the study's folder.
+    """Write the winner's export and then `best.yaml` into the study folder.
 
     Args:
         study: the study that was searched.
         trial: its winner.
-        storage: has the states of trials.
-        out: the study's folder, absolute.
-        replace: whether what an earlier session exported gives way.
+        storage: holds the checkpoints.
+        out: the study folder, absolute.
+        replace: whether files of an earlier session may be replaced.
         note: further entries of `origin`.
     Returns:
         best.yaml and the exported files and folders.
     Raises:
-        StudyError: the disk is full or the like; nothing half-written stays.
+        StudyError: the files cannot be written, as on a full disk; none is left half-written.
     """
     best = out / "best.yaml"
     comment = _COMMENT.format(name=study.name, path=best, metric=study.metric.name)
@@ -64,7 +64,7 @@ def export_winner(
 
 @contextmanager
 def fetched(storage: Storage, name: str | None) -> Iterator[Path | None]:
-    """A trial's state as a local folder; None where it saved none."""
+    """Fetch a trial's checkpoint into a local folder; None where it saved none."""
     if name is None:
         yield None
         return
@@ -76,17 +76,17 @@ def copy_export(
     checkpoint: Path | None, into: Path, texts: Mapping[str, str] = MappingProxyType({}),
     replace: bool = False,
 ) -> list[Path]:  # fmt: skip
-    """Copy what a trial saved under `export/`: all of it or, where something fails, nothing.
+    """Copy the `export/` folder of a checkpoint: all of it or, where something fails, nothing.
 
     Args:
         checkpoint: a folder that a trial saved, or None.
         into: an existing folder.
-        texts: files to write along with it, by name.
-        replace: whether what has these names in `into` gives way.
+        texts: further files to write, by name.
+        replace: whether entries of these names in `into` may be replaced.
     Returns:
         The copied files and folders, without `texts`.
     Raises:
-        OSError: as by a full disk.
+        OSError: the files cannot be written, as on a full disk.
         StudyError: an entry of that name is there.
     """
     source = checkpoint / "export" if checkpoint else None
@@ -113,7 +113,7 @@ def _remove(path: Path) -> None:
 
 
 def versions() -> dict[str, str]:
-    """What the numbers depend on, by package; one that is not installed is left out."""
+    """Return the versions of the packages that the numbers depend on, as far as they are installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -126,12 +126,12 @@ def versions() -> dict[str, str]:
 def one_trial(
     study: Study, trial: TrialRecord, state: Path | None, note: Mapping[str, Any] = MappingProxyType({})
 ) -> Study:
-    """A trial as a study of its own.
+    """Return the content of a study that runs one trial again.
 
     Args:
         study: what was searched.
         trial: one of its trials.
-        state: the folder it saved last, or None.
+        state: its last checkpoint, or None.
         note: further entries of `origin`.
     """
     origin = {
@@ -161,10 +161,10 @@ def one_trial(
 
 
 def facts(checkpoint: Path | None) -> dict[str, Any]:
-    """The flat JSON object a trial left in `facts.json`, or {}.
+    """Read the flat JSON object in the `facts.json` of a checkpoint; {} where there is none.
 
     Raises:
-        StudyError: it is something else.
+        StudyError: not a flat JSON object.
     """
     file = checkpoint / "facts.json" if checkpoint else None
     if file is None or not file.is_file():

@@ -1,8 +1,8 @@
-"""Which searched settings told good trials from the rest, how sure that is, and what chance alone would say.
+"""Importance of each search dimension, with intervals and the level that chance alone reaches.
 
-Searcher: PED-ANOVA (Watanabe et al. 2023), the Pearson divergence between a setting's distribution among the
-best trials and among all; a dimension of several encoded has the sum of theirs. Intervals by the
-delete-d jackknife (Shao and Wu 1989): a bootstrap's doubled trials look like differences to it.
+Source: PED-ANOVA (Watanabe et al. 2023), the Pearson divergence between a setting's distribution among the
+best trials and among all; a dimension of several distributions gets their sum. Intervals by the delete-d
+jackknife (Shao and Wu 1989), since the repeated trials of a bootstrap would count as differences.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Example = tuple[Params, float]  # a trial's configuration and its metric
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one dimension.
+    """Importance of one dimension.
 
     Attributes:
-        path: which.
-        share: of the importance of all, a fraction.
-        low, high: 90 % interval of the share, from how it moves when a quarter of the trials is left out.
-        chance: how often values dealt out to the trials at random gave it as much importance, a fraction.
+        path: of the dimension.
+        share: fraction of the importance of all dimensions.
+        low, high: 90 % interval of the share, from leaving out a quarter of the trials.
+        chance: fraction of random permutations of the values that reach this importance.
     """
 
     path: str
@@ -50,19 +50,19 @@ class Importance:
 
     @property
     def shown(self) -> bool:
-        """Whether chance seldom gives as much."""
+        """True where chance seldom reaches as much."""
         return self.chance < CHANCE
 
 
 def importances(study: Study, examples: Sequence[Example], draws: int = DRAWS) -> list[Importance]:
-    """The importance of every dimension, the largest first; nothing for fewer than 8 trials.
+    """Compute the importance of every dimension, largest first; empty for fewer than 8 trials.
 
     Args:
         study: what was searched.
-        examples: trials that were trained equally long.
-        draws: how often a quarter is left out, and values are dealt out at random.
+        examples: trials of equal length.
+        draws: number of jackknife samples and of permutations.
     Returns:
-        The same for the same trials.
+        Deterministic for the same trials.
     """
     values_N = np.array([value for _, value in examples])
     if len(examples) < LEAST or not study.search or np.ptp(values_N) == 0:
@@ -83,7 +83,7 @@ def importances(study: Study, examples: Sequence[Example], draws: int = DRAWS) -
 
 
 def _shares(raw_RD: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row divided by its sum; where that is 0, all get the same."""
+    """Return each row divided by its sum; equal shares where the sum is 0."""
     total_R1 = raw_RD.sum(axis=1, keepdims=True)
     even = np.full_like(raw_RD, 1 / raw_RD.shape[1])
     shares_RD: NDArray[np.float64] = np.divide(raw_RD, total_R1, out=even, where=total_R1 > 0)
@@ -93,7 +93,7 @@ def _shares(raw_RD: NDArray[np.float64]) -> NDArray[np.float64]:
 def _raw(
     study: Study, encoded: Sequence[Mapping[str, Any]], values_N: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Importance (D,) by dimension, not normalised."""
+    """Compute the importance (D,) per dimension, not normalised."""
     of = {
         name: optuna_distribution(distribution) for name, distribution in study.space.distributions().items()
     }

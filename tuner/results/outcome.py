@@ -26,13 +26,13 @@ class SearchResult:
     Attributes:
         trials: every trial that was started, by number.
         best: the winner, or None where no trial is complete.
-        exported: best.yaml and what the winner exported; empty without a winner.
+        exported: best.yaml and the winner's files; empty without a winner.
         signal: the signal that ended it early, or 0.
         halted: why it ended before all trials had run, or "".
         diagnostics: what the scheduler measured.
-        finals: verdict of the finalists over fresh seeds; None where there were none, or too few.
-        undecided: why finalists were asked for and did not decide, or "".
-        spent: what all sessions and stages took.
+        finals: verdict of the finalists over fresh seeds; None where they did not run.
+        undecided: why the finalists of the study did not decide, or "".
+        spent: hours of all sessions and stages.
     """
 
     trials: list[TrialRecord]
@@ -57,12 +57,12 @@ class StageRun:
     Attributes:
         study: what was run.
         record: every trial.
-        storage: the trials' states.
+        storage: holds the checkpoints.
         out: the folder, absolute.
         resumed: whether an earlier session may have written there.
-        spent: what it took, all sessions together.
+        spent: hours of all sessions.
         halted: why it ended before all trials had run, or "".
-        budget_over: whether that is the budget.
+        budget_over: whether the budget is why.
     """
 
     study: Study
@@ -82,7 +82,7 @@ class PreviousStage:
     Attributes:
         out: its folder, absolute.
         search: its id.
-        spent: what it took.
+        spent: hours that it took.
     """
 
     out: Path
@@ -95,9 +95,9 @@ class StageResult:
     """The result of a stage.
 
     Attributes:
-        files: that were written, absolute.
-        figures: numbers for the tracking; those that are not finite are left out there.
-        tags: texts for the tracking.
+        files: the written files, absolute.
+        figures: metrics for MLflow; values that are not finite are left out there.
+        tags: tags for MLflow.
     """
 
     files: list[Path] = field(default_factory=list)

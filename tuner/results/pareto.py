@@ -20,13 +20,13 @@ FOLDER = "pareto"
 
 
 def export_front(study: Study, trials: Sequence[TrialRecord], storage: Storage, out: Path) -> list[Path]:
-    """Write each trial that no other one is better than, as a study of one trial, and a table of all.
+    """Write each trial of the Pareto set as a study of one trial, and a table of them.
 
     Args:
         study: what was searched.
         trials: all of them.
-        storage: their states.
-        out: the study's folder.
+        storage: holds the checkpoints.
+        out: the study folder.
     Returns:
         `pareto.json`; nothing for a study with one objective.
     """
@@ -44,7 +44,7 @@ def export_front(study: Study, trials: Sequence[TrialRecord], storage: Storage, 
 
 
 def front_lines(study: Study, trials: Sequence[TrialRecord]) -> list[tuple[str, str]]:
-    """One line a trial of the set, for a summary."""
+    """Return one line per trial of the set, for the summary."""
     rows: list[tuple[str, str]] = []
     for trial in pareto(trials, study.all_objectives, study.constraints) if study.objectives else []:
         values = ", ".join(f"{goal.name} {trial.metrics[goal.name]:.6g}" for goal in study.all_objectives)

@@ -1,4 +1,4 @@
-"""Control arms of one configuration, each with the same seeds, run as a search runs its trials."""
+"""Ablation: control arms of one configuration over the same seeds, run like the trials of a search."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Ablation(Study):
 
     @property
     def plan(self) -> list[Params]:
-        """Every trial, all arms of one seed before the next, so that an early end leaves whole pairs."""
+        """Return all trials, all arms of one seed before the next, so that an early end leaves
+        whole pairs.
+        """
         return [{"arm": arm, "seed": seed} for seed in self.seeds for arm in self.arms]
 
     def config(self, params: Any) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class Ablation(Study):
 
 @dataclass
 class FixedPlan:
-    """Asked like a sampler: fixed points in their order, with nothing to learn."""
+    """A `Searcher` that proposes fixed points in their order."""
 
     points: list[Params]
     asked: int = 0
@@ -80,18 +82,18 @@ class FixedPlan:
         self.asked += 1
 
     def report(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Nothing is learned from a report."""
+        """Ignore a report."""
 
     def tell(self, number: int, state: State, metrics: Mapping[str, float]) -> None:
-        """Nothing is learned from an end."""
+        """Ignore an end."""
 
 
 @dataclass(frozen=True)
 class Ablated:
-    """What an ablation leaves.
+    """The result of an ablation.
 
     Attributes:
-        outcome: of the trials.
+        outcome: the trials and the exported files.
         compared: every comparison.
         text: the tables, Markdown.
     """
@@ -106,13 +108,13 @@ def ablate(study: Study, seeds: int, out: Path, console: Console, resume: bool =
 
     Args:
         study: one configuration, such as a best.yaml.
-        seeds: runs of each arm, at least 2.
-        out: a folder that holds no study yet.
+        seeds: number of seeds per arm, at least 2.
+        out: the study folder; it must not hold a study, unless `resume`.
         console: for the progress.
-        resume: go on with the ablation in `out`, if there is one.
+        resume: continue the ablation in `out`, if there is one.
     Raises:
         StudyError: the study searches, its trial has no arms, the folder is taken, a trial does not fit.
-        ValueError, OSError: what the trial's own functions raise.
+        ValueError, OSError: what the trial's hooks raise.
     """
     refuse_taken(out, resume)  # what needs no data is said before the data is read
     _refuse(study, seeds)
@@ -132,10 +134,10 @@ def ablate(study: Study, seeds: int, out: Path, console: Console, resume: bool =
 
 
 def planned(study: Study, seeds: int) -> Ablation:
-    """The ablation of a prepared study of one trial.
+    """Return the ablation of a prepared study of one trial.
 
     Raises:
-        StudyError: it searches, or its trial function has no arms.
+        StudyError: the study searches, or its trial has no `arms`.
     """
     _refuse(study, seeds)
     trial = TrialModule(study.trial)
@@ -162,7 +164,7 @@ def _refuse(study: Study, seeds: int) -> None:
 
 
 def by_arm(plan: Ablation, trials: list[TrialRecord]) -> dict[str, dict[int, float]]:
-    """The metric of every complete run: arm -> seed -> value."""
+    """Return the metric of every complete run: arm -> seed -> value."""
     values: dict[str, dict[int, float]] = {arm: {} for arm in plan.arms}
     for trial in trials:
         if trial.state is State.COMPLETE:

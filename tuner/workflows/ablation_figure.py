@@ -1,4 +1,4 @@
-"""An ablation as a picture: every run, and every difference with its interval."""
+"""Plot of an ablation: every run, and every difference with its interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN, _NOT_SHOWN = "tab:blue", "0.55"
 
 
 def draw(values: Values, compared: Sequence[Comparison], metric: str, path: Path) -> None:
-    """Write a PNG: left the runs of each arm, lines join runs of one seed; right the differences."""
+    """Write a PNG: runs per arm on the left, joined by seed; differences with intervals on the right."""
     figure = Figure(figsize=(11, 1.6 + 0.42 * max(len(values), len(compared))), layout="constrained")
     FigureCanvasAgg(figure)
     runs, differences = figure.subplots(1, 2, width_ratios=[1, 1.25])

@@ -14,7 +14,7 @@ from rich.console import Console
 
 @dataclass
 class Interrupt:
-    """Whether somebody asked for the end, and by which signal (0: nobody)."""
+    """A request to end the search, and its signal (0: none)."""
 
     event: threading.Event
     signal: int = 0
@@ -22,7 +22,7 @@ class Interrupt:
 
 @contextmanager
 def interruptible(console: Console) -> Iterator[Interrupt]:
-    """The first SIGINT or SIGTERM asks the search to end; a second SIGINT ends the program at once."""
+    """Let the first SIGINT or SIGTERM ask the search to end; a second SIGINT ends the program at once."""
     interrupt = Interrupt(threading.Event())
     if threading.current_thread() is not threading.main_thread():
         yield interrupt

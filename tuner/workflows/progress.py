@@ -1,4 +1,4 @@
-"""A search on the screen: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a search: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HEARTBEAT_S = 15.0
 
 
 class Progress:
-    """What runs, what is best so far, how long it takes.
+    """Shows running trials, the best value so far and the time left.
 
     Args:
-        study: what is searched.
-        console: where to write; a live table if it is a terminal.
+        study: the study.
+        console: output; a terminal gets the live table.
         record: the trials.
-        spent: says what is spent of the budget, "" without one.
+        spent: returns the part of the budget that is spent, "" without a budget.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Progress:
         self._before = 0
 
     def on_event(self, event: Event) -> None:
-        """Show what happened."""
+        """Show an event."""
         if event.kind in SESSIONS:
             self._begin()
         elif event.kind is EventKind.TRIAL_ENDED and event.trial is not None:
             self._say(self._ended_line(self._trials[event.trial]))
         elif event.kind is EventKind.TRIAL_RETRIED:
             why = f"{event['cause']}: {event['reason']}"
-            self._say(Text(f"{self._study.trial_noun} {event.trial} has another attempt ({why})"))
+            self._say(Text(f"{self._study.trial_noun} {event.trial} is retried ({why})"))
         elif event.kind is EventKind.STUDY_ENDED:
             self._end()
 
@@ -73,7 +73,7 @@ class Progress:
         self._console.print(self._status(), soft_wrap=True)
 
     def __rich__(self) -> Group:
-        """The live table; rich asks for it at every refresh."""
+        """Return the live table; rich calls this at every refresh."""
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), expand=True)
         for title in (self._study.trial_noun, self._study.report_unit, self._study.metric.name):
             table.add_column(title, no_wrap=True)
@@ -114,7 +114,7 @@ class Progress:
         parts.append(f"{duration(elapsed)} elapsed")
         if spent := self._spent():
             parts.append(f"spent {spent}")
-        here = ended - self._before  # how fast an earlier session was says nothing of this one
+        here = ended - self._before  # the speed of an earlier session does not count
         if here > 0 and ended < self._study.trials and not self._over.is_set():
             parts.append(f"about {duration(elapsed / here * (self._study.trials - ended))} left")
         return ", ".join(parts)

@@ -268,9 +268,7 @@ def test_a_spent_budget_leaves_a_winner_and_a_larger_one_goes_on(tmp_path: Path)
     assert outcome.halted.startswith("the budget is spent")
     assert exit_code(outcome) == 0
     early, spent, *_ = summary(study, outcome, tmp_path / "out")
-    assert early.endswith(
-        "trials that were running are left out, --resume with a larger budget takes them up"
-    )
+    assert early.endswith("running trials are left out, --resume with a larger budget continues them")
     assert re.fullmatch(r"spent       \S+ of 0.000277778 hours", spent)
     assert spent.endswith(" of 0.000277778 hours")
     larger = study.model_copy(update={"budget": Budget(wall_hours=1.0)})
@@ -282,13 +280,13 @@ def test_a_spent_budget_leaves_a_winner_and_a_larger_one_goes_on(tmp_path: Path)
     assert resumed.spent.wall_hours >= (1.0 + asleep_s) / HOUR  # counted up to the first session's last event
 
 
-def test_a_budget_without_a_winner_says_how_to_go_on(tmp_path: Path) -> None:
+def test_a_budget_without_a_winner_says_how_to_resume(tmp_path: Path) -> None:
     study = toy_study(**SLEEPY, trials=2, settings={"epoch_s": 0.05}, budget=second_s(0.06))
     outcome = search_local(study, tmp_path / "out", quiet())
     assert exit_code(outcome) == 1
     text = summary(study, outcome, tmp_path / "out")[-1]
     assert "no trial ran its 4 epochs" in text
-    assert text.endswith("go on: --resume with a larger budget")
+    assert text.endswith("continue: --resume with a larger budget")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Whether early ranks told the later ones: what the scheduler measured at its rungs."""
+"""Section: rungs of the scheduler, and whether ranks at one predict the ranks at the next."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from tuner.journal.event import Event, EventKind
-from tuner.journal.record import State, StudyRecord
+from tuner.controller.replay import replay_to
+from tuner.journal.record import StudyRecord
 from tuner.report.elements import Figure, Section, Table
 from tuner.results.study_folder import StudyFolder
 from tuner.schedulers.factory import build_scheduler
-from tuner.schedulers.scheduler import CONTINUE, Action, Decision, Scheduler
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def measured(search: StudyFolder) -> Rows:
-    """The scheduler's findings: a new one is told the journal once more."""
+    """Return the scheduler's diagnostics, by replaying the journal to a new scheduler as a resume does."""
     rule, record = build_scheduler(search.study), StudyRecord(search.study.metric.name)
     for event in search.events:
         record.apply(event)
         if event.trial is not None:
-            _tell(rule, event.trial, event, record)
+            replay_to(rule, record.trials[event.trial], event)
     return rule.diagnostics()
 
 
 def section(search: StudyFolder, rows: Rows) -> Section:
-    """A table and a figure of the rungs."""
+    """Return the section with a table and a plot of the rungs."""
     name, unit = search.study.scheduler.name, search.study.report_unit
     if not rows:
         said = f"The scheduler `{name}` has no rungs to measure."
@@ -61,21 +60,3 @@ def section(search: StudyFolder, rows: Rows) -> Section:
     )  # fmt: skip
     title = "Did early ranks tell the later ones?"
     return Section("rungs", title, text, {"rungs": rows}, [Table(columns, body)], [figure])
-
-
-def _tell(rule: Scheduler, number: int, event: Event, record: StudyRecord) -> None:
-    trial = record.trials[number]
-    if event.kind is EventKind.TRIAL_STARTED:
-        rule.begin(number, trial.params)
-    elif event.kind is EventKind.TRIAL_REPORTED:
-        rule.report(number, trial.epoch, trial.metrics)
-    elif event.kind is EventKind.TRIAL_RESUMED:
-        rule.resumed(number, _decision(event))
-    elif event.kind is EventKind.TRIAL_ENDED and trial.state is not State.INTERRUPTED:
-        rule.end(number, trial.state)
-
-
-def _decision(event: Event) -> Decision:
-    if event["donor"] is None:
-        return CONTINUE
-    return Decision(Action.CLONE, event["reason"], event["donor"], event["params"])
