@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -140,11 +141,16 @@ def root_files(tree: SourceTree) -> Iterator[str]:
 
 
 def front_doors(tree: SourceTree) -> Iterator[str]:
-    """Yield packages without an `__init__` file that says what they are."""
+    """Yield packages whose `__init__` file does not say what they are, and files that it does not name."""
     for folder in sorted({file.parent for file in tree.files.values()}):
-        init = folder / "__init__.py"
-        if not init.is_file() or not ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))):
-            yield f"{folder.relative_to(tree.root).as_posix()}: no docstring in __init__.py"
+        init, name = folder / "__init__.py", folder.relative_to(tree.root).as_posix()
+        text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) if init.is_file() else None
+        if not text or len(text) < 2:
+            yield f"{name}: no docstring in __init__.py"
+            continue
+        named = set(re.findall(r"\w+", text)) | {"__init__", "__main__"}
+        if unnamed := sorted({file.stem for file in folder.glob("*.py")} - named):
+            yield f"{name}: __init__.py does not name {', '.join(unnamed)}"
 
 
 def mirrored_tests(tree: SourceTree) -> Iterator[str]:

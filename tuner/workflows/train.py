@@ -42,7 +42,7 @@ def train(study: Study, out: Path | None, console: Console) -> Trained:
     Args:
         study: its search is empty.
         out: folder for what the trial exports, or None to keep nothing.
-        console: one line an epoch.
+        console: gets one line per epoch.
     Raises:
         StudyError: the study searches, the folder holds something, the trial ended early or with a NaN.
         Exception: whatever the trial function raises.

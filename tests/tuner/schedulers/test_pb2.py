@@ -1,4 +1,4 @@
-"""PBT based bandits: the kernel in closed form, what the model is told, and where it sends a trial."""
+"""PB2: the kernel in closed form, the data of the model, and the params that it proposes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PBT based training by hand: who moves, to whom, when; and that it follows a setting that moves."""
+"""PBT by hand: which trial clones which, when; and that it follows params whose optimum moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sampler: known points first, seeds repeat, Optuna is told the truth, limits and objectives count."""
+"""The sampler: known params first, seeds repeat, Optuna gets the true states, limits and objectives count."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def run_searcher(
 
 
 def run_points(study: Study, points: Sequence[Params], out: Path) -> tuple[OptunaSearcher, list[TrialRecord]]:
-    """Run given points one after another; return also the searcher, which knows what Optuna was told."""
+    """Run given params one after another; return the searcher, too, for its Optuna study."""
     known = [*([] if study.default is None else [study.default]), *points]
     content = study.to_dict() | {"points": list(points), "trials": len(known)}
     sampler = OptunaSearcher(Study.model_validate(content))

@@ -18,7 +18,7 @@ Curve = Callable[[int, int, Params], float]  # number, epoch, params -> value
 
 
 def replayed(study: Study, calls: list[Call]) -> Scheduler:
-    """A new scheduler that was told the same calls."""
+    """Return a new scheduler after the same calls."""
     scheduler = build_scheduler(study)
     for name, arguments in calls:
         getattr(scheduler, name)(*arguments)
@@ -32,7 +32,7 @@ class Play:
     Attributes:
         study, points, curve: what is searched, the trials' points, what they report.
         slots: trials at a time.
-        again: before each decision of the scheduler it is replaced by a new one that was told the same.
+        again: before each decision of the scheduler it is replaced by a new one after the same calls.
     """
 
     study: Study
