@@ -2,63 +2,58 @@
 
 A trial function is `run(config, context)`, named in a study file as `package.module:function`.
 
-* `config`: nested dict of plain values: the study's `settings` with one value per search dimension, and
-  `epochs`, the number of reports of a full trial.
+* `config`: nested dict of plain values: the study's `settings` with one value per active search dimension,
+  and `epochs`, the number of reports of a full trial.
 * `context.checkpoint`: the folder that an earlier attempt of this trial saved, or None.
-* `context.cloned`: true where another trial with other settings saved that folder (population based
-training).
-* `context.report(metrics, save)`: once per epoch, the study's metric among the metrics every time; a NaN or
-  inf there ends the trial as failed. `save(folder)` writes what a later attempt needs. The call may not
-  return: a stopped trial, and one that has reported its last epoch, ends here (SystemExit), so `finally`
-  blocks run and `except Exception` sees nothing.
+* `context.cloned`: true where another trial, with other settings, saved that folder (PBT).
+* `context.report(metrics, save)`: once per epoch, with the study's metric each time; a NaN or inf there ends
+  the trial as failed. `save(folder)` writes what a later attempt needs. The call may not return: a trial
+  that is stopped or has made its last report ends here by SystemExit, so `finally` blocks run and `except
+  Exception` sees nothing.
 
-What `save` writes under `folder/export/` is copied into the study's output folder when the trial wins, and a
-flat JSON object in `folder/facts.json` is quoted in `best.yaml`. In it `data_digest` identifies the data;
-`dataset` and `data_source` give it a name and a place for MLflow. What `save`
-writes under `folder/artifacts/` (64 MiB at most) goes to the trial's MLflow run when the trial has ended.
+What `save` writes under `folder/export/` is copied into the study folder when the trial wins, and a flat JSON
+object in `folder/facts.json` is quoted in `best.yaml`. In it `data_digest` identifies the data; `dataset` and
+`data_source` give it a name and a place for MLflow. What `save` writes under `folder/artifacts/` (at most
+64 MiB) goes to the trial's MLflow run when the trial has ended.
 
-The module of the function may also have
+The module of the function may also have these hooks, which raise ValueError or OSError with one line for the
+user:
+
 * `prepare(settings) -> settings`: called once by the driver before the search (resolve paths, build caches);
 * `check(config, step)`: builds one configuration and, with `step=True`, opens the data and trains one step;
-* `describe(config) -> {"reports": int, "metrics": [names]}`: how often a full trial reports, where that is
-  not once an epoch, and all it reports: a wrong metric name is then an error before the search;
-* `retry_settings(config, cause) -> changes or None`: what another attempt of a failed trial changes, as
-dotted keys with
-  values; `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or raised as an
-  ArithmeticError); None where nothing helps: the trial has failed;
-* `draw_plots(folder)`: draws figures of what `save` wrote under `artifacts/`, of which `folder` is a copy,
-  beside it; called once for each ended trial, by a thread of the search's own process (no pyplot);
-* `as_mlflow_model(exported) -> {"loader", "folder", "input", "output", "requirements", "config"} or None`:
-how MLflow
-  loads what the winner exported into the folder `exported` as a model. `loader` is a module whose
-  `_load_pyfunc(path, model_config)` returns something with `predict`, `folder` what to load below `exported`,
-  `input` and `output` an example of a call (column -> values of each row), `requirements` packages, `config`
-  the `model_config` unless the caller gives another;
-* `cost(config) -> float`: orders configurations by the time of an epoch, without data;
+* `describe(config) -> {"reports": int, "metrics": [names]}`: number of reports of a full trial, where it is
+  not `epochs`, and all metrics, so that a wrong metric name is an error before the search;
+* `retry_settings(config, cause) -> changes or None`: the settings that a retry of a failed trial changes, as
+  dotted keys with values. `cause` is "memory" (out of memory) or "not-finite" (a NaN or inf, reported or
+  raised as an ArithmeticError). With None the trial has failed;
+* `draw_plots(folder)`: draws plots of what `save` wrote under `artifacts/` into `folder`, a copy of it;
+  called once per ended trial, in a thread of the driver (no pyplot);
+* `as_mlflow_model(exported) -> dict or None`: how MLflow loads the winner's export in the folder `exported`.
+  `loader` is a module whose `_load_pyfunc(path, model_config)` returns an object with `predict`, `folder`
+  what to load below `exported`, `input` and `output` an example of a call (column -> values of each row),
+  `requirements` packages, `config` the `model_config` unless the caller gives another;
+* `cost(config) -> float`: orders configurations by their time per epoch, without data;
 * `arms(config) -> {name: changes}` and `reseeded(config, count) -> {seed: changes}`: the control arms of
-  `fsd-tuner ablate` and seeds that the search has not used, each as dotted keys with values; the other arms
-  are compared with the first;
-* `run_stack(config, contexts, more)`: trains several trials as one, each with a context of its own, which
-  also has `over(error)` (see `StackContext`). `more()`, asked after each round of reports and when nobody is
-  left, gives further trials as (config, context), mostly none; when it gives none and nobody is left,
-  `run_stack` returns. What it raises ends all its trials, which are tried again one by one.
-  `stackable(config)` is a text, equal for config that can be in one stack; ValueError for those that run
-  alone;
-* `exits(config, metrics) -> [rows]`: what of a trial can be deployed, by its last report: `name`, `choice`,
+  `fsd-tuner ablate`, which are compared with the first one, and seeds that the search has not used; changes
+  are dotted keys with values;
+* `run_stack(configs, contexts, more)`: trains several trials as one, each with its own `StackContext`.
+  `more()`, called after each round of reports and when no trial is left, returns further trials as (config,
+  context), mostly none; when it returns none and no trial is left, `run_stack` returns. What it raises ends
+  all its trials, which are retried one by one. `stackable(config)` returns a string, equal for configs that
+  can share a stack, and raises ValueError for one that runs alone;
+* `exits(config, metrics) -> [rows]`: the deployable parts of a trial by its last report: `name`, `choice`,
   `metric`, `error` (its value, lower is better), `parameters`, `multiply_adds`, `latency_ms` of each.
-  `export(config, state, into, choice)` writes one of them from a folder the trial saved, `into` a new folder;
-  `choice` is that of the row, or `{"early": confidence}`.
-  `trade_off(config, state, confidences) -> [rows]` says what such confidences (where none are given, some of
-  its own) reach: `confidence`, `error`, `multiply_adds` (average), `left` (shares by exit).
-* `report_sections(study, trials) -> [section]`: what it adds to `fsd-tuner report`. `study` is the study
-file's
-  content; each trial has `number`, `role` ("winner", "baseline", "finalist" or ""), `state`, `config`,
-  `metrics` (its last report) and `folder`, what a trial with a role saved last, or None. A section has a
-  `title`, which also names it in the JSON, and, if it likes, `text` (paragraphs), `tables` (`columns`,
-  `rows`, `caption`), `numbers` (for the JSON) and `figures` (`title`, `reading`: how to read it, `x`, `y`:
-  labels with units, `points`: how many, `draw(axes)`: with Matplotlib, in the page's colours `C0` to `C5`;
-  `height`, `narrow`). What goes wrong there costs these sections only.
-All raise ValueError or OSError with one line for the user.
+  `export(config, state, into, choice)` writes one of them from a checkpoint into the new folder `into`;
+  `choice` is that of the row, or `{"early": confidence}`. `trade_off(config, state, confidences) -> [rows]`
+  gives `confidence`, `error`, `multiply_adds` (mean) and `left` (shares by exit) of an early exit at each
+  confidence; at its own choice of them where none are given;
+* `report_sections(study, trials) -> [section]`: further sections of `fsd-tuner report`. `study` is the
+  content of the study file. Each trial has `number`, `role` ("winner", "baseline", "finalist" or ""),
+  `state`, `config`, `metrics` (its last report) and `folder`, the last checkpoint of a trial with a role, or
+  None. A section has a `title`, its name in the JSON too, and optionally `text` (paragraphs), `tables`
+  (`columns`, `rows`, `caption`), `numbers` (for the JSON) and `figures` (`title`, `reading`: how to read it,
+  `x`, `y`: labels with units, `points`: how many, `draw(axes)`: with Matplotlib, in the page's colours `C0`
+  to `C5`; `height`, `narrow`). An error there affects these sections only.
 """
 
 from __future__ import annotations

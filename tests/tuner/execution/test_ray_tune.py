@@ -36,7 +36,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fates(states: Path, ray_cluster: None) -> dict[str, tuple[TrialRecord, Any]]:
-    """One trial of each fate, of which none has another attempt: its record and Optuna's trial."""
+    """One trial of each fate, none of which is retried: its record and Optuna's trial."""
     study = toy_study(search={"fate": {"choice": FATES}}, scheduler={"name": "none"}, retries=0)
     sampler, trials = run_points(study, [{"fate": fate} for fate in FATES], states)
     return {t.params["fate"]: (t, sampler.study.trials[t.number]) for t in trials}

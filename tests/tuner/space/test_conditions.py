@@ -1,4 +1,4 @@
-"""Conditional dimensions: a params has what is active and nothing else, and the encoded never come and go."""
+"""Conditional dimensions: params contain the active ones only, encoded values always contain all."""
 
 from __future__ import annotations
 
