@@ -49,19 +49,19 @@ def main() -> None:
     _families(seeds, None)
     print("\n## A population of 8 whose best setting moves during the training\n")
     print("Last loss of the best trial, 0 at best; random settings that stay: none.\n")
-    print("| rule | one at a time | four at a time |\n|---|---|---|")
+    print("| scheduler | one at a time | four at a time |\n|---|---|---|")
     for name in ("none", "pbt", "pb2"):
         print(f"| {name} | {' | '.join(_population(name, slots, seeds) for slots in (1, 4))} |", flush=True)
 
 
 def _families(seeds: Sequence[int], budget: int | None) -> None:
-    print("| curves | rule | quality | trials | reports |\n|---|---|---|---|---|")
+    print("| curves | scheduler | quality | trials | reports |\n|---|---|---|---|---|")
     for family in FAMILIES:
         found = {name: _found(family, name, budget, seeds) for name in SCHEDULERS}
         for name, (qualities, trials, reports) in found.items():
             print(f"| {family} | {name} | {_mean(qualities)} | {trials:.0f} | {reports:.0f} |", flush=True)
         gain = np.subtract(found["asha, adaptive"][0], found["asha, not adaptive"][0])
-        print(f"| {family} | the last less the one before, seed by seed | {_mean(gain)} | | |", flush=True)
+        print(f"| {family} | the last minus the one before, seed by seed | {_mean(gain)} | | |", flush=True)
 
 
 def _found(family: str, name: str, budget: int | None, seeds: Sequence[int]) -> Row:

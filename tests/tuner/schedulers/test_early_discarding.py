@@ -1,4 +1,4 @@
-"""One cut by hand: who waits, who goes on, and a search that was broken off in the middle of the cut."""
+"""One cut by hand: which trials pause and resume, and a search that was interrupted within the cut."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_nobody_goes_on_while_another_trial_may_still_come() -> None:
     assert cut().resume(range(7), idle=False) == {}
 
 
-def test_the_best_third_rounded_up_goes_on_and_the_others_are_told_why_not() -> None:
+def test_the_best_third_rounded_up_is_resumed_and_the_others_get_a_reason() -> None:
     decisions = cut().resume(range(7), idle=True)
     assert [number for number in decisions if decisions[number] == CONTINUE] == [1, 3, 4]
     assert decisions[2].action is Action.STOP

@@ -30,12 +30,12 @@ KINDS = {
 }
 
 
-def test_every_name_of_a_study_file_has_a_rule() -> None:
+def test_every_name_of_a_study_file_has_a_scheduler() -> None:
     assert set(get_args(SchedulerConfig.model_fields["name"].annotation)) == set(KINDS)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_name_gives_its_rule_and_each_search_its_own(name: str) -> None:
+def test_a_name_gives_its_scheduler_and_each_search_a_new_one(name: str) -> None:
     study = toy_study(scheduler={"name": name})
     assert type(build_scheduler(study)) is KINDS[name]
     assert build_scheduler(study) is not build_scheduler(study)

@@ -47,7 +47,7 @@ def facts(play: Play) -> list[Any]:
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_a_rule_that_is_told_the_same_again_decides_the_same(name: str, data: st.DataObject) -> None:
+def test_a_replayed_scheduler_decides_the_same(name: str, data: st.DataObject) -> None:
     least = 4 if name in ("pbt", "pb2") else 1
     trials, slots = data.draw(st.integers(least, 5 if name == "pb2" else 9)), data.draw(st.integers(1, 4))
     study = study_of(name, trials, data.draw(st.booleans()), interval=data.draw(st.integers(1, 3)))

@@ -1,4 +1,4 @@
-"""A search that goes on after a crash asks for exactly the trials that it would have asked for."""
+"""A search resumed after a crash asks for exactly the trials of an uninterrupted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning curves whose truth is known: early ranks that tell the last ones, and early ranks that do not."""
+"""Learning curves with known truth: early ranks that predict the final ones, and early ranks that do not."""
 
 from __future__ import annotations
 

@@ -13,35 +13,35 @@ from tuner.report.elements import Figure, Section, Table
 from tuner.results.study_folder import StudyFolder
 from tuner.schedulers.factory import build_scheduler
 
+TITLE = "Do early ranks predict later ones?"
 Rows = Sequence[Mapping[str, Any]]
 
 
 def measured(search: StudyFolder) -> Rows:
     """Return the scheduler's diagnostics, by replaying the journal to a new scheduler as a resume does."""
-    rule, record = build_scheduler(search.study), StudyRecord(search.study.metric.name)
+    scheduler, record = build_scheduler(search.study), StudyRecord(search.study.metric.name)
     for event in search.events:
         record.apply(event)
         if event.trial is not None:
-            replay_to(rule, record.trials[event.trial], event)
-    return rule.diagnostics()
+            replay_to(scheduler, record.trials[event.trial], event)
+    return scheduler.diagnostics()
 
 
 def section(search: StudyFolder, rows: Rows) -> Section:
     """Return the section with a table and a plot of the rungs."""
     name, unit = search.study.scheduler.name, search.study.report_unit
     if not rows:
-        said = f"The scheduler `{name}` has no rungs to measure."
-        return Section("rungs", "Did early ranks tell the later ones?", [said], {"rungs": []})
+        return Section("rungs", TITLE, [f"The scheduler `{name}` has no rungs to measure."], {"rungs": []})
     columns = [unit, "trials", "stopped here", "pairs", "rank correlation with the next", "stops trials"]
     keys = ("rung", "trials", "stopped", "pairs", "correlation", "active")
     body = [[row[key] for key in keys] for row in rows]
     known = [row for row in rows if row["correlation"] is not None]
     text = [
-        "A rung stops trials well only where ranks there tell the ranks later: +1 is full agreement, 0 none."
-        " It is measured on trials that were let pass, which makes it lower than among all."
+        "A rung stops the right trials only where ranks there predict later ranks: +1 is full agreement, 0 none."
+        " The correlation is measured on trials that the rung let pass, so it is lower than among all trials."
     ]
     if search.study.scheduler.name == "asha":
-        text.append(f"Below {search.study.scheduler.min_rank_correlation:g} a rung stops nobody any more.")
+        text.append(f"Below {search.study.scheduler.min_rank_correlation:g} a rung stops no trial.")
 
     def draw(axes: Axes) -> None:
         axes.axhline(0, color=axes.xaxis.label.get_color(), lw=0.8)
@@ -58,5 +58,4 @@ def section(search: StudyFolder, rows: Rows) -> Section:
         "Higher is better; below the dotted line a rung is not trusted.",
         f"rung ({unit})", "Spearman's rank correlation", len(known), draw, height=3.0,
     )  # fmt: skip
-    title = "Did early ranks tell the later ones?"
-    return Section("rungs", title, text, {"rungs": rows}, [Table(columns, body)], [figure])
+    return Section("rungs", TITLE, text, {"rungs": rows}, [Table(columns, body)], [figure])
