@@ -4,7 +4,7 @@
     python -m tests.bench.efficiency --seeds 20 > tests/bench/results/efficiency.md
 
 Final losses are real, learning curves are not (see `tests.bench.tabular`). All methods but the last run
-through the project's own controller, searcher and scheduler, one trial at a time; the last is Optuna by itself.
+through the project's own controller, searcher and scheduler, one trial at a time; the last is Optuna alone.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def section(search: StudyFolder, rows: Rows) -> Section:
     body = [[row[key] for key in keys] for row in rows]
     known = [row for row in rows if row["correlation"] is not None]
     text = [
-        "A rung stops the right trials only where ranks there predict later ranks: +1 is full agreement, 0 none."
+        "A rung stops the right trials only where its ranks predict later ones: +1 is full agreement, 0 none."
         " The correlation is measured on trials that the rung let pass, so it is lower than among all trials."
     ]
     if search.study.scheduler.name == "asha":
