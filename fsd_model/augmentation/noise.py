@@ -42,7 +42,7 @@ def add_noise(config: NoiseConfig, files: NoiseFiles | None, wave_S: Signal, rng
 
 
 def coloured_noise(samples: int, colour: float, rng: Generator) -> Signal:
-    """Gaussian noise (S,) whose power falls as 1/f^colour; below the lowest bin it is flat."""
+    """Draw Gaussian noise (S,) whose power falls as 1/f^colour; below the lowest bin it is flat."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** (-colour / 2)
     return np.fft.irfft(spectrum, samples)
@@ -66,7 +66,7 @@ class NoiseFiles:
     rates: tuple[int, ...]
 
     def digest(self, store: Path) -> str:
-        """SHA-256 over the bytes of all files in their order; the store remembers those it has read."""
+        """Return the SHA-256 over all files in order; `store` caches the digests of known files."""
         contents = audio_digests(store / "digests", self.paths)
         return sha256("".join(contents).encode()).hexdigest()
 
@@ -80,9 +80,9 @@ class NoiseFiles:
         """
         chosen = int(rng.integers(len(self.paths)))
         path, length, rate = self.paths[chosen], self.frames[chosen], self.rates[chosen]
-        wanted = min(math.ceil(samples * rate / SAMPLE_RATE), length)
-        start = int(rng.integers(length - wanted, endpoint=True))
-        noise_S = at_16_khz(_read(path, start, wanted), rate, path)
+        count = min(math.ceil(samples * rate / SAMPLE_RATE), length)
+        start = int(rng.integers(length - count, endpoint=True))
+        noise_S = at_16_khz(_read(path, start, count), rate, path)
         return np.resize(noise_S, samples).astype(np.float64)
 
 

@@ -37,7 +37,7 @@ def rawboost(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
 
 
 def convolutive(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
-    """Algorithm 1: the powers x, x^2, ... of the recording, each through notches of its own, summed.
+    """Apply algorithm 1: sum the powers x, x^2, ... of the recording, each through its own notches.
 
     The powers from the second on are `bias_db` quieter. The mean is taken out.
 
@@ -54,7 +54,7 @@ def convolutive(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signa
 
 
 def impulsive(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
-    """Algorithm 2: a random share of the samples, each changed in proportion to itself.
+    """Apply algorithm 2: change a random share of the samples, each in proportion to its value.
 
     The factor is `impulse_gain` times the product of two even draws from [-1, 1].
 
@@ -69,7 +69,7 @@ def impulsive(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
 
 
 def stationary(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal:
-    """Algorithm 3: white noise through notches, added at a random ratio, which makes `gain_db` idle here.
+    """Apply algorithm 3: add white noise through notches at a random ratio, so `gain_db` has no effect.
 
     Source: RawBoost, equation 3.
     """
@@ -78,7 +78,7 @@ def stationary(config: RawBoostConfig, wave_S: Signal, rng: Generator) -> Signal
 
 
 def notch_filter(config: RawBoostConfig, gain_db: float, rng: Generator) -> Signal:
-    """Taps (N,) of a linear-phase filter with `config.bands` random notches; N is odd.
+    """Return the taps (N,) of a linear-phase filter with `config.bands` random notches; N is odd.
 
     Args:
         config: number of notches, and the ranges of centre, width and taps of each.

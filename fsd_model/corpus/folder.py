@@ -86,8 +86,8 @@ def finished_corpus(
         summary = CorpusSummary(**json.loads(track.summary(root).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         raise InputError(f"{home}: holds something other than a {track.title}; {way_out}") from None
-    wanted = (variant, version, recordings, left_out)
-    if (summary.variant, summary.version, summary.recordings, summary.left_out) != wanted:
+    expected = (variant, version, recordings, left_out)
+    if (summary.variant, summary.version, summary.recordings, summary.left_out) != expected:
         raise InputError(f"{home}: holds another corpus ({summary.variant}); {way_out}")
     for split in SPLITS:
         audio = track.audio(root, split)

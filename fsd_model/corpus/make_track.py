@@ -55,12 +55,12 @@ def make_track(
             in_processes(
                 write, *zip(*pairs, strict=True), jobs=jobs or os.cpu_count() or 1, progress=progress
             )
-            made = summary(files=files, digest=digest(stage / track.home, (".flac", ".txt")))
-            made.write(track.summary(stage))
+            content = summary(files=files, digest=digest(stage / track.home, (".flac", ".txt")))
+            content.write(track.summary(stage))
             _move(stage, out)
     except OSError as error:
         raise InputError(f"{out}: cannot make the corpus: {error}") from error
-    return made
+    return content
 
 
 def _write_protocols(stage: Path, track: Track, items: Sequence[Item]) -> dict[str, dict[str, int]]:

@@ -24,21 +24,21 @@ _ROTATOR_WIDTH = (0.3, 1.0)  # bandwidth over centre frequency
 
 
 def cut_low(wave_S: Floats) -> Floats:
-    """High-pass at 60 Hz: no hum, no offset."""
+    """Remove what lies below 60 Hz: hum and offset."""
     return np.asarray(fftconvolve(wave_S, _LOW_CUT, "same"))
 
 
 def trim(wave_S: Floats, below_db: float) -> Floats:
-    """Cuts both ends where the level stays more than `below_db` under the loud frames."""
+    """Cut both ends where the level stays more than `below_db` under the loud frames."""
     level = uniform_filter1d(frame_level_db(wave_S), 3)
     loud = np.flatnonzero(level > np.percentile(level, 95) - below_db)
     return wave_S[max(0, loud[0] * _FRAME - 200) : loud[-1] * _FRAME + 200]
 
 
 def rotate_phase(wave_S: Floats, rng: np.random.Generator) -> Floats:
-    """Random polarity and a cascade of random all-pass filters, like the phase rotators of broadcast chains.
+    """Apply a random polarity and random all-pass filters, like the phase rotators of broadcast chains.
 
-    The spectrum stays; the shape of the waveform, by which a vocoder could be told, becomes random.
+    The spectrum stays; the shape of the waveform, which could give a vocoder away, becomes random.
     """
     rotated = wave_S * rng.choice((-1.0, 1.0))
     low, high = np.log(_ROTATOR_HZ)
@@ -50,13 +50,15 @@ def rotate_phase(wave_S: Floats, rng: np.random.Generator) -> Floats:
 
 
 def limit_peaks(wave_S: Floats, ceiling: float) -> Floats:
-    """Turns the gain down, smoothly over 20 ms, wherever the signal would exceed the ceiling.
+    """Turn the gain down, smoothly over 20 ms, wherever the signal would exceed the ceiling.
 
     Recorded speech went through limiters that a synthesiser does not have; here each file meets the same one.
     """
+    # Take the lowest gain within 10 ms, then smooth it over the same width: the average can then never exceed
+    # the gain that a sample needs.
     needed = np.minimum(1.0, ceiling / np.maximum(np.abs(wave_S), 1e-9))
-    held = minimum_filter1d(needed, _LIMITER + 1)
-    smooth = np.convolve(np.pad(held, _LIMITER // 2, mode="edge"), hann(_LIMITER)[1:], "same")
+    lowest = minimum_filter1d(needed, _LIMITER + 1)
+    smooth = np.convolve(np.pad(lowest, _LIMITER // 2, mode="edge"), hann(_LIMITER)[1:], "same")
     gain = smooth[_LIMITER // 2 : _LIMITER // 2 + len(wave_S)] / hann(_LIMITER).sum()
     return np.asarray(wave_S * gain)
 
@@ -70,13 +72,13 @@ def _margins(wave_S: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _noise_floor(samples: int, rng: np.random.Generator) -> Floats:
-    """Coloured noise of unit power."""
+    """Return coloured noise of unit power."""
     noise = lfilter([1.0], [1.0, -rng.uniform(0, 0.9)], rng.standard_normal(samples + 400))[400:]
     return np.asarray(noise / rms(noise))
 
 
 def finish(wave_S: Floats, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Phase, trim, peaks, margins, noise floor, band limit, level, dither.
+    """Apply phase, trim, peaks, margins, noise floor, band limit, level and dither, in this order.
 
     Args:
         wave_S: an utterance at 16 kHz, any level.

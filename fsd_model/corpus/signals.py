@@ -24,7 +24,7 @@ def rms(wave_S: Floats) -> float:
 
 
 def frames(wave_S: Floats, length: int, hop: int) -> Floats:
-    """Overlapping frames, centred on multiples of `hop`; zeros beyond both ends.
+    """Return overlapping frames, centred on multiples of `hop`; zeros beyond both ends.
 
     Returns:
         (S // hop + 2, length), read-only view.
@@ -35,18 +35,20 @@ def frames(wave_S: Floats, length: int, hop: int) -> Floats:
 
 @cache
 def hann(length: int) -> Floats:
-    """Periodic Hann window: copies shifted by length / 2 add up to one."""
+    """Return the periodic Hann window: copies shifted by length / 2 add up to one."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
 
 
 def stft(wave_S: Floats, length: int, hop: int) -> Spectrum:
-    """Short-time spectrum (T, length // 2 + 1) with a Hann window."""
+    """Return the short-time spectrum (T, length // 2 + 1) with a Hann window."""
     return np.asarray(np.fft.rfft(frames(wave_S, length, hop) * hann(length), axis=1))
 
 
 def overlap_add(pieces_TN: Floats, hop: int) -> Floats:
-    """Sum of frames placed `hop` samples apart."""
+    """Return the sum of frames placed `hop` samples apart."""
     count, length = pieces_TN.shape
+    # Each frame is cut into blocks of one hop: block k of frame t falls on block t + k of the sum, so that a
+    # loop over a few k adds all frames at once.
     stride = -(-length // hop)
     blocks = np.pad(pieces_TN, ((0, 0), (0, stride * hop - length))).reshape(count, stride, hop)
     total = np.zeros((count + stride, hop))
@@ -56,7 +58,7 @@ def overlap_add(pieces_TN: Floats, hop: int) -> Floats:
 
 
 def istft(spectrum_TK: Spectrum, length: int, hop: int, samples: int) -> Floats:
-    """Least-squares inverse of `stft`, cut or zero-filled to `samples`.
+    """Return the least-squares inverse of `stft`, cut or zero-filled to `samples`.
 
     Source: Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, eq. 6.
     """
@@ -72,19 +74,19 @@ def fit_length(wave_S: Floats, samples: int) -> Floats:
 
 
 def frame_level_db(wave_S: Floats, length: int = 400, hop: int = 160) -> Floats:
-    """Mean power of each frame in dB re full scale (floor -120 dB)."""
+    """Return the mean power of each frame in dB re full scale (floor -120 dB)."""
     return np.asarray(10 * np.log10((frames(wave_S, length, hop) ** 2).mean(1) + 1e-12))
 
 
 def resample(wave_S: Floats, old_hz: int, new_hz: int) -> Floats:
-    """Polyphase resampling between integer rates."""
+    """Resample by a polyphase filter between integer rates."""
     common = int(np.gcd(old_hz, new_hz))
     return np.asarray(resample_poly(wave_S, new_hz // common, old_hz // common))
 
 
 @cache
 def mel_bank(bands: int, length: int) -> Floats:
-    """Triangular filters, equally spaced on the mel scale (O'Shaughnessy), each summing to one.
+    """Return triangular filters, equally spaced on the mel scale (O'Shaughnessy), each summing to one.
 
     Returns:
         (bands, length // 2 + 1)
@@ -99,7 +101,7 @@ def mel_bank(bands: int, length: int) -> Floats:
 
 
 def mel_cepstrum(wave_S: Floats, coefficients: int = 20, hop: int = 160) -> Floats:
-    """Mel cepstrum (T, coefficients) on 32 ms frames: what units are compared by."""
+    """Return the mel cepstrum (T, coefficients) of 32 ms frames, by which units are compared."""
     log_mel = np.log(np.maximum(np.abs(stft(wave_S, 512, hop)) @ mel_bank(40, 512).T, 1e-6))
     basis = np.cos(np.pi / 40 * np.outer(np.arange(coefficients), np.arange(40) + 0.5))
     return np.asarray(log_mel @ basis.T * np.sqrt(2 / 40))
@@ -111,14 +113,14 @@ def real_cepstrum(magnitude_TK: Floats, order: int) -> Floats:
 
 
 def envelope_from_cepstrum(cepstrum_TC: Floats, length: int) -> Floats:
-    """Magnitude (T, length // 2 + 1) that a truncated real cepstrum stands for."""
+    """Return the magnitude (T, length // 2 + 1) of a truncated real cepstrum."""
     folded = cepstrum_TC.copy()
-    folded[:, 1:] *= 2
+    folded[:, 1:] *= 2  # the negative quefrencies mirror the positive ones
     return np.asarray(np.exp(np.fft.rfft(folded, length, axis=1).real))
 
 
 def stretch_frequency(magnitude_TK: Floats, factor: float) -> Floats:
-    """Moves everything at frequency f to f * factor (formants go up for factor > 1)."""
+    """Move the content at each frequency f to f * factor (formants go up for factor > 1)."""
     bins = magnitude_TK.shape[1]
     place = np.minimum(np.arange(bins) / factor, bins - 1)
     low = place.astype(int)

@@ -72,10 +72,10 @@ def utterances(voice: Voice, takes: int) -> tuple[Floats, ...]:
     Returns:
         Signals at 16 kHz; cached, so do not modify them.
     """
-    found: list[Floats] = []
+    waves: list[Floats] = []
     for stem in voice.stems:
         segments = _segments(stem)[:takes]
         stop = max(start + length for start, length in segments)
         wave = soundfile.read(RECORDINGS / f"{stem}.ogg", frames=stop)[0].astype(np.float64)
-        found += [wave[start : start + length] for start, length in segments]
-    return tuple(found)
+        waves += [wave[start : start + length] for start, length in segments]
+    return tuple(waves)

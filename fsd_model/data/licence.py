@@ -20,8 +20,8 @@ def licence_of(data: DataConfig) -> str:
     Looks in the folder of the corpus and in that of its track (`LA/`).
     """
     for folder in _folders(data):
-        if found := _summary(folder / "corpus.json") or _file(folder):
-            return found
+        if licence := _summary(folder / "corpus.json") or _file(folder):
+            return licence
     return NOT_STATED
 
 
@@ -33,10 +33,10 @@ def _folders(data: DataConfig) -> Iterator[Path]:
 def _summary(path: Path) -> str | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found = content.get("licence", content.get("license"))
+        licence = content.get("licence", content.get("license"))
     except (OSError, ValueError, AttributeError):
         return None
-    return " ".join(found.split())[:_LONGEST] if isinstance(found, str) and found.strip() else None
+    return " ".join(licence.split())[:_LONGEST] if isinstance(licence, str) and licence.strip() else None
 
 
 def _file(folder: Path) -> str | None:

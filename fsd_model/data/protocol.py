@@ -110,11 +110,11 @@ def _read_lines(file: Path) -> list[str]:
 
 
 def _check_classes(file: Path, utterances: Iterable[Utterance]) -> None:
-    found = {utterance.label for utterance in utterances}
-    if not found:
+    labels = {utterance.label for utterance in utterances}
+    if not labels:
         raise InputError(f"{file}:1: protocol must list utterances, got an empty file; copy it again")
     for key, label in LABELS.items():
-        if label not in found:
+        if label not in labels:
             raise InputError(f"{file}:1: protocol must hold both classes, got no {key} line; is it cut off?")
 
 

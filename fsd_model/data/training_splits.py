@@ -111,8 +111,8 @@ def find_manifest(data: DataConfig) -> Path:
     Raises:
         InputError: there is none.
     """
-    if found := manifest.find(data.root):
-        return found
+    if file := manifest.find(data.root):
+        return file
     looked = ", ".join(str(place) for place in manifest.tries(data.root))
     raise InputError(f"{data.root}: manifest must exist, found none of: {looked}; check data.root")
 

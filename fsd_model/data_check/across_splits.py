@@ -18,12 +18,12 @@ def shared_speakers(splits: Mapping[str, Checked]) -> list[Finding]:
     speakers = {
         name: {u.speaker for u in checked.utterances} - {_UNKNOWN_SPEAKER} for name, checked in splits.items()
     }
-    found = []
+    findings = []
     for first, second in combinations(splits, 2):
         if both := sorted(speakers[first] & speakers[second]):
             text = f"{len(both)} speakers are in both splits"
-            found.append(Finding("warning", f"{first}+{second}", text, both))
-    return found
+            findings.append(Finding("warning", f"{first}+{second}", text, both))
+    return findings
 
 
 def duplicates(splits: Mapping[str, Checked]) -> list[Finding]:
@@ -42,8 +42,8 @@ def duplicates(splits: Mapping[str, Checked]) -> list[Finding]:
         for group in by_sound.values()
         if len({content for *_, content in group}) > 1
     ]
-    found = _findings([group for group in by_content.values() if len(group) > 1], "bytes")
-    return found + _findings(same_sound, "samples in other bytes")
+    same_bytes = _findings([group for group in by_content.values() if len(group) > 1], "bytes")
+    return same_bytes + _findings(same_sound, "samples in other bytes")
 
 
 def _findings(groups: list[list[tuple[str, Utterance]]], what: str) -> list[Finding]:

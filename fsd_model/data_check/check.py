@@ -94,11 +94,11 @@ def check_data(
         for split, utterances in listed.items()
     }
     reports = {split: report_split(each) for split, each in checked.items()}
-    found = [f for split, report in reports.items() for f in findings_of(split, report, data.skip_bad)]
-    found += shared_speakers(checked) + duplicates(checked)
-    found.sort(key=lambda finding: finding.level)
+    findings = [f for split, report in reports.items() for f in findings_of(split, report, data.skip_bad)]
+    findings += shared_speakers(checked) + duplicates(checked)
+    findings.sort(key=lambda finding: finding.level)
     unopened = "eval" not in splits and has_eval(data)
-    return Report(str(data.root), layout, reports, found, unopened)
+    return Report(str(data.root), layout, reports, findings, unopened)
 
 
 def _utterances(data: DataConfig, split: CheckedSplit) -> list[Utterance]:

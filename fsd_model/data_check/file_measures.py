@@ -1,4 +1,4 @@
-"""What `data check` wants to know of one audio file.
+"""Measures of one audio file for `data check`.
 
 Shapes: S samples, C channels.
 """
@@ -65,7 +65,7 @@ def measure(path: Path) -> Measured:
 
 
 def silence(waveform_S: Waveform) -> tuple[int, int]:
-    """Samples before the first and after the last one that is louder than 40 dB below the peak.
+    """Return the numbers of samples before the first and after the last one above 40 dB below the peak.
 
     Args:
         waveform_S: S >= 1 samples.
@@ -79,6 +79,6 @@ def silence(waveform_S: Waveform) -> tuple[int, int]:
 
 
 def level(waveform_S: Waveform) -> float:
-    """Root mean square of a waveform in dB relative to full scale, at least -120."""
+    """Return the root mean square of a waveform in dB relative to full scale, at least -120."""
     power = float(np.mean(np.square(waveform_S, dtype=np.float64)))
     return max(_FLOOR_DB, 10 * math.log10(power)) if power > 0 else _FLOOR_DB

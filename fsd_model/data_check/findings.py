@@ -93,36 +93,38 @@ def report_split(checked: Checked) -> SplitReport:
 def findings_of(split: str, report: SplitReport, skip_bad: bool) -> list[Finding]:
     """Return the faults within one split; with `skip_bad`, files that can be left out are warnings."""
     level: Level = "warning" if skip_bad else "error"
-    found = []
+    findings: list[Finding] = []
     if report.missing:
-        found.append(Finding(level, split, f"{len(report.missing)} audio files are missing", report.missing))
+        findings.append(
+            Finding(level, split, f"{len(report.missing)} audio files are missing", report.missing)
+        )
     if report.undecodable:
         names = [f"{bad.name}: {bad.reason}" for bad in report.undecodable]
-        found.append(Finding(level, split, f"{len(names)} audio files do not decode", names))
+        findings.append(Finding(level, split, f"{len(names)} audio files do not decode", names))
     if set(report.rates) - {str(SAMPLE_RATE)}:
         rates = ", ".join(f"{count} at {rate} Hz" for rate, count in report.rates.items())
-        found.append(Finding("warning", split, f"not all at {SAMPLE_RATE} Hz, will be resampled: {rates}"))
+        findings.append(Finding("warning", split, f"not all at {SAMPLE_RATE} Hz, will be resampled: {rates}"))
     for measure, each in report.shortcuts.items():
         if each.suspicious:
-            found.append(Finding("warning", split, _message(measure, each)))
-    return found
+            findings.append(Finding("warning", split, _message(measure, each)))
+    return findings
 
 
-def _message(measure: str, found: Shortcut) -> str:
+def _message(measure: str, values: Shortcut) -> str:
     return (
-        f"{MEASURES[measure]} alone tells the classes apart: median {found.bonafide:.3g} in bona fide,"
-        f" {found.spoof:.3g} in spoof, AUC {max(found.auc, 1 - found.auc):.2f}; a detector may learn that"
+        f"{MEASURES[measure]} alone tells the classes apart: median {values.bonafide:.3g} in bona fide,"
+        f" {values.spoof:.3g} in spoof, AUC {max(values.auc, 1 - values.auc):.2f}; a detector may learn that"
     )
 
 
 def _shortcuts(good: Sequence[tuple[Utterance, Measured]]) -> dict[str, Shortcut]:
-    found = {}
+    shortcuts = {}
     for measure in MEASURES:
         bonafide = [getattr(measured, measure) for u, measured in good if u.label == BONAFIDE]
         spoof = [getattr(measured, measure) for u, measured in good if u.label == SPOOF]
         if bonafide and spoof:
-            found[measure] = shortcut(bonafide, spoof)
-    return found
+            shortcuts[measure] = shortcut(bonafide, spoof)
+    return shortcuts
 
 
 def _durations(seconds: Sequence[float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Measures that have nothing to do with spoofing and should therefore not tell the classes apart.
+"""Measures unrelated to spoofing, which should therefore not separate the classes.
 
 Shapes: B bona fide values, S spoof values.
 """
@@ -53,7 +53,7 @@ def shortcut(bonafide_B: Sequence[float], spoof_S: Sequence[float]) -> Shortcut:
 
 
 def area_under_curve(bonafide_B: Sequence[float], spoof_S: Sequence[float]) -> float:
-    """Probability that a spoof's value exceeds a bona fide one's; equal values count half.
+    """Return the probability that a spoof's value exceeds a bona fide one's; equal values count half.
 
     Source: the U statistic of Mann and Whitney (1947), divided by the number of pairs.
     """
@@ -62,5 +62,5 @@ def area_under_curve(bonafide_B: Sequence[float], spoof_S: Sequence[float]) -> f
 
 
 def chance_deviation(count_b: int, count_s: int) -> float:
-    """Standard deviation of the area where both classes are alike (Mann and Whitney, without ties)."""
+    """Return the standard deviation of the area for two equal classes (Mann and Whitney, without ties)."""
     return math.sqrt((count_b + count_s + 1) / (12 * count_b * count_s))

@@ -70,20 +70,20 @@ def _attacks(splits: dict[str, SplitReport]) -> Table:
 def _shortcuts(splits: dict[str, SplitReport]) -> Table:
     table = Table("split", "measure", "bona fide", "spoof", "AUC", "")
     for name, split in splits.items():
-        for measure, found in split.shortcuts.items():
-            mark = "tells the classes apart" if found.suspicious else ""
-            cells = f"{found.bonafide:.3g}", f"{found.spoof:.3g}", f"{found.auc:.3f}", mark
+        for measure, values in split.shortcuts.items():
+            mark = "tells the classes apart" if values.suspicious else ""
+            cells = f"{values.bonafide:.3g}", f"{values.spoof:.3g}", f"{values.auc:.3f}", mark
             table.add_row(name, f"median {MEASURES[measure]}", *cells)
     return table
 
 
 def _print_finding(finding: Finding, console: Console, all_names: bool) -> None:
     console.print(Text(f"{finding.level}: {finding.where}: {finding.text}"), soft_wrap=True)
-    shown = finding.names if all_names else finding.names[:_SHOWN]
-    for name in shown:
+    names = finding.names if all_names else finding.names[:_SHOWN]
+    for name in names:
         console.print(Text(f"  {name}"), soft_wrap=True)
-    if len(shown) < len(finding.names):
-        console.print(f"  and {len(finding.names) - len(shown)} more (--json FILE lists all)")
+    if len(names) < len(finding.names):
+        console.print(f"  and {len(finding.names) - len(names)} more (--json FILE lists all)")
 
 
 def _joined(counts: dict[str, int]) -> str:

@@ -29,14 +29,14 @@ _NOISE_LEAK = 0.03
 
 
 def _analyse(wave_S: Floats, order: int) -> tuple[Floats, Floats]:
-    """Cepstra and pitch at the same 5 ms frames."""
+    """Return cepstra and pitch of the same 5 ms frames."""
     cepstrum = real_cepstrum(np.abs(stft(wave_S, _LENGTH, HOP)), order)
     pitch = track_pitch(wave_S)
     return cepstrum[: len(pitch)], pitch[: len(cepstrum)]
 
 
 def smoothed_pulses(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Minimum-phase pulses and noise from 26 cepstral coefficients smoothed over 25 ms.
+    """Resynthesise by minimum-phase pulses and noise from 26 cepstral coefficients smoothed over 25 ms.
 
     The smoothing stands for the over-smooth trajectories of statistical parametric synthesis.
 
@@ -44,7 +44,7 @@ def smoothed_pulses(wave_S: Floats, rng: np.random.Generator, material: Material
     """
     cepstrum, pitch = _analyse(wave_S, 26)
     causal = uniform_filter1d(cepstrum, 5, axis=0)
-    causal[:, 1:] *= 2
+    causal[:, 1:] *= 2  # the cepstrum of the minimum-phase signal with the same magnitude
     response = np.fft.irfft(np.exp(np.fft.rfft(causal, _LENGTH, axis=1)), axis=1)[:, :_RESPONSE] * _SCALE
     voice = np.zeros(len(wave_S) + 2 * _RESPONSE)
     place = 0.0
@@ -59,7 +59,7 @@ def smoothed_pulses(wave_S: Floats, rng: np.random.Generator, material: Material
 
 
 def _harmonics(pitch_T: Floats, envelope_TK: Floats, samples: int) -> Floats:
-    """Sum of sines at multiples of the pitch, as strong as the envelope says, below the voiced top."""
+    """Return the sum of harmonics below the voiced top, with amplitudes from the envelope."""
     voiced = pitch_T > 0
     time_T = np.arange(samples) / HOP
     frames_T = np.arange(len(pitch_T))
@@ -75,7 +75,7 @@ def _harmonics(pitch_T: Floats, envelope_TK: Floats, samples: int) -> Floats:
 
 
 def _shaped_noise(pitch_T: Floats, envelope_TK: Floats, samples: int, rng: np.random.Generator) -> Floats:
-    """Noise under the envelope: all of it where unvoiced, above the voiced top elsewhere."""
+    """Return noise under the envelope: at all frequencies where unvoiced, else above the voiced top."""
     bins_hz = np.arange(_LENGTH // 2 + 1) * SAMPLE_RATE_HZ / _LENGTH
     above = 1 / (1 + np.exp(-(bins_hz - _VOICED_TOP_HZ) / 300)) + _NOISE_LEAK
     shape = np.where((pitch_T > 0)[:, None], above, 1.0) * envelope_TK * _SCALE
@@ -84,7 +84,7 @@ def _shaped_noise(pitch_T: Floats, envelope_TK: Floats, samples: int, rng: np.ra
 
 
 def harmonics_and_noise(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Harmonic plus noise model with made-up phases.
+    """Resynthesise by the harmonic plus noise model with invented phases.
 
     Source: Stylianou, "Applying the harmonic plus noise model in concatenative speech synthesis", 2001.
     """

@@ -22,6 +22,7 @@ def phase_from_magnitude(
     """
     phase = np.exp(2j * np.pi * rng.random(magnitude_TK.shape))
     before = np.zeros_like(phase)
+    # Each round keeps the phase of a real signal nearest to the spectrum and extrapolates its last change.
     for _ in range(rounds):
         again = stft(istft(magnitude_TK * phase, _LENGTH, _HOP, samples), _LENGTH, _HOP)[: len(phase)]
         ahead = again + momentum * (again - before)
@@ -35,14 +36,14 @@ def _mel_inverse() -> Floats:
 
 
 def mel_inversion(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """80-band mel spectrogram back to a signal: the classical back end of neural speech synthesis."""
+    """Invert an 80-band mel spectrogram: the classical back end of neural speech synthesis."""
     mel = np.abs(stft(wave_S, _LENGTH, _HOP)) @ mel_bank(_MEL_BANDS, _LENGTH).T
     magnitude = np.maximum(mel @ _mel_inverse().T, 1e-5)
     return phase_from_magnitude(magnitude, 24, len(wave_S), rng)
 
 
 def linear_tempo(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Linear-frequency magnitudes read at another tempo (0.9 to 1.1), then a new phase."""
+    """Read linear-frequency magnitudes at another tempo (0.9 to 1.1) and estimate a new phase."""
     magnitude = np.abs(stft(wave_S, _LENGTH, _HOP))
     tempo = rng.uniform(0.9, 1.1)
     samples = int(len(wave_S) / tempo)

@@ -18,10 +18,11 @@ _TAIL = 240  # samples in which a frame's filter may ring out
 
 
 def levinson(autocorrelation_TP: Floats, order: int) -> tuple[Floats, Floats]:
-    """Prediction polynomials of many frames at once.
+    """Compute the prediction polynomials of many frames at once.
 
     Args:
-        autocorrelation_TP: (T, order + 1)
+        autocorrelation_TP: autocorrelation at lags 0 to `order`, (T, order + 1).
+        order: number of coefficients.
 
     Returns:
         (T, order + 1) polynomials with leading 1, and (T,) powers of the prediction error.
@@ -31,6 +32,8 @@ def levinson(autocorrelation_TP: Floats, order: int) -> tuple[Floats, Floats]:
     polynomial = np.zeros((len(autocorrelation_TP), order + 1))
     polynomial[:, 0] = 1
     error = autocorrelation_TP[:, 0] + 1e-12
+    # Step i extends the predictor of order i - 1: the new polynomial is the old one plus its mirror image,
+    # weighted by the reflection coefficient, which takes the remaining correlation out of the error.
     for i in range(1, order + 1):
         known = polynomial[:, 1:i]
         mirrored = known[:, ::-1].copy()
@@ -43,10 +46,10 @@ def levinson(autocorrelation_TP: Floats, order: int) -> tuple[Floats, Floats]:
 
 
 def analyse(wave_S: Floats) -> tuple[Floats, Floats]:
-    """Prediction polynomials and error powers of 30 ms frames, 7.5 ms apart."""
+    """Return prediction polynomials and error powers of 30 ms frames, 7.5 ms apart."""
     power = np.abs(np.fft.rfft(frames(wave_S, _LENGTH, _HOP) * hann(_LENGTH), _FFT, axis=1)) ** 2
     autocorrelation = np.fft.irfft(power, axis=1)[:, : _ORDER + 1]
-    autocorrelation[:, 0] = autocorrelation[:, 0] * 1.0001 + 1e-9
+    autocorrelation[:, 0] = autocorrelation[:, 0] * 1.0001 + 1e-9  # white noise at -40 dB: stable filters
     return levinson(autocorrelation, _ORDER)
 
 
@@ -60,7 +63,7 @@ def _filter_frames(wave_S: Floats, top_TP: Floats, bottom_TP: Floats, gain_T: Fl
 
 
 def pulse_vocoder(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """All-pole vocoder: pulses and noise through the filter of each frame (as in LPC-10 and its heirs)."""
+    """Pass pulses and noise through the all-pole filter of each frame (as in LPC-10 and its successors)."""
     polynomial, error = analyse(wave_S)
     excitation = pulses_and_noise(track_pitch(wave_S), len(wave_S), rng, breath=0.15)
     gain = np.sqrt(error / np.sum(hann(_LENGTH) ** 2))
@@ -68,7 +71,7 @@ def pulse_vocoder(wave_S: Floats, rng: np.random.Generator, material: Material) 
 
 
 def residual_conversion(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Voice conversion: the speaker's own residual through a vocal tract 8 to 20 % shorter or longer."""
+    """Pass the speaker's residual through a vocal tract with formants 8 to 20 % up or 7 to 16 % down."""
     factor = rng.uniform(1.08, 1.2) if rng.random() < 0.5 else rng.uniform(0.84, 0.93)
     polynomial, _ = analyse(wave_S)
     tract = 1 / np.maximum(np.abs(np.fft.rfft(polynomial, _FFT, axis=1)) ** 2, 1e-9)

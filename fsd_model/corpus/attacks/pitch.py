@@ -21,7 +21,7 @@ _VOICING_COST = 0.15  # of switching between voiced and unvoiced
 
 
 def track_pitch(wave_S: Floats) -> Floats:
-    """Pitch every 5 ms.
+    """Return the pitch every 5 ms.
 
     Args:
         wave_S: (S,) at 16 kHz.
@@ -39,7 +39,7 @@ def track_pitch(wave_S: Floats) -> Floats:
 
 
 def _normalised_autocorrelation(pieces_TN: Floats) -> Floats:
-    """Autocorrelation over that of the window itself: 1 at the period of any periodic signal."""
+    """Return the autocorrelation divided by the window's: 1 at the period of any periodic signal."""
     window = hann(_WINDOW)
     centred = (pieces_TN - pieces_TN.mean(1, keepdims=True)) * window
     own = np.fft.irfft(np.abs(np.fft.rfft(window, _FFT)) ** 2)
@@ -50,7 +50,7 @@ def _normalised_autocorrelation(pieces_TN: Floats) -> Floats:
 
 
 def _candidates(correlation_TL: Floats) -> tuple[Floats, Floats]:
-    """Strength and pitch of the five best peaks, refined by a parabola; column 0 stands for unvoiced."""
+    """Return strength and pitch of the five best peaks, refined by a parabola; column 0 is unvoiced."""
     first = int(SAMPLE_RATE_HZ / HIGHEST_HZ)
     left, here, right = (correlation_TL[:, first + k : correlation_TL.shape[1] - 2 + k] for k in (0, 1, 2))
     lags = np.arange(first + 1, correlation_TL.shape[1] - 1)
@@ -66,7 +66,9 @@ def _candidates(correlation_TL: Floats) -> tuple[Floats, Floats]:
 
 
 def _best_path(strength_TN: Floats, pitch_TN: Floats) -> Floats:
-    """Viterbi search: strong candidates, few pitch jumps, few voicing switches."""
+    """Return the best path by Viterbi search: strong candidates, few pitch jumps, few voicing switches."""
+    # Forward: total[n] is the best score of a path that ends in candidate n, came_from its predecessor.
+    # Backward: follow the predecessors from the best end.
     log_pitch = np.log2(np.maximum(pitch_TN, 1))
     voiced = pitch_TN > 0
     total = strength_TN[0].copy()
@@ -88,7 +90,7 @@ def _best_path(strength_TN: Floats, pitch_TN: Floats) -> Floats:
 
 
 def pulses_and_noise(pitch_T: Floats, samples: int, rng: np.random.Generator, breath: float) -> Floats:
-    """Excitation of unit power: a pulse a period plus some noise where voiced, noise elsewhere.
+    """Return an excitation of unit power: a pulse per period plus some noise where voiced, noise elsewhere.
 
     Args:
         pitch_T: Hz every 5 ms, 0 where unvoiced.
@@ -96,8 +98,8 @@ def pulses_and_noise(pitch_T: Floats, samples: int, rng: np.random.Generator, br
     """
     pitch_S = fit_length(np.repeat(pitch_T, HOP), samples)
     turns = np.cumsum(pitch_S / SAMPLE_RATE_HZ)
-    strokes = np.flatnonzero(np.diff(np.floor(turns)) > 0)
+    pulse_starts = np.flatnonzero(np.diff(np.floor(turns)) > 0)
     pulses = np.zeros(samples)
-    pulses[strokes] = np.sqrt(SAMPLE_RATE_HZ / np.maximum(pitch_S[strokes], LOWEST_HZ))
+    pulses[pulse_starts] = np.sqrt(SAMPLE_RATE_HZ / np.maximum(pitch_S[pulse_starts], LOWEST_HZ))
     noise = rng.standard_normal(samples)
     return np.where(pitch_S > 0, pulses * np.sqrt(1 - breath) + noise * np.sqrt(breath), noise)

@@ -26,16 +26,17 @@ _LOUDEST_GAIN = np.log(10.0)
 
 
 def _nearest_mean(source_TC: Floats, target_UC: Floats) -> Floats:
-    """Mean of the target frames whose centred coefficients 1 to 15 lie nearest to each source frame."""
+    """Return the mean of the target frames nearest to each source frame in centred coefficients 1 to 15."""
     query = (source_TC - source_TC.mean(0))[:, 1:16]
     keys = (target_UC - target_UC.mean(0))[:, 1:16]
+    # squared distance without the source's own square, which does not change the order
     distance = (keys**2).sum(1) - 2 * query @ keys.T
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
     return np.asarray(target_UC[nearest].mean(1))
 
 
 def differential_filter(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Direct waveform modification: a time-varying filter made of the difference of two speakers' cepstra.
+    """Filter a recording by the difference of two speakers' cepstra (direct waveform modification).
 
     Source: Kobayashi and Toda, "Statistical singing voice conversion with direct waveform modification based
     on the spectrum differential", 2014 (with nearest neighbours in place of a Gaussian mixture).
@@ -45,8 +46,8 @@ def differential_filter(wave_S: Floats, rng: np.random.Generator, material: Mate
     target_cepstrum = real_cepstrum(np.abs(stft(target, _LENGTH, _HOP)), _ORDER)
     spectrum = stft(wave_S, _LENGTH, _HOP)
     cepstrum = real_cepstrum(np.abs(spectrum), _ORDER)
-    wanted = _nearest_mean(cepstrum, target_cepstrum[loud > np.percentile(loud, 40)])
-    change = uniform_filter1d(wanted - cepstrum, 5, axis=0)
+    converted_cepstrum = _nearest_mean(cepstrum, target_cepstrum[loud > np.percentile(loud, 40)])
+    change = uniform_filter1d(converted_cepstrum - cepstrum, 5, axis=0)
     change[:, 0] = 0
     gain = envelope_from_cepstrum(change, _LENGTH)
     limited = np.clip(gain, np.exp(-_LOUDEST_GAIN), np.exp(_LOUDEST_GAIN))

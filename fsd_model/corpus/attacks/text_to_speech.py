@@ -1,4 +1,4 @@
-"""Text-to-speech attacks: Pico voices say sentences of their own, made to sound like a given recording."""
+"""Text-to-speech attacks: Pico voices say other sentences, made to sound like a given recording."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fsd_model.corpus.signals import SAMPLE_RATE_HZ, TINY, Floats, frame_level_d
 from fsd_model.errors import InputError
 
 _VOICES = ("en-US", "en-GB", "de-DE", "fr-FR", "es-ES", "it-IT")
-_LETTERS_A_SECOND = 14.0
+_LETTERS_PER_S = 14.0
 _LENGTH, _HOP = 512, 128
 _SAY_ALL = """
 import base64, json, sys
@@ -57,13 +57,13 @@ def random_request(seconds: float, rng: np.random.Generator) -> SpeechRequest:
     sentences = SENTENCES[voice[:2]]
     order = iter(rng.permutation(len(sentences)))
     text = sentences[next(order)]
-    while len(text) < _LETTERS_A_SECOND * speed * seconds:
+    while len(text) < _LETTERS_PER_S * speed * seconds:
         text += " " + sentences[next(order)]
     return SpeechRequest(text, voice, speed, float(rng.uniform(0.8, 1.25)))
 
 
 def say_all(requests: list[SpeechRequest]) -> list[NDArray[np.int16]]:
-    """Says every request in one fresh process with a fixed environment.
+    """Synthesise every request in one fresh process with a fixed environment.
 
     Returns:
         One array of 16 kHz 16-bit samples for each request, bit-identical from run to run.
@@ -85,11 +85,11 @@ def say_all(requests: list[SpeechRequest]) -> list[NDArray[np.int16]]:
     if process.returncode:
         reason = (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         raise InputError(f"py_nanotts: cannot speak ({reason}); install py-nanotts again or remove it")
-    return [np.frombuffer(base64.b64decode(said), np.int16) for said in json.loads(process.stdout)]
+    return [np.frombuffer(base64.b64decode(speech), np.int16) for speech in json.loads(process.stdout)]
 
 
 def _cut_like(spoken_S: Floats, samples: int) -> Floats:
-    """From the first sound on, ended at the quietest moment of the last 0.4 s before `samples`."""
+    """Cut from the first sound to the quietest moment of the last 0.4 s before `samples`."""
     level = frame_level_db(spoken_S)
     first = int(np.argmax(level > np.percentile(level, 95) - 35)) * 160
     speech = spoken_S[first:]
@@ -108,7 +108,7 @@ def _smooth_mean_power(wave_S: Floats) -> Floats:
 
 
 def _colour_like(spoken_S: Floats, recording_S: Floats) -> Floats:
-    """Gives the synthetic voice the long-term spectrum of the recording, within 20 dB either way."""
+    """Give the synthetic voice the long-term spectrum of the recording, within 20 dB either way."""
     ratio = _smooth_mean_power(recording_S) / (_smooth_mean_power(spoken_S) + TINY)
     gain = np.sqrt(np.clip(ratio / np.median(ratio), 0.01, 100))
     response = np.fft.fftshift(np.fft.irfft(gain)) * np.hanning(_LENGTH)
@@ -117,14 +117,14 @@ def _colour_like(spoken_S: Floats, recording_S: Floats) -> Floats:
 
 
 def _background_like(recording_S: Floats, samples: int, rng: np.random.Generator) -> Floats:
-    """Noise with the spectrum of the recording's quietest moments."""
+    """Return noise with the spectrum of the recording's quietest moments."""
     floor = np.percentile(np.abs(stft(recording_S, _LENGTH, _HOP)), 8, axis=0)
     noise = stft(rng.standard_normal(samples), _LENGTH, _HOP)
     return istft(noise * floor / np.sqrt(_LENGTH * 0.375), _LENGTH, _HOP, samples)
 
 
 def speech_in_place(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Hidden Markov model speech with the length, colour and background of the recording."""
+    """Return hidden Markov model speech with the length, colour and background of the recording."""
     speech = _colour_like(_cut_like(material.spoken, len(wave_S)), wave_S)
     return speech + _background_like(wave_S, len(speech), rng)
 

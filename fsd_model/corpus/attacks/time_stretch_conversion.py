@@ -24,7 +24,7 @@ _ENVELOPE_ORDER = 30
 
 
 def overlap_similar(wave_S: Floats, stretch: float) -> Floats:
-    """Time stretch by grains that are shifted to match what they overlap (WSOLA); pitch stays.
+    """Stretch time by grains that are shifted to match what they overlap (WSOLA); pitch stays.
 
     Source: Verhelst and Roelands, "An overlap-add technique based on waveform similarity ...", 1993.
     """
@@ -35,25 +35,27 @@ def overlap_similar(wave_S: Floats, stretch: float) -> Floats:
     stretched = np.zeros(samples + 2 * _GRAIN)
     start = before
     for k in range(samples // half):
-        wanted = int(k * half / stretch) + before
+        place = int(k * half / stretch) + before
         if k:
+            # the grain that continues the last one in the recording is the best neighbour; take the most
+            # similar one near the place that the new tempo asks for
             natural = padded[start + half : start + half + _GRAIN]
-            near = padded[wanted - _TOLERANCE : wanted + _TOLERANCE + _GRAIN]
-            wanted += int(np.argmax(fftconvolve(near, natural[::-1], "valid"))) - _TOLERANCE
-        start = wanted
+            near = padded[place - _TOLERANCE : place + _TOLERANCE + _GRAIN]
+            place += int(np.argmax(fftconvolve(near, natural[::-1], "valid"))) - _TOLERANCE
+        start = place
         stretched[k * half : k * half + _GRAIN] += padded[start : start + _GRAIN] * hann(_GRAIN)
     return stretched[:samples]
 
 
 def similarity_conversion(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """WSOLA and resampling: pitch and formants move together by 8 to 22 % up or 7 to 18 % down."""
+    """Move pitch and formants together, by WSOLA and resampling, 8 to 22 % up or 7 to 18 % down."""
     percent = int(rng.integers(108, 123) if rng.random() < 0.5 else rng.integers(82, 94))
     stretched = overlap_similar(wave_S, percent / 100)
     return fit_length(resample(stretched, percent, 100), len(wave_S))
 
 
 def phase_vocoder_stretch(wave_S: Floats, stretch: float) -> Floats:
-    """Time stretch by advancing the phase of every bin at its own frequency; pitch stays.
+    """Stretch time by advancing the phase of every bin at its own frequency; pitch stays.
 
     Source: Flanagan and Golden, "Phase vocoder", 1966.
     """
@@ -63,6 +65,8 @@ def phase_vocoder_stretch(wave_S: Floats, stretch: float) -> Floats:
     low = place.astype(int)
     part = (place - low)[:, None]
     magnitude = np.abs(spectrum[low]) * (1 - part) + np.abs(spectrum[low + 1]) * part
+    # A bin's frequency is its centre plus what its phase gained over the centre's in one hop, wrapped to
+    # [-pi, pi]; the phases of the new frames add up these advances.
     expected = 2 * np.pi * _HOP * np.arange(spectrum.shape[1]) / _LENGTH
     change = np.angle(spectrum[low + 1]) - np.angle(spectrum[low]) - expected
     change -= 2 * np.pi * np.round(change / (2 * np.pi))
@@ -72,7 +76,7 @@ def phase_vocoder_stretch(wave_S: Floats, stretch: float) -> Floats:
 
 
 def phase_vocoder_conversion(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Pitch moved by 12 to 35 % up or 10 to 25 % down while the spectral envelope stays."""
+    """Move the pitch 12 to 35 % up or 10 to 25 % down while the spectral envelope stays."""
     percent = int(rng.integers(112, 136) if rng.random() < 0.5 else rng.integers(75, 91))
     stretched = phase_vocoder_stretch(wave_S, percent / 100)
     moved = stft(fit_length(resample(stretched, percent, 100), len(wave_S)), _LENGTH, _HOP)

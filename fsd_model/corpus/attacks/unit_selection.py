@@ -31,16 +31,17 @@ class Inventory:
 
     @classmethod
     def of(cls, recordings: tuple[Floats, ...]) -> Inventory:
-        """Takes recordings in the order given until there are 90 seconds."""
+        """Return the inventory of the first 90 seconds of recordings, in the order given."""
         wave = np.concatenate(recordings)[:_INVENTORY_SAMPLES]
         return cls(wave, mel_cepstrum(wave, len(_SPREAD_C), _HOP) / _SPREAD_C)
 
-    def best_start(self, wanted_3C: Floats, frames: int, previous_C: Floats | None) -> int:
-        """First frame of the unit that fits begin, middle and end, and joins well to the previous one."""
+    def best_start(self, targets_3C: Floats, frames: int, previous_C: Floats | None) -> int:
+        """Return the first frame of the unit that fits best at begin, middle, end and the join."""
         last = len(self.features_UC) - frames - 2
         distance = np.zeros(last)
-        for target, offset in zip(wanted_3C, (0, frames // 2, frames), strict=True):
+        for target, offset in zip(targets_3C, (0, frames // 2, frames), strict=True):
             distance += ((self.features_UC[offset : offset + last] - target) ** 2).sum(1)
+        # target cost over the whole inventory, join cost over a shortlist only
         best = np.argsort(distance, kind="stable")[:_SHORTLIST]
         cost = distance[best]
         if previous_C is not None:
@@ -48,13 +49,13 @@ class Inventory:
         return int(best[cost.argmin()])
 
     def cut(self, start: int, frames: int) -> Floats:
-        """Samples of a unit with room for the cross-fade and the search of the join."""
+        """Return the samples of a unit with room for the cross-fade and the search for the join."""
         first = max(0, start * _HOP - _SEARCH // 2)
         return self.wave_S[first : first + frames * _HOP + _FADE + _SEARCH]
 
 
 def _join(done_S: Floats, unit_S: Floats, samples: int) -> Floats:
-    """Appends a unit so that its waveform falls in phase with what is there; adds `samples` samples."""
+    """Append a unit in phase with the end of the waveform; the result is `samples` samples longer."""
     if len(done_S) < _FADE:
         return unit_S[: samples + _FADE].copy()
     tail = done_S[-_FADE:]
@@ -65,18 +66,18 @@ def _join(done_S: Floats, unit_S: Floats, samples: int) -> Floats:
 
 
 def concatenate_units(wave_S: Floats, rng: np.random.Generator, material: Material) -> Floats:
-    """Unit selection: 80 to 200 ms snippets of the same speaker that match the sentence in mel cepstrum.
+    """Join 80 to 200 ms units of the same speaker that match the sentence in mel cepstrum.
 
     Source: Hunt and Black, "Unit selection in a concatenative speech synthesis system", 1996.
     """
     inventory = Inventory.of(material.same_voice)
-    wanted = mel_cepstrum(wave_S, len(_SPREAD_C), _HOP) / _SPREAD_C
+    sentence_TC = mel_cepstrum(wave_S, len(_SPREAD_C), _HOP) / _SPREAD_C
     done = np.zeros(0)
     previous = None
     t = 0
-    while t < len(wanted) - 2:
-        count = min(int(rng.integers(_SHORTEST, _LONGEST + 1)), len(wanted) - 1 - t)
-        targets = wanted[[t, t + count // 2, t + count]]
+    while t < len(sentence_TC) - 2:
+        count = min(int(rng.integers(_SHORTEST, _LONGEST + 1)), len(sentence_TC) - 1 - t)
+        targets = sentence_TC[[t, t + count // 2, t + count]]
         start = inventory.best_start(targets, count, previous)
         done = _join(done, inventory.cut(start, count), count * _HOP)
         previous = inventory.features_UC[start + count]

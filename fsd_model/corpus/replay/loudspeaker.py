@@ -23,8 +23,8 @@ class Loudspeaker:
     """An imperfect loudspeaker.
 
     Attributes:
-        lower_hz: lower edge of its band, 12 dB an octave: a closed box.
-        upper_hz: upper edge, 24 dB an octave; None is beyond 8 kHz.
+        lower_hz: lower edge of its band, 12 dB per octave: a closed box.
+        upper_hz: upper edge, 24 dB per octave; None is beyond 8 kHz.
         linearity_db: power of what it should play over that of what it adds.
     """
 

@@ -38,7 +38,7 @@ class Room:
 
 @cache
 def _octant() -> tuple[Floats, Floats]:
-    """Directions (3, D) over an eighth of the sphere, and the share (D,) of the solid angle of each."""
+    """Return directions (3, D) over an eighth of the sphere, and each one's share (D,) of the solid angle."""
     node, weight = np.polynomial.legendre.leggauss(12)
     node, weight = (node + 1) / 2, weight / 2
     height, angle = (axis.ravel() for axis in np.meshgrid(node, node * np.pi / 2))

@@ -32,17 +32,19 @@ def parse_line(columns: list[str], audio: Path, track: Track, subset: Subset) ->
     Raises:
         InputError: a wrong number of columns, key, attack, trimming or subset.
     """
-    wanted = len(_COLUMNS[track].split())
-    if len(columns) != wanted:
+    count = len(_COLUMNS[track].split())
+    if len(columns) != count:
         raise InputError(
-            f"line must have {wanted} columns ({_COLUMNS[track]}), got {len(columns)}; is it {track}?"
+            f"line must have {count} columns ({_COLUMNS[track]}), got {len(columns)}; is it {track}?"
         )
-    utterance, trim, found = _PARSERS[track](columns, audio)
+    utterance, trim, line_subset = _PARSERS[track](columns, audio)
     if trim not in ("trim", "notrim"):
         raise InputError(f"trimming must be trim or notrim, got `{trim}`; copy the key again")
-    if found not in _SUBSETS:
-        raise InputError(f"subset must be one of {', '.join(_SUBSETS)}, got `{found}`; copy the key again")
-    return utterance if found == subset else None
+    if line_subset not in _SUBSETS:
+        raise InputError(
+            f"subset must be one of {', '.join(_SUBSETS)}, got `{line_subset}`; copy the key again"
+        )
+    return utterance if line_subset == subset else None
 
 
 def _la(columns: list[str], audio: Path) -> tuple[Utterance, str, str]:

@@ -41,7 +41,7 @@ def _csv(
         try:
             header = next(reader, [])
             _check_columns(f"{file}:1", header, required)
-            kept = [(header.index(name), name) for name in (*required, *optional) if name in header]
+            columns = [(header.index(name), name) for name in (*required, *optional) if name in header]
             empty = dict.fromkeys(optional, "")
             for values in reader:
                 if not values:
@@ -51,7 +51,7 @@ def _csv(
                         f"{file}:{reader.line_num}: row must have {len(header)} columns as the header has,"
                         f" got {len(values)}; correct it"
                     )
-                yield reader.line_num, empty | {name: values[column] for column, name in kept}
+                yield reader.line_num, empty | {name: values[column] for column, name in columns}
         except csv.Error as error:
             raise InputError(f"{file}:{reader.line_num}: row must be CSV, got: {error}; correct it") from None
 
@@ -65,13 +65,16 @@ def _parquet(
     try:
         with pyarrow.parquet.ParquetFile(file) as table:
             _check_columns(str(file), table.schema_arrow.names, required)
-            kept = [name for name in (*required, *optional) if name in table.schema_arrow.names]
+            columns = [name for name in (*required, *optional) if name in table.schema_arrow.names]
             empty = dict.fromkeys(optional, "")
             number = 0
-            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=kept):
+            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
                 for row in batch.to_pylist():
                     number += 1
-                    yield number, empty | {name: "" if row[name] is None else str(row[name]) for name in kept}
+                    yield (
+                        number,
+                        empty | {name: "" if row[name] is None else str(row[name]) for name in columns},
+                    )
     except pyarrow.ArrowInvalid as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: table must be Parquet, got: {reason}; write it again") from None
