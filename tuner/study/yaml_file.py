@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tuner.errors import StudyError, dotted
 
@@ -84,9 +85,18 @@ def dump(data: Mapping[str, Any], comment: str = "") -> str:
     yaml.width = 110
     yaml.default_flow_style = None  # short lists and mappings on one line
     stream = io.StringIO()
-    yaml.dump(dict(data), stream)
+    yaml.dump(_quoted(dict(data)), stream)
     top = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return top + stream.getvalue()
+
+
+def _quoted(value: Any) -> Any:
+    # ruamel writes a text like `?0` bare, and then reads it as the sign of a complex key
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and value[:1] == "?" else value
 
 
 def _plain(node: Any, path: Path, lines: dict[Path, int], source: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tuner.support.studies import toy_study
@@ -222,6 +222,7 @@ plain = st.recursive(
 
 
 @settings(deadline=None)
+@example({"a": ["?0", {"b": "? a"}, "?", "-0", "- a", ":0", "%a", "@a", "!a", "&a", "*a"]})
 @given(st.dictionaries(st.sampled_from(["a", "b", "on", "1"]), plain, min_size=1))
 def test_what_is_dumped_is_parsed_to_the_same_values_and_types(data: dict[str, Any]) -> None:
     assert repr(parse(dump(data), "t").data) == repr(data)
