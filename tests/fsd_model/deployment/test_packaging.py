@@ -151,7 +151,7 @@ def test_a_network_of_one_s_own_is_exported_too(tmp_path: Path) -> None:
 def test_what_leaves_early_is_no_fixed_graph(tmp_path: Path) -> None:
     plan = ExitPlan(places=(1, 4), calibrations=(CALIBRATION, CALIBRATION), confidence=1.0)
     early = Detector(card(network=NETWORK, exits=plan), empty_network(NETWORK, FeatureConfig(), plan))
-    with pytest.raises(InputError, match=r"leaves early, .* export another use of the exits"):
+    with pytest.raises(InputError, match=r"leaves early: .* export another use of the exits"):
         package(early, tmp_path / "out", ["onnx"])
     assert not (tmp_path / "out").exists()
     early.save(tmp_path / "early")
