@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -16,10 +15,7 @@ from tuner.execution.preflight import check_extremes, prepared
 from tuner.finalists.conclude import conclude_finals, conclude_undecided, final_outcome
 from tuner.finalists.finalists import FOLDER, Finals, SeedRounds, plan_finals, plan_line, reason_not_run
 from tuner.forecast.run import forecast_into
-from tuner.journal.folder import (
-    has_begun,
-    refuse_taken,
-)
+from tuner.journal.folder import has_begun, refuse_taken
 from tuner.results.export import export_winner
 from tuner.results.outcome import PreviousStage, SearchResult, StageFinisher, StageResult, StageRun
 from tuner.results.pareto import export_front
@@ -27,9 +23,6 @@ from tuner.results.selection import winner
 from tuner.searchers.searcher import Searcher, SearcherFactory, SearcherState
 from tuner.study.study import Study
 from tuner.workflows.stage import Runner, run_stage
-
-if TYPE_CHECKING:
-    pass
 
 
 def search(
@@ -94,7 +87,7 @@ def on_ray(
         resume: continue the study in `out`, if there is one.
     Raises:
         StudyError: the folder is taken or holds another study, a trial does not fit on the cluster, the
-        storage or MLflow cannot be reached.
+            storage or MLflow cannot be reached.
     """
     with _on_cluster(study, out.resolve(), console) as runner:
         return run_stage(study, make, out.resolve(), console, runner, conclude, resume)[1]
