@@ -17,7 +17,7 @@ class CheckpointRetention:
         storage: where they go.
         number: of the trial.
         begun_from: name of the checkpoint that this attempt resumes from; all others of the trial are
-        removed.
+            removed.
     """
 
     def __init__(self, storage: Storage, number: int, begun_from: str | None) -> None:

@@ -16,10 +16,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsd_model.augmentation.config import AugmentConfig
+from fsd_model.augmentation.config import AugmentConfig, NoiseConfig
+from fsd_model.augmentation.pipeline import Augmentation
 from fsd_model.errors import InputError
 from fsd_model.experimental.stacked.epoch import StackedEpoch
 from fsd_model.experimental.stacked.trainer import StackedTrainer
+from fsd_model.features.front_end import FeatureConfig
 from fsd_model.training.config import TrainConfig
 from fsd_model.training.data import TrainingData, open_training_data, shuffled_batches
 from fsd_model.training.epoch_metrics import DivergenceError
@@ -251,14 +253,15 @@ def test_who_joins_at_any_epoch_is_trained_as_alone(exact):
 def test_augmented_data_that_is_shared_is_drawn_for_each_members_own_epoch():
     drawn = []
 
-    class Draws:
-        config = AugmentConfig(two_view=True)
-
-        def batch(self, features_BFT, names, epoch):
+    class Draws(Augmentation):
+        def batch(self, clean_BFT, names_B, epoch):
             drawn.append(epoch)
-            return features_BFT + epoch
+            return clean_BFT + epoch
 
-    data = replace(TrainingData(feature_set(32, 1), feature_set(18, 2), "drawn"), augmentation=Draws())
+    augmentation = Draws(
+        AugmentConfig(two_view=True, noise=NoiseConfig(probability=1)), FeatureConfig(), seed=0
+    )
+    data = replace(TrainingData(feature_set(32, 1), feature_set(18, 2), "drawn"), augmentation=augmentation)
     ahead, twin = (trainers(1, data=data)[0] for _ in range(2))
     for each in (ahead, twin):
         next(each.epochs())
