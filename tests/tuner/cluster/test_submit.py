@@ -114,10 +114,10 @@ def test_a_shell_on_the_head_sees_the_same_arguments(study: str, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--out", "/x"], "submit: give either --cluster FILE (of `ray up`) or --address http://HEAD:8265"),
+        (["--out", "/x"], "submit: needs either --cluster FILE (of `ray up`) or --address http://HEAD:8265"),
         (
             ["--out", "/x", *HEAD, "--cluster", "c"],
-            "submit: give either --cluster FILE (of `ray up`) or --address",
+            "submit: needs either --cluster FILE (of `ray up`) or --address",
         ),
         (
             ["--out", "/x", "--cluster", "no.yaml"],

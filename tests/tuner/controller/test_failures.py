@@ -23,7 +23,6 @@ from tuner.searchers.optuna_searcher import OptunaSearcher
 from tuner.study.study import Study
 from tuner.tracking.address import STORE
 from tuner.tracking.tracking import TRIALS_FILTER
-from tuner.workflows import search as study_module
 from tuner.workflows.search import SearchResult, search, search_local
 
 FATES = ["fine", "memory", "late-memory", "hungry", "half", "nan", "overflow", "broken"]
@@ -83,7 +82,7 @@ class Untracked:
 
 @pytest.fixture
 def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_module, "_tracking", lambda *arguments: Untracked())
+    monkeypatch.setattr("tuner.workflows.stage._tracking", lambda *arguments: Untracked())
 
 
 def searched_with(study: Study, out: Path, run: Any = search_local) -> Searched:
@@ -94,7 +93,7 @@ def searched_with(study: Study, out: Path, run: Any = search_local) -> Searched:
         return samplers[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "_sampler", remembered)
+        patch.setattr("tuner.workflows.search._sampler", remembered)
         outcome = run(study, out, quiet())
     return Searched(out, study, outcome, samplers[0])
 
