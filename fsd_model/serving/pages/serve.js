@@ -90,7 +90,7 @@ function show(file, reply) {
   at("worst").hidden = !several;
   at("result").hidden = false;
   paint(reply.spectrogram);
-  shown = told;
+  shown = reply;
   draw();
   at("result").focus();
 }
