@@ -78,6 +78,7 @@ def test_configurations_differ_and_so_do_their_numbers(searched):
     assert len(set(params)) == len(set(losses)) == 4
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_search_to_the_last_bit(searched, tiny_corpus, tmp_path):
     out, store, _ = searched
     again = tmp_path / "again"

@@ -14,7 +14,7 @@ from tuner.journal.record import State
 from tuner.study.load import load_study
 from tuner.workflows.search import search
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 SAME = ("train/loss", "train/hard", "train/soft", "train/feature", "dev/loss", "dev/cllr")
 
 

@@ -14,7 +14,7 @@ from tuner.study.study import Study
 from tuner.workflows.search import search
 
 __all__ = ["ray_cluster"]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def scalars(corpus: Path, store: Path, stack: int) -> Study:

@@ -36,6 +36,7 @@ def searched(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return out, store, done.stdout
 
 
+@pytest.mark.long
 def test_the_winner_has_the_lowest_mean_over_its_folds(searched: tuple[Path, Path, str]) -> None:
     out, _, printed = searched
     events = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
@@ -51,6 +52,7 @@ def test_the_winner_has_the_lowest_mean_over_its_folds(searched: tuple[Path, Pat
     assert "after 3/3 reports" in printed
 
 
+@pytest.mark.long
 def test_trained_again_it_is_the_same(searched: tuple[Path, Path, str], tiny_corpus: Path) -> None:
     out, store, _ = searched
     again = fsd_tuner(tiny_corpus, store, "train", out / "best.yaml")
@@ -82,6 +84,7 @@ def test_its_control_arms_run_and_say_what_they_show(
     assert "both minus deep supervision" in done.stdout
 
 
+@pytest.mark.long
 def test_each_opening_of_eval_is_counted(searched: tuple[Path, Path, str], tiny_corpus: Path) -> None:
     out, store, _ = searched
     for _ in range(2):  # the second time shows the earlier numbers and opens nothing

@@ -171,6 +171,7 @@ def test_the_death_of_the_mailbox_costs_no_attempt(tmp_path: Path, saves: bool) 
     assert bool(trials[0].checkpoint) == saves
 
 
+@pytest.mark.kills
 def test_the_mailbox_may_die_again_and_again(tmp_path: Path) -> None:
     study = stack_study(trials=12, resources={"stack": 3}, settings={"pace_s": 0.01}, retries=1)
     over, killer = threading.Event(), MailboxKiller()
