@@ -61,10 +61,10 @@ def test_trained_again_it_is_the_same(searched: tuple[Path, Path, str], tiny_cor
 
 
 def test_a_metric_of_the_other_objective_is_refused_before_the_search(
-    tiny_corpus: Path, searched: tuple[Path, Path, str], tmp_path: Path
+    tiny_corpus: Path, tmp_path: Path
 ) -> None:
     wrong = options(*UNSEEN, "metric.name=dev/eer_best")
-    done = fsd_tuner(tiny_corpus, searched[1], "search", "smoke", "--out", tmp_path / "no", *wrong)
+    done = fsd_tuner(tiny_corpus, tmp_path, "search", "smoke", "--out", tmp_path / "no", *wrong)
     assert done.returncode == 2
     assert "metric.name: with these settings the trial does not report dev/eer_best" in done.stderr
     assert not (tmp_path / "no").exists()
